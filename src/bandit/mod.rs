@@ -1,0 +1,1 @@
+//! The router: pure mathematics over a log of commands.

@@ -1,0 +1,1 @@
+//! Arguments, subcommands and the composition root.

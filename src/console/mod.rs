@@ -1,0 +1,1 @@
+//! The terminal console: model, update, views, widgets, themes.

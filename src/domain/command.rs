@@ -1,0 +1,322 @@
+//! Everything that changes the router's state, as data. The state is a fold over these in the order
+//! of their sequence numbers; there is no other way to change it. A command carries who, when, and an
+//! idempotency id; whatever a rule or a draw decided is stored in it, so that replaying decides nothing.
+
+use serde::{Deserialize, Serialize};
+
+use super::clock::Timestamp;
+use super::ids::{ArmId, CommandId, RunId, Sequence};
+use super::spec::{ArmSpec, Mode};
+use super::terms::{Column, Weights};
+
+/// Who caused a command.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Actor {
+    /// A person, by the operator's name.
+    Person(String),
+    /// An edit of the configuration, at start.
+    Config,
+    /// A rule: health, automatic pruning, an expiry.
+    Rule(String),
+    /// A completed run.
+    Run,
+}
+
+impl Actor {
+    /// The name in the journal.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Person(name) => name,
+            Self::Config => "config",
+            Self::Rule(_) => "rule",
+            Self::Run => "run",
+        }
+    }
+}
+
+/// A command with its place in the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogEntry {
+    /// Position in the log.
+    pub sequence: Sequence,
+    /// Applying the same id again is refused as a duplicate.
+    pub id: CommandId,
+    /// Who.
+    pub actor: Actor,
+    /// When, by the owner's wall clock.
+    pub at: Timestamp,
+    /// What.
+    pub command: RouterCommand,
+}
+
+/// What one run taught about one arm. Each part is present only where it was observed: a losing
+/// preview has no answer, an unjudged one no quality.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ArmObservation {
+    /// The arm.
+    pub arm: ArmId,
+    /// Values of the per-arm dimensions at the end of `x`, where the schema has any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signals: Vec<f64>,
+    /// Group *judged*: quality in [0, 1].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<f64>,
+    /// Group *preview*: the other terms in [0, 1].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<PreviewTerms>,
+    /// Group *answer*.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<AnswerOutcome>,
+    /// Whether it took part in a judged race of two or more previews.
+    #[serde(default)]
+    pub trial: bool,
+    /// Whether it was judged best there.
+    #[serde(default)]
+    pub win: bool,
+    /// Whether its answer was the one served.
+    #[serde(default)]
+    pub served: bool,
+}
+
+/// The terms that every completed preview (or direct answer) gives, in [0, 1].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PreviewTerms {
+    /// See [`Column::Latency`].
+    pub latency: f64,
+    /// See [`Column::Cost`].
+    pub cost: f64,
+    /// See [`Column::Speed`].
+    pub speed: f64,
+    /// See [`Column::TokenEfficiency`].
+    pub token_efficiency: f64,
+    /// See [`Column::Stability`].
+    pub stability: f64,
+}
+
+/// What a full answer gives.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AnswerOutcome {
+    /// Dollars of the full answer.
+    pub dollars: f64,
+    /// 1 where this arm's content failed and another had to answer, else 0.
+    pub fallback: f64,
+}
+
+/// What one run taught.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// The run.
+    pub run: RunId,
+    /// The shared context, without per-arm signals.
+    pub x: Vec<f64>,
+    /// One entry per arm that taught something.
+    pub arms: Vec<ArmObservation>,
+}
+
+/// A change of the router's state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum RouterCommand {
+    /// A run was completed: one step.
+    Observe(Observation),
+    /// A response of a past run changed (a rating, a late verdict): applied with that run's context.
+    Amend {
+        /// The run.
+        run: RunId,
+        /// The arm.
+        arm: ArmId,
+        /// The run's context for that arm.
+        x: Vec<f64>,
+        /// The column.
+        column: Column,
+        /// The value it had in that run, absent where it had none.
+        old: Option<f64>,
+        /// The value it has now.
+        new: f64,
+    },
+    /// Forget: keep `factor` of the data of these arms (of all where empty).
+    Decay {
+        /// In (0, 1].
+        factor: f64,
+        /// Empty means every arm.
+        #[serde(default)]
+        arms: Vec<ArmId>,
+    },
+    /// Take arms out by record. The victims are decided when the command is accepted, and stored.
+    Prune {
+        /// Arms with fewer trials are left alone.
+        min_trials: u64,
+        /// Arms with a lower win rate go, in [0, 1].
+        min_win_rate: f64,
+        /// Who went.
+        #[serde(default)]
+        victims: Vec<ArmId>,
+    },
+    /// Switch arms off.
+    Deactivate {
+        /// Which.
+        arms: Vec<ArmId>,
+    },
+    /// Bring arms back, on probation.
+    Reactivate {
+        /// Which.
+        arms: Vec<ArmId>,
+    },
+    /// Health takes an arm out for a time.
+    Eject {
+        /// Which.
+        arm: ArmId,
+        /// When it is probed again.
+        until: Timestamp,
+        /// Why, for a person.
+        reason: String,
+    },
+    /// Health lets an arm back.
+    Reinstate {
+        /// Which.
+        arm: ArmId,
+    },
+    /// New reward weights; at once and exactly on all history.
+    SetWeights {
+        /// The weights.
+        weights: Weights,
+    },
+    /// How much is explored.
+    SetExploration {
+        /// In units of uncertainty, at least 0; unchanged where absent.
+        alpha: Option<f64>,
+        /// The share of runs that explore uniformly, in [0, 1]; unchanged where absent.
+        explore_share: Option<f64>,
+    },
+    /// Strategy, pinned arm, learning paused.
+    SetMode {
+        /// The mode.
+        mode: Mode,
+    },
+    /// A new arm (or a changed declaration of a known one, whose statistics stay).
+    AddArm {
+        /// The declaration.
+        spec: ArmSpec,
+    },
+    /// Take an arm and its statistics out of the pool.
+    RemoveArm {
+        /// Which.
+        arm: ArmId,
+    },
+    /// Forget everything about an arm but its place in the pool.
+    ResetArm {
+        /// Which.
+        arm: ArmId,
+    },
+    /// As if the observations of this interval had never been made.
+    Discard {
+        /// The first sequence number.
+        from: Sequence,
+        /// The last sequence number.
+        to: Sequence,
+    },
+    /// As if that operator action had never been done; undoing an undo is a redo.
+    Undo {
+        /// The sequence number of the action.
+        target: Sequence,
+    },
+}
+
+impl RouterCommand {
+    /// The name in the journal and in logs.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Observe(_) => "observe",
+            Self::Amend { .. } => "amend",
+            Self::Decay { .. } => "decay",
+            Self::Prune { .. } => "prune",
+            Self::Deactivate { .. } => "deactivate",
+            Self::Reactivate { .. } => "reactivate",
+            Self::Eject { .. } => "eject",
+            Self::Reinstate { .. } => "reinstate",
+            Self::SetWeights { .. } => "weights",
+            Self::SetExploration { .. } => "exploration",
+            Self::SetMode { .. } => "mode",
+            Self::AddArm { .. } => "add-arm",
+            Self::RemoveArm { .. } => "remove-arm",
+            Self::ResetArm { .. } => "reset-arm",
+            Self::Discard { .. } => "discard",
+            Self::Undo { .. } => "undo",
+        }
+    }
+
+    /// Whether it belongs in the journal of operator actions (everything but what runs do by themselves).
+    #[must_use]
+    pub const fn is_operator_action(&self) -> bool {
+        !matches!(self, Self::Observe(_) | Self::Amend { .. })
+    }
+}
+
+/// One line of the journal: an operator action with what it changed, in words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JournalEntry {
+    /// Position in the log.
+    pub sequence: Sequence,
+    /// The command's id.
+    pub id: CommandId,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: Actor,
+    /// The command.
+    pub command: RouterCommand,
+    /// What it acted on, before: `q.70 l.20 c.10`, `active`, …
+    pub before: String,
+    /// The same, after.
+    pub after: String,
+    /// Set where a later entry undid this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undone_by: Option<Sequence>,
+}
+
+/// How well an acknowledged command is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// On disk, synced.
+    Durable,
+    /// The disk is out of order: it will be lost with this process.
+    MemoryOnly,
+}
+
+impl Durability {
+    /// The words on screen.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Durable => "durable",
+            Self::MemoryOnly => "memory only",
+        }
+    }
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "status")]
+pub enum Acknowledgement {
+    /// Applied, at this place in the log.
+    Applied {
+        /// The journal line.
+        entry: Box<JournalEntry>,
+        /// How well it is kept.
+        durability: Durability,
+    },
+    /// An identical command (same id) was applied before.
+    Duplicate {
+        /// Where.
+        sequence: Sequence,
+    },
+    /// Refused; nothing changed.
+    Rejected {
+        /// What was expected, what was found, what to do.
+        reason: String,
+    },
+}

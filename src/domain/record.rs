@@ -1,0 +1,239 @@
+//! The complete record of one run: everything a person needs to see why that arm answered. Its JSON is
+//! what `ask --json` prints; fields may be added, none renamed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::chat::ChatRequest;
+use super::clock::Timestamp;
+use super::context::Intent;
+use super::failure::Failure;
+use super::ids::{ArmId, RunId};
+use super::judging::Verdict;
+use super::spec::Strategy;
+use super::terms::TermValue;
+
+/// One run, from features to reward.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// The run.
+    pub run_id: RunId,
+    /// When it started.
+    pub at: Timestamp,
+    /// Where the prompt came from.
+    pub origin: Origin,
+    /// What was asked.
+    pub request: ChatRequest,
+    /// How it went through its stages.
+    pub strategy: Strategy,
+    /// Why the bandit, the baseline or exploration decided.
+    pub gate: Gate,
+    /// The context by name.
+    pub context: ContextRecord,
+    /// Every candidate arm with its numbers.
+    pub arms: Vec<ArmScore>,
+    /// One entry per preview that was started.
+    pub previews: Vec<PreviewRecord>,
+    /// Absent where nothing was judged.
+    pub verdict: Option<Verdict>,
+    /// In which order arms were to answer.
+    pub order: Vec<ArmId>,
+    /// Full answers tried, in order.
+    pub attempts: Vec<AttemptRecord>,
+    /// Reward by arm that taught something.
+    pub rewards: BTreeMap<ArmId, RewardRecord>,
+    /// Who answered.
+    pub winner: Option<ArmId>,
+    /// The answer that was served.
+    pub answer: Option<String>,
+    /// Attempts after the first.
+    pub fallbacks: u32,
+    /// Dollars of previews, judge and attempts; unknown prices count as 0.
+    pub cost_usd: f64,
+    /// Seconds by phase.
+    pub timings_s: Timings,
+    /// How it ended.
+    pub outcome: RunOutcome,
+    /// A person's rating, in [0, 1].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rating: Option<f64>,
+}
+
+/// Where a prompt came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// A person at the console or at `ask`.
+    #[default]
+    Person,
+    /// The traffic generator.
+    Traffic,
+    /// An application through the gateway.
+    Gateway,
+}
+
+/// Who decided, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gate {
+    /// Bandit, baseline or explore.
+    pub decision: GateDecision,
+    /// In words, with the numbers that decided.
+    pub reason: String,
+}
+
+/// Who chooses the arms of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GateDecision {
+    /// The learned scores.
+    Bandit,
+    /// Configured order.
+    Baseline,
+    /// A uniform draw.
+    Explore,
+}
+
+impl GateDecision {
+    /// The name in metrics and on screen.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bandit => "bandit",
+            Self::Baseline => "baseline",
+            Self::Explore => "explore",
+        }
+    }
+}
+
+/// The context as it was, by name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ContextRecord {
+    /// One name a dimension.
+    pub names: Vec<String>,
+    /// One value a dimension.
+    pub x: Vec<f64>,
+    /// The intent that was recognised.
+    pub intent: Intent,
+    /// The schema's version.
+    pub feature_version: String,
+}
+
+/// One arm's numbers at selection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ArmScore {
+    /// The arm.
+    pub arm: ArmId,
+    /// Expected reward.
+    pub mean: f64,
+    /// Standard deviation of that expectation, in units of the reward.
+    pub uncertainty: f64,
+    /// What arms were ranked by.
+    pub score: f64,
+    /// The probability with which it was selected.
+    pub propensity: f64,
+    /// Whether it was.
+    pub selected: bool,
+}
+
+/// One preview.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PreviewRecord {
+    /// The arm.
+    pub arm: ArmId,
+    /// Seconds from start to the last token wanted.
+    pub latency_s: f64,
+    /// Seconds to the first token; absent where none came.
+    pub ttft_s: Option<f64>,
+    /// Tokens of the preview.
+    pub tokens: u32,
+    /// True where tokens are estimated.
+    #[serde(default)]
+    pub estimated: bool,
+    /// Dollars of the preview; absent where the price is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
+    /// Whether it came from the cache.
+    pub cached: bool,
+    /// The text, cut to a bounded length.
+    pub text: String,
+    /// Why it failed.
+    pub error: Option<Failure>,
+}
+
+/// One full answer that was tried.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttemptRecord {
+    /// The arm.
+    pub arm: ArmId,
+    /// Whether its answer could be served.
+    pub ok: bool,
+    /// Why not.
+    pub error: Option<Failure>,
+    /// Seconds from start to end.
+    pub latency_s: f64,
+    /// Seconds to the first token.
+    pub ttft_s: Option<f64>,
+    /// Tokens of the prompt.
+    pub tokens_in: u32,
+    /// Tokens of the answer.
+    pub tokens_out: u32,
+    /// True where tokens are estimated.
+    #[serde(default)]
+    pub estimated: bool,
+    /// Dollars; absent where the price is unknown.
+    pub cost_usd: Option<f64>,
+    /// True where it was started beside the first and cancelled as the loser.
+    #[serde(default)]
+    pub lost: bool,
+}
+
+/// One arm's reward in one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RewardRecord {
+    /// In [0, 1]; over the terms that were observed.
+    pub total: f64,
+    /// By term name.
+    pub terms: BTreeMap<String, TermValue>,
+    /// What fallbacks took off.
+    #[serde(default)]
+    pub penalty: f64,
+}
+
+/// Seconds by phase.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timings {
+    /// Features and selection.
+    pub features: f64,
+    /// Until the last preview was in.
+    pub previews: f64,
+    /// The judge.
+    pub judge: f64,
+    /// Full answers.
+    pub full: f64,
+    /// Start to end.
+    pub total: f64,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "status")]
+pub enum RunOutcome {
+    /// An answer was served.
+    Served,
+    /// No arm could answer.
+    Failed {
+        /// For a person: per arm, what went wrong and what to do.
+        message: String,
+    },
+    /// Stopped by a person or the caller.
+    Cancelled,
+}
+
+impl RunRecord {
+    /// Whether the first arm in order answered.
+    #[must_use]
+    pub fn is_first_try(&self) -> bool {
+        self.winner.is_some() && self.fallbacks == 0
+    }
+}

@@ -1,0 +1,191 @@
+//! What an arm is, as the configuration or an operator declares it, and the few choices that the whole
+//! program is steered by. Secrets are named by environment variable here, never held.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::clock::Timestamp;
+use super::ids::ArmId;
+use super::money::Price;
+use super::terms::Weights;
+
+/// Which wire format an arm's endpoint speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Provider {
+    /// Any OpenAI-compatible endpoint.
+    Openai,
+    /// A simulated model of this process, reached over loopback HTTP like any other.
+    Simulated,
+}
+
+impl Provider {
+    /// Every provider, with the name that the configuration uses.
+    pub const ALL: [(Self, &'static str); 2] = [(Self::Openai, "openai"), (Self::Simulated, "simulated")];
+}
+
+/// One model at one endpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ArmSpec {
+    /// The name, unique in the pool.
+    pub name: ArmId,
+    /// The wire format.
+    pub provider: Provider,
+    /// Where the endpoint is, up to and including `/v1`; empty for simulated arms.
+    #[serde(default)]
+    pub base_url: String,
+    /// The model's name at that endpoint.
+    pub model: String,
+    /// The environment variable that holds the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key_env: Option<String>,
+    /// Dollars per million tokens; unknown where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// Whether the configuration has it switched on.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// How a run goes through its stages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// Previews, judge, order, full answer.
+    #[default]
+    Race,
+    /// The router picks one arm; its answer streams at once.
+    Direct,
+    /// Arms in configured order; nothing is selected by what was learned.
+    Baseline,
+    /// Race while the leading arms are undecided for this prompt, direct where they are decided.
+    Auto,
+}
+
+impl Strategy {
+    /// Every strategy with its name.
+    pub const ALL: [(Self, &'static str); 4] =
+        [(Self::Race, "race"), (Self::Direct, "direct"), (Self::Baseline, "baseline"), (Self::Auto, "auto")];
+
+    /// The name in files and on screen.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Race => "race",
+            Self::Direct => "direct",
+            Self::Baseline => "baseline",
+            Self::Auto => "auto",
+        }
+    }
+}
+
+/// How arms are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouterKind {
+    /// Upper confidence bound, in units of the arm's own noise.
+    #[default]
+    Linucb,
+    /// Draws from the posterior.
+    Lints,
+    /// Configured order.
+    Baseline,
+}
+
+impl RouterKind {
+    /// Every router with its name.
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::Linucb, "linucb"), (Self::Lints, "lints"), (Self::Baseline, "baseline")];
+
+    /// The name in files and on screen.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Linucb => "linucb",
+            Self::Lints => "lints",
+            Self::Baseline => "baseline",
+        }
+    }
+}
+
+/// Where an arm stands in the pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lifecycle {
+    /// A candidate.
+    #[default]
+    Active,
+    /// Back on a bounded share of traffic.
+    Probation,
+    /// Switched off by a person or the configuration.
+    Deactivated,
+    /// Taken out by the pruning rule.
+    Pruned,
+    /// Taken out by health; returns by itself.
+    Ejected,
+}
+
+impl Lifecycle {
+    /// The name in files, metrics and on screen.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Probation => "probation",
+            Self::Deactivated => "deactivated",
+            Self::Pruned => "pruned",
+            Self::Ejected => "ejected",
+        }
+    }
+
+    /// Whether an arm in this state may be selected.
+    #[must_use]
+    pub const fn is_candidate(self) -> bool {
+        matches!(self, Self::Active | Self::Probation)
+    }
+}
+
+/// The mode set at run time, over what the configuration says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Mode {
+    /// The strategy, or the configured one where absent.
+    #[serde(default)]
+    pub strategy: Option<Strategy>,
+    /// Every run is answered by this arm.
+    #[serde(default)]
+    pub pinned: Option<ArmId>,
+    /// Runs go on, nothing is learned.
+    #[serde(default)]
+    pub learning_paused: bool,
+    /// When the mode reverts by itself.
+    #[serde(default)]
+    pub expires: Option<Timestamp>,
+}
+
+/// What the configuration says about things that a person may also change at run time. The engine
+/// keeps the facts it last started with: a fact that differs since was edited, and wins; one that is
+/// the same yields to what a person did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConfigFacts {
+    /// The arms, in configured order.
+    pub arms: Vec<ArmSpec>,
+    /// The reward weights.
+    pub weights: Weights,
+    /// Exploration in units of uncertainty.
+    pub alpha: f64,
+    /// The share of runs that explore uniformly, in [0, 1].
+    pub explore_share: f64,
+}
+
+impl ConfigFacts {
+    /// The arms by name.
+    #[must_use]
+    pub fn arms_by_name(&self) -> BTreeMap<ArmId, &ArmSpec> {
+        self.arms.iter().map(|arm| (arm.name.clone(), arm)).collect()
+    }
+}

@@ -1,0 +1,80 @@
+//! Text from outside, made safe to show. A prompt or a model's output may hold control characters and
+//! terminal escape sequences; none of them may reach a terminal. Storing keeps the text as it came:
+//! only showing goes through here. Layout and wrapping are the console's business.
+
+use std::borrow::Cow;
+
+/// Whether `c` may be shown on a terminal as it is. Newline may; everything that moves the cursor,
+/// changes direction or is invisible may not.
+#[must_use]
+pub fn is_showable(c: char) -> bool {
+    c == '\n' || !(c.is_control() || is_invisible(c))
+}
+
+/// Bidirectional overrides, isolates, zero-width marks, the byte order mark and tag characters: they
+/// change what a reader sees without being seen.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
+        | '\u{feff}' | '\u{e0000}'..='\u{e007f}' | '\u{2028}' | '\u{2029}')
+}
+
+/// `text` with every character that a terminal would act on taken out or replaced: a tab becomes
+/// four spaces, a carriage return vanishes, any other becomes `·`. Borrowed when nothing needed care.
+#[must_use]
+pub fn showable(text: &str) -> Cow<'_, str> {
+    if text.chars().all(is_showable) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' => safe.push_str("    "),
+            '\r' => {}
+            c if is_showable(c) => safe.push(c),
+            _ => safe.push('·'),
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// [`showable`] on one line: newlines become spaces.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    showable(text).replace('\n', " ")
+}
+
+/// At most `limit` bytes of `text`, cut at a character's border; the flag says whether it was cut.
+#[must_use]
+pub fn cut(text: &str, limit: usize) -> (&str, bool) {
+    if text.len() <= limit {
+        return (text, false);
+    }
+    let end = (0..=limit).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
+    (&text[..end], true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_lose_their_power() {
+        let hostile = "a\u{1b}[2J\u{1b}]0;title\u{7}b\r\n\tc\u{202e}d\u{9b}31m";
+        let safe = showable(hostile);
+        assert!(safe.chars().all(is_showable), "{safe:?}");
+        assert_eq!(one_line("a\nb"), "a b");
+    }
+
+    #[test]
+    fn plain_text_is_borrowed() {
+        assert!(matches!(showable("héllo\nworld"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_cut_respects_characters() {
+        assert_eq!(cut("héllo", 2), ("h", true));
+        assert_eq!(cut("héllo", 3), ("hé", true));
+        assert_eq!(cut("hi", 2), ("hi", false));
+    }
+}

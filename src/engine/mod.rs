@@ -1,0 +1,1 @@
+//! The owner task of the router, and what it publishes.

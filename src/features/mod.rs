@@ -1,0 +1,1 @@
+//! A prompt as numbers.

@@ -1,0 +1,1 @@
+//! Doors into a running engine from outside the process.

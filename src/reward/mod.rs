@@ -1,0 +1,1 @@
+//! Terms, references and the reward policy.

@@ -1,0 +1,1 @@
+//! Typed settings from defaults, file, environment and flags.

@@ -1,0 +1,1 @@
+//! Simulated models as a real HTTP server, scenarios, and the traffic driver.
