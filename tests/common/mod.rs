@@ -1,0 +1,11 @@
+//! What several integration tests share.
+#![allow(dead_code, reason = "each test binary uses its own part of this module")]
+
+pub(crate) mod source;
+
+use std::path::PathBuf;
+
+/// The root of the checkout.
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
