@@ -27,15 +27,15 @@ pub(crate) fn sources() -> Vec<SourceFile> {
     files
 }
 
-fn walk(dir: &Path, root: &Path, files: &mut Vec<SourceFile>) {
+fn walk(dir: &Path, top: &Path, files: &mut Vec<SourceFile>) {
     let mut entries: Vec<_> = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).collect();
     entries.sort();
     for path in entries {
         if path.is_dir() {
-            walk(&path, root, files);
+            walk(&path, top, files);
         } else if path.extension().is_some_and(|e| e == "rs") {
             let text = std::fs::read_to_string(&path).unwrap();
-            let path = path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/");
+            let path = path.strip_prefix(top).unwrap().to_string_lossy().replace('\\', "/");
             let room = path.split('/').nth(1).unwrap_or_default().trim_end_matches(".rs").to_owned();
             let code = without_tests(&without_prose(&text));
             files.push(SourceFile { path, room, text, code });
@@ -52,10 +52,9 @@ fn test_modules(file: &SourceFile) -> Vec<String> {
     for (at, _) in prose_free.match_indices("#[cfg(test)]") {
         let rest = prose_free[at + "#[cfg(test)]".len()..].trim_start();
         let rest = rest.strip_prefix("pub(crate) ").or_else(|| rest.strip_prefix("pub ")).unwrap_or(rest);
-        if let Some(name) = rest.strip_prefix("mod ").and_then(|r| r.split(';').next()) {
-            if name.chars().all(|c| c.is_alphanumeric() || c == '_') {
-                found.push(format!("{folder}/{name}"));
-            }
+        let name = rest.strip_prefix("mod ").and_then(|r| r.split(';').next());
+        if let Some(name) = name.filter(|name| name.chars().all(|c| c.is_alphanumeric() || c == '_')) {
+            found.push(format!("{folder}/{name}"));
         }
     }
     found
