@@ -222,6 +222,14 @@ pub enum RouterCommand {
         /// The sequence number of the action.
         target: Sequence,
     },
+    /// The whole state was replaced by an exported one, which the snapshot of the same batch holds. Inert in
+    /// the fold: what came before it cannot be refolded across it.
+    Import {
+        /// The place in its own log that the exported state shows.
+        sequence: Sequence,
+        /// When it was exported.
+        exported: Timestamp,
+    },
 }
 
 impl RouterCommand {
@@ -245,6 +253,7 @@ impl RouterCommand {
             Self::ResetArm { .. } => "reset-arm",
             Self::Discard { .. } => "discard",
             Self::Undo { .. } => "undo",
+            Self::Import { .. } => "import",
         }
     }
 
