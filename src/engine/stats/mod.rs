@@ -1,0 +1,251 @@
+//! What the console shows about traffic: a pure fold over run records. Time comes from the records
+//! (and, for charts and the rate of the last seconds, as an argument); no clock is read here. A run
+//! costs O(arms in it), a picture a few microseconds, memory is bounded by the windows. What is kept
+//! over a restart are the entries of the two windows and the counts: everything else follows from them.
+
+mod entry;
+mod names;
+mod quantiles;
+mod series;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::{ArmId, RunId};
+use crate::domain::ratio::Ratio;
+use crate::domain::record::RunRecord;
+use crate::domain::snapshot::{Mark, Series, Totals};
+
+use entry::{DOLLAR_UNITS, End, Entry};
+use names::Names;
+use series::Charts;
+use window::Windows;
+
+/// The last runs that were taken in, so that a restart takes none in twice.
+const REMEMBERED: usize = 1_024;
+/// Over which `runs_per_s` is.
+const RATE_SPAN: Duration = Duration::from_secs(10);
+
+/// Counts since the state began.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Counts {
+    runs: u64,
+    served: u64,
+    failed: u64,
+    cancelled: u64,
+    clamped: u64,
+    cost_nano: u64,
+    /// The day, counted from the epoch in UTC, that `day_cost_nano` is of.
+    day: u64,
+    day_cost_nano: u64,
+}
+
+/// What is kept over a restart.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    names: Names,
+    counts: Counts,
+    remembered: VecDeque<RunId>,
+    entries: Vec<Entry>,
+}
+
+/// One arm over the window.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct ArmFigures {
+    pub share: Option<Ratio>,
+    pub share_delta: Option<f64>,
+    pub preview_share: Option<Ratio>,
+    pub mean_reward: Option<f64>,
+    pub usd_per_run: Option<f64>,
+    pub served_by_intent: [u64; 5],
+}
+
+/// The fold.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LiveStats {
+    names: Names,
+    counts: Counts,
+    windows: Windows,
+    charts: Charts,
+    /// In the order in which they were taken in, and the same for look-ups.
+    remembered: VecDeque<RunId>,
+    known: BTreeSet<RunId>,
+    /// Grows with every change; tells whether `drawn` is still true.
+    revision: u64,
+    drawn: Option<(u64, u64, Vec<ArmId>, Arc<Series>)>,
+}
+
+impl LiveStats {
+    /// Takes in a finished run; one that was taken in before changes nothing.
+    pub(crate) fn absorb(&mut self, record: &RunRecord) {
+        if !self.remember(record.run_id) {
+            return;
+        }
+        self.revision += 1;
+        let mut entry = Entry::of(record, &mut self.names);
+        self.count(&entry);
+        if entry.end != End::Cancelled {
+            // Runs end in the order in which they come here, but for the rounding of their clocks.
+            entry.at = entry.at.max(self.windows.newest());
+            self.charts.push(&entry);
+            self.windows.push(entry);
+        }
+    }
+
+    /// Counts terms or rewards that had to be clamped into [0, 1].
+    pub(crate) fn clamped(&mut self, times: u64) {
+        self.counts.clamped += times;
+    }
+
+    /// Takes in a mark for the time axis.
+    pub(crate) fn mark(&mut self, mark: Mark) {
+        self.revision += 1;
+        self.charts.mark(mark);
+    }
+
+    /// Whether the run was taken in, as far as it is remembered.
+    pub(crate) fn knows(&self, run: RunId) -> bool {
+        self.known.contains(&run)
+    }
+
+    /// Runs completed since the state began.
+    pub(crate) fn runs(&self) -> u64 {
+        self.counts.runs
+    }
+
+    /// Runs in the window, and the share of them that had a fallback.
+    pub(crate) fn fallback_rate(&self) -> (u64, Option<Ratio>) {
+        let window = &self.windows.current;
+        (window.runs, Ratio::of(window.with_fallback, window.runs))
+    }
+
+    /// One arm's figures over the window.
+    pub(crate) fn arm(&self, arm: &ArmId) -> ArmFigures {
+        let Windows { current, before, .. } = &self.windows;
+        let (now, then) = self.names.find(arm).map_or_else(Default::default, |at| (current.arm(at), before.arm(at)));
+        let share = Ratio::of(now.served, current.served);
+        let share_before = Ratio::of(then.served, before.served);
+        ArmFigures {
+            share,
+            share_delta: share.zip(share_before).map(|(now, before)| now.get() - before.get()),
+            preview_share: Ratio::of(now.previews, current.previews),
+            mean_reward: now.mean_reward(),
+            usd_per_run: now.usd_per_run(),
+            served_by_intent: now.by_intent,
+        }
+    }
+
+    /// The whole at `now`; what the engine alone knows (runs in flight, dropped events) is left at 0.
+    pub(crate) fn totals(&self, now: Timestamp) -> Totals {
+        let Counts { runs, served, failed, cancelled, clamped, cost_nano, day, day_cost_nano } = self.counts;
+        let window = &self.windows.current;
+        let recent = self.windows.ended_since(now.minus(RATE_SPAN).millis());
+        Totals {
+            runs,
+            served,
+            failed,
+            cancelled,
+            in_flight: 0,
+            runs_per_s: (runs > 0).then(|| recent as f64 / RATE_SPAN.as_secs_f64()),
+            first_try: Ratio::of(window.first_try, window.runs),
+            fallback_rate: Ratio::of(window.with_fallback, window.runs),
+            explore_rate: Ratio::of(window.explored, window.runs),
+            p50_s: window.seconds.seconds(0.5),
+            p95_s: window.seconds.seconds(0.95),
+            p99_s: window.seconds.seconds(0.99),
+            usd_per_run: window.usd_per_run(),
+            usd_today: if day == now.day() { day_cost_nano as f64 / DOLLAR_UNITS } else { 0.0 },
+            usd_total: cost_nano as f64 / DOLLAR_UNITS,
+            window_runs: window.runs,
+            window_s: self.windows.span_s(),
+            dropped_events: 0,
+            clamped,
+        }
+    }
+
+    /// The charts at `now`; the same `Arc` as before where nothing changed.
+    pub(crate) fn series(&mut self, arms: &[ArmId], now: Timestamp) -> Arc<Series> {
+        let last = self.charts.last_step(now);
+        if let Some((revision, step, drawn_arms, series)) = &self.drawn
+            && (*revision, *step) == (self.revision, last)
+            && drawn_arms == arms
+        {
+            return Arc::clone(series);
+        }
+        let series = Arc::new(self.charts.picture(arms, &self.names, now));
+        self.drawn = Some((self.revision, last, arms.to_vec(), Arc::clone(&series)));
+        series
+    }
+
+    /// Whether the picture at `now` differs from the last one for the passing of time alone.
+    pub(crate) fn moves_by_itself(&self, now: Timestamp) -> bool {
+        let drawn_step = self.drawn.as_ref().map(|(_, step, _, _)| *step);
+        let last = self.charts.last_step(now);
+        let has_charts = last.saturating_sub(self.windows.newest() / series::STEP_MS) <= series::STEPS as u64;
+        let has_rate = self.windows.ended_since(now.minus(RATE_SPAN + Duration::from_secs(2)).millis()) > 0;
+        has_rate || (has_charts && drawn_step != Some(last))
+    }
+
+    /// What must be kept over a restart.
+    pub(crate) fn save(&self) -> Vec<u8> {
+        let saved = Saved {
+            names: self.names.clone(),
+            counts: self.counts.clone(),
+            remembered: self.remembered.clone(),
+            entries: self.windows.entries().cloned().collect(),
+        };
+        // Nothing in it can fail to be written; an empty text reads back as nothing, and is rebuilt from records.
+        serde_json::to_vec(&saved).unwrap_or_default()
+    }
+
+    /// The fold as it was saved; `None` where the bytes are not of this form.
+    pub(crate) fn restore(bytes: &[u8]) -> Option<Self> {
+        let Saved { names, counts, remembered, entries } = serde_json::from_slice(bytes).ok()?;
+        let known = remembered.iter().copied().collect();
+        let mut stats = Self { names, counts, remembered, known, ..Self::default() };
+        for entry in entries {
+            stats.charts.push(&entry);
+            stats.windows.push(entry);
+        }
+        Some(stats)
+    }
+
+    fn remember(&mut self, run: RunId) -> bool {
+        if !self.known.insert(run) {
+            return false;
+        }
+        self.remembered.push_back(run);
+        if self.remembered.len() > REMEMBERED
+            && let Some(oldest) = self.remembered.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        true
+    }
+
+    fn count(&mut self, entry: &Entry) {
+        let counts = &mut self.counts;
+        counts.runs += 1;
+        match entry.end {
+            End::Served => counts.served += 1,
+            End::Failed => counts.failed += 1,
+            End::Cancelled => counts.cancelled += 1,
+        }
+        counts.cost_nano += entry.cost_nano;
+        let day = Timestamp::from_millis(entry.at).day();
+        if day > counts.day {
+            counts.day = day;
+            counts.day_cost_nano = 0;
+        }
+        if day == counts.day {
+            counts.day_cost_nano += entry.cost_nano;
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What the figures mean, on hand-made runs.
+
+use super::*;
+use crate::engine::testing::record;
+
+fn arms(names: &[&str]) -> Vec<ArmId> {
+    names.iter().map(|name| ArmId::from(*name)).collect()
+}
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_millis(1_795_305_600_000 + seconds * 1_000)
+}
+
+fn served(n: u64, arm: &str) -> RunRecord {
+    record(at(n), n).served_by(arm).build()
+}
+
+#[test]
+fn nothing_is_no_data_and_not_zero() {
+    let mut stats = LiveStats::default();
+    let totals = stats.totals(at(0));
+    assert_eq!((totals.runs_per_s, totals.first_try, totals.p95_s, totals.usd_per_run), (None, None, None, None));
+    assert_eq!(stats.arm(&"a".into()), ArmFigures::default());
+    let series = stats.series(&arms(&["a"]), at(0));
+    assert!(series.arms[0].share.iter().all(Option::is_none));
+    assert_eq!(series.runs, vec![0; series::STEPS]);
+}
+
+#[test]
+fn shares_follow_what_was_served() {
+    let mut stats = LiveStats::default();
+    for n in 0..200 {
+        stats.absorb(&served(n, "a"));
+    }
+    for n in 200..400 {
+        stats.absorb(&served(n, if n % 4 == 0 { "a" } else { "b" }));
+    }
+    // The window holds the last 301 seconds: 101 of the first kind, and the 200 of the second.
+    let a = stats.arm(&"a".into());
+    assert_eq!(a.share, Ratio::of(151, 301));
+    assert!((a.share_delta.unwrap() - (151.0 / 301.0 - 1.0)).abs() < 1e-12);
+    assert_eq!(stats.arm(&"b".into()).served_by_intent.iter().sum::<u64>(), 150);
+    let totals = stats.totals(at(400));
+    assert_eq!((totals.runs, totals.served, totals.window_runs), (400, 400, 301));
+    assert!((totals.runs_per_s.unwrap() - 1.0).abs() < 0.11, "{:?}", totals.runs_per_s);
+}
+
+#[test]
+fn a_run_counts_once() {
+    let mut stats = LiveStats::default();
+    stats.absorb(&served(1, "a"));
+    stats.absorb(&served(1, "a"));
+    assert_eq!(stats.totals(at(2)).runs, 1);
+}
+
+#[test]
+fn failed_and_cancelled_runs_are_told_apart() {
+    let mut stats = LiveStats::default();
+    stats.absorb(&record(at(1), 1).failed("all arms failed").build());
+    stats.absorb(&record(at(2), 2).cancelled().build());
+    stats.absorb(&record(at(3), 3).served_by("b").fallbacks(1).build());
+    let totals = stats.totals(at(4));
+    assert_eq!((totals.failed, totals.cancelled, totals.served, totals.window_runs), (1, 1, 1, 2));
+    assert_eq!((totals.first_try, totals.fallback_rate), (Ratio::of(0, 2), Ratio::of(1, 2)));
+}
+
+#[test]
+fn a_restart_shows_the_same() {
+    let mut stats = LiveStats::default();
+    for n in 0..700 {
+        stats.absorb(&record(at(n), n).served_by(if n % 3 == 0 { "a" } else { "b" }).reward("c", 0.3).build());
+    }
+    let mut again = LiveStats::restore(&stats.save()).unwrap();
+    let pool = arms(&["a", "b", "c"]);
+    for arm in &pool {
+        assert_eq!(again.arm(arm), stats.arm(arm));
+    }
+    assert_eq!(again.totals(at(701)), stats.totals(at(701)));
+    assert_eq!(again.series(&pool, at(701)), stats.series(&pool, at(701)));
+    again.absorb(&record(at(699), 699).served_by("a").build());
+    assert_eq!(again.totals(at(701)).runs, 700);
+    assert!(LiveStats::restore(b"{}").is_none());
+}
+
+#[test]
+fn charts_have_gaps_and_move_on_by_themselves() {
+    let mut stats = LiveStats::default();
+    stats.absorb(&served(2, "a"));
+    stats.absorb(&served(31, "b"));
+    let pool = arms(&["a", "b"]);
+    let series = stats.series(&pool, at(41));
+    let tail: Vec<Option<f64>> = series.arms[0].share.iter().rev().take(9).map(|s| s.map(Ratio::get)).collect();
+    assert_eq!(tail, [None, None, Some(0.0), None, None, None, None, None, Some(1.0)]);
+    assert_eq!(series.runs.iter().sum::<u32>(), 2);
+    assert_eq!(series.end, at(45));
+    assert!(Arc::ptr_eq(&series, &stats.series(&pool, at(44))));
+    assert!(!stats.moves_by_itself(at(44)));
+    assert!(stats.moves_by_itself(at(46)));
+    // Hours later all is gap, and nothing needs drawing.
+    let later = at(10_000);
+    assert!(stats.series(&pool, later).arms[0].share.iter().all(Option::is_none));
+    assert!(!stats.moves_by_itself(at(10_010)));
+}
+
+#[test]
+fn dollars_are_by_day() {
+    let mut stats = LiveStats::default();
+    stats.absorb(&record(at(0), 1).served_by("a").cost(0.25).build());
+    stats.absorb(&record(at(86_400), 2).served_by("a").cost(0.5).build());
+    let totals = stats.totals(at(86_401));
+    assert!((totals.usd_today - 0.5).abs() < 1e-12 && (totals.usd_total - 0.75).abs() < 1e-12);
+    assert!(stats.totals(at(2 * 86_400)).usd_today.abs() < 1e-12);
+}
+
+#[test]
+fn marks_are_bounded_and_leave_with_their_step() {
+    let mut stats = LiveStats::default();
+    for n in 0..100 {
+        stats.mark(Mark { at: at(n), label: "decay".into(), by_person: true });
+    }
+    assert_eq!(stats.series(&[], at(100)).marks.len(), 64);
+    assert_eq!(stats.series(&[], at(5_000)).marks.len(), 0);
+}
