@@ -1,1 +1,23 @@
-//! Adapters to model endpoints over HTTP.
+//! Models behind HTTP endpoints. An adapter turns one wire format into the stream of
+//! [`crate::domain::answer`] and every fault into one classified failure; OpenAI's chat completions is
+//! the format that nearly every endpoint speaks.
+//!
+//! Architecture invariants: nothing here retries a failure, races, or judges an answer. No timer runs
+//! over an answer but the connect timeout: phases belong to the race. No buffer grows without bound, no
+//! redirect is followed, no body is decompressed, and no key is ever printed.
+
+mod answer;
+mod chunk;
+mod dialect;
+mod failure;
+mod http;
+mod openai;
+mod retry_after;
+mod secret;
+mod sse;
+#[cfg(test)]
+mod tests;
+
+pub use http::HttpClient;
+pub use openai::{OpenAiConfig, OpenAiModel, ProviderFault};
+pub use secret::Secret;

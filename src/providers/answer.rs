@@ -1,0 +1,176 @@
+//! A streamed answer of chat completions: events in, parts out, and the judgement how it ended. It ends
+//! at `[DONE]`, or with the body once a finish reason was seen; an end before that is the failure
+//! `truncated`. What comes after the finish is only usage: an endpoint that counts as it goes is passed
+//! on as its last word.
+//!
+//! An event that begins as JSON and is none fails the answer, since one with a hole in it is no answer.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use reqwest::Response;
+
+use crate::domain::BoxFuture;
+use crate::domain::answer::{AnswerPart, AnswerStream, FinishReason};
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::money::Usage;
+
+use super::chunk::{Chunk, read};
+use super::failure::Endpoint;
+use super::sse::SseParser;
+
+/// How long the end of the body is waited for after `[DONE]`, so that the connection can be used again.
+const LAST_CHUNK_PATIENCE: Duration = Duration::from_millis(5);
+/// Events that are no JSON, in one stream, before it is given up.
+const MOST_NOISE: u32 = 64;
+
+/// How far the body was read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Reading,
+    /// All of it; events may still wait in the parser.
+    BodyIsOver,
+    /// Nothing more comes out.
+    Ended,
+}
+
+/// An answer on its way. Dropping it drops the response, which ends the request.
+pub(super) struct OpenAiStream {
+    response: Response,
+    endpoint: Endpoint,
+    parser: SseParser,
+    parts: VecDeque<AnswerPart>,
+    /// Any event was read: until then, this may not be a stream at all.
+    is_stream: bool,
+    finished: bool,
+    refused: bool,
+    usage: Option<Usage>,
+    noise: u32,
+    phase: Phase,
+}
+
+impl OpenAiStream {
+    pub(super) fn new(response: Response, endpoint: Endpoint) -> Self {
+        Self {
+            response,
+            endpoint,
+            parser: SseParser::default(),
+            parts: VecDeque::new(),
+            is_stream: false,
+            finished: false,
+            refused: false,
+            usage: None,
+            noise: 0,
+            phase: Phase::Reading,
+        }
+    }
+
+    async fn advance(&mut self) -> Option<Result<AnswerPart, Failure>> {
+        loop {
+            if let Some(part) = self.parts.pop_front() {
+                return Some(Ok(part));
+            }
+            if self.phase == Phase::Ended {
+                return None;
+            }
+            let step = match self.parser.next() {
+                Some(event) => self.take(&event.data).await,
+                None if self.phase == Phase::BodyIsOver => self.end_of_body(),
+                None => self.read_more().await,
+            };
+            if let Err(failure) = step {
+                self.phase = Phase::Ended;
+                return Some(Err(failure));
+            }
+        }
+    }
+
+    /// The next bytes into the parser, or the end.
+    async fn read_more(&mut self) -> Result<(), Failure> {
+        match self.response.chunk().await {
+            Ok(Some(bytes)) => self.parser.push(&bytes).map_err(|fault| self.malformed(&fault.to_string())),
+            Ok(None) => {
+                self.phase = Phase::BodyIsOver;
+                self.parser.finish().map_err(|fault| self.malformed(&fault.to_string()))
+            }
+            // A connection that breaks after the finish has lost nothing.
+            Err(_) if self.finished => self.end_of_body(),
+            Err(fault) => Err(self.endpoint.interrupted(&fault)),
+        }
+    }
+
+    async fn take(&mut self, data: &str) -> Result<(), Failure> {
+        match read(data) {
+            Chunk::Done => self.done().await,
+            Chunk::Error(complaint) => return Err(self.endpoint.complained(&complaint)),
+            Chunk::Malformed => return Err(self.malformed("an event holds broken JSON")),
+            Chunk::Noise => {
+                self.noise += 1;
+                if self.noise > MOST_NOISE {
+                    return Err(self.malformed("its events are not JSON"));
+                }
+                return Ok(());
+            }
+            Chunk::Parts { parts, refuses, finish, usage } => {
+                self.refused |= refuses;
+                if !self.finished {
+                    self.parts.extend(parts);
+                    self.finish(finish);
+                }
+                self.count(usage);
+            }
+        }
+        self.is_stream = true;
+        Ok(())
+    }
+
+    fn finish(&mut self, reason: Option<FinishReason>) {
+        let Some(reason) = reason else { return };
+        self.finished = true;
+        let reason = if self.refused { FinishReason::ContentFilter } else { reason };
+        self.parts.push_back(AnswerPart::Finish(reason));
+    }
+
+    /// Keeps the latest count until the finish; from there on passes it on.
+    fn count(&mut self, usage: Option<Usage>) {
+        self.usage = usage.or(self.usage);
+        if self.finished {
+            self.parts.extend(self.usage.take().map(AnswerPart::Usage));
+        }
+    }
+
+    /// The endpoint says that it is done, with or without having said why.
+    async fn done(&mut self) {
+        if !self.finished {
+            self.finish(Some(FinishReason::Other));
+        }
+        self.count(None);
+        self.phase = Phase::Ended;
+        // Nothing follows but the end of the body; once that is read, the connection serves another call.
+        let _ = tokio::time::timeout(LAST_CHUNK_PATIENCE, self.response.chunk()).await;
+    }
+
+    fn end_of_body(&mut self) -> Result<(), Failure> {
+        if self.finished {
+            self.phase = Phase::Ended;
+            return Ok(());
+        }
+        let (kind, what) = if self.is_stream {
+            ("truncated", "ended its answer in the middle: no finish reason came")
+        } else {
+            ("not_a_stream", "sent no event where a stream was asked for; check `base_url`")
+        };
+        Err(self.endpoint.failure(FailureClass::Transient, kind, what))
+    }
+
+    fn malformed(&self, what: &str) -> Failure {
+        let what = format!("sent a stream that cannot be read: {what}");
+        self.endpoint.failure(FailureClass::Transient, "malformed_stream", &what)
+    }
+}
+
+impl AnswerStream for OpenAiStream {
+    fn next(&mut self) -> BoxFuture<'_, Option<Result<AnswerPart, Failure>>> {
+        Box::pin(self.advance())
+    }
+}

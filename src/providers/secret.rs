@@ -1,0 +1,95 @@
+//! An API key that cannot be printed by accident, and the scrubbing of texts that came back from
+//! wherever the key was sent. Endpoints do echo keys, whole or in part, in their error messages.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// What a reader sees in place of a key.
+const REDACTED: &str = "[redacted]";
+/// A shorter key than this is not looked for in texts: it would be found everywhere.
+const SCRUBBED_FROM: usize = 6;
+
+/// An API key. `Debug` and `Display` never show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a key, without the white space that files and shells leave around it.
+    #[must_use]
+    pub fn new(key: &str) -> Self {
+        Self(key.trim().to_owned())
+    }
+
+    /// The key itself: for the header it belongs in, and for nothing else.
+    pub(super) fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// `text` without this key.
+    fn scrub<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.0.len() < SCRUBBED_FROM || !text.contains(&self.0) {
+            return Cow::Borrowed(text);
+        }
+        Cow::Owned(text.replace(&self.0, REDACTED))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(REDACTED)
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(REDACTED)
+    }
+}
+
+/// `text` without `key`, and without anything else that looks like one (a masked echo such as
+/// `sk-ab***yz`).
+pub(super) fn scrub(text: &str, key: Option<&Secret>) -> String {
+    let without_key = key.map_or(Cow::Borrowed(text), |key| key.scrub(text));
+    let mut safe = String::with_capacity(without_key.len());
+    let mut rest = without_key.as_ref();
+    while let Some(at) = rest.find("sk-") {
+        let (before, from_key) = rest.split_at(at);
+        safe.push_str(before);
+        if before.ends_with(char::is_alphanumeric) {
+            safe.push_str("sk-");
+            rest = &from_key["sk-".len()..];
+        } else {
+            safe.push_str(REDACTED);
+            rest = from_key.trim_start_matches(|c: char| c.is_alphanumeric() || "-_*".contains(c));
+        }
+    }
+    safe.push_str(rest);
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_never_prints() {
+        let key = Secret::new(" sk-secret-123\n");
+        assert_eq!(format!("{key:?} {key}"), "[redacted] [redacted]");
+        assert_eq!(key.expose(), "sk-secret-123");
+    }
+
+    #[test]
+    fn texts_lose_keys_whole_and_masked() {
+        let key = Secret::new("topsecretkey");
+        let rows = [
+            ("bad key topsecretkey.", "bad key [redacted]."),
+            ("Incorrect API key provided: sk-abc***wxyz. Get one", "Incorrect API key provided: [redacted]. Get one"),
+            ("key=\"sk-proj-1\", see", "key=\"[redacted]\", see"),
+            ("a disk-bound task", "a disk-bound task"),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(scrub(text, Some(&key)), expected);
+        }
+        assert_eq!(scrub("x", Some(&Secret::new("x"))), "x");
+    }
+}
