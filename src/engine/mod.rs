@@ -1,6 +1,12 @@
 //! The owner task of the router, and what it publishes.
+#![expect(dead_code, reason = "the owner task, the only user of what follows, is being built")]
 
-#[expect(dead_code, reason = "the owner task, its only user, follows")]
+mod alarms;
+mod facts;
+mod health;
+mod idempotency;
 mod stats;
 #[cfg(test)]
 mod testing;
+
+pub use health::HealthRules;

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use crate::domain::chat::ChatRequest;
 use crate::domain::clock::Timestamp;
 use crate::domain::context::Intent;
+use crate::domain::failure::Failure;
 use crate::domain::ids::{ArmId, RunId};
-use crate::domain::record::{ContextRecord, Gate, GateDecision, Origin, RewardRecord, RunOutcome, RunRecord, Timings};
+use crate::domain::record::{
+    AttemptRecord, ContextRecord, Gate, GateDecision, Origin, RewardRecord, RunOutcome, RunRecord, Timings,
+};
 use crate::domain::spec::Strategy;
 
 /// A record under construction.
@@ -76,6 +79,23 @@ impl RecordBuilder {
 
     pub(crate) fn cost(mut self, dollars: f64) -> Self {
         self.0.cost_usd = dollars;
+        self
+    }
+
+    /// A full answer that was tried, and how it failed.
+    pub(crate) fn attempt(mut self, arm: &str, error: Option<Failure>) -> Self {
+        self.0.attempts.push(AttemptRecord {
+            arm: ArmId::from(arm),
+            ok: error.is_none(),
+            error,
+            latency_s: 0.1,
+            ttft_s: None,
+            tokens_in: 1,
+            tokens_out: 1,
+            estimated: false,
+            cost_usd: None,
+            lost: false,
+        });
         self
     }
 

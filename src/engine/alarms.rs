@@ -1,0 +1,112 @@
+//! The alarms that are open: one a subject. Raising one that is open keeps the time at which it began
+//! and takes the newer words.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use crate::domain::alarm::{Alarm, Severity};
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::ArmId;
+
+/// Open alarms by subject.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Alarms {
+    open: BTreeMap<String, Alarm>,
+}
+
+/// What an alarm says, before it has a time.
+#[derive(Clone, Debug)]
+pub(super) struct Notice {
+    pub subject: String,
+    pub severity: Severity,
+    pub arm: Option<ArmId>,
+    pub message: String,
+    /// The name of an action in the registry.
+    pub remedy: Option<&'static str>,
+}
+
+impl Notice {
+    /// An alarm about the whole.
+    pub(super) fn new(subject: &str, severity: Severity, message: impl Into<String>) -> Self {
+        Self { subject: subject.to_owned(), severity, arm: None, message: message.into(), remedy: None }
+    }
+
+    /// An alarm about one arm; the subject is `kind:arm`.
+    pub(super) fn of_arm(kind: &str, arm: &ArmId, severity: Severity, message: impl Into<String>) -> Self {
+        Self { arm: Some(arm.clone()), ..Self::new(&format!("{kind}:{arm}"), severity, message) }
+    }
+
+    /// With the action that helps.
+    pub(super) fn remedy(mut self, action: &'static str) -> Self {
+        self.remedy = Some(action);
+        self
+    }
+}
+
+impl Alarms {
+    /// Opens an alarm or brings its words up to date; whether anything changed.
+    pub(super) fn raise(&mut self, at: Timestamp, notice: Notice) -> bool {
+        let Notice { subject, severity, arm, message, remedy } = notice;
+        let began = self.open.get(&subject).map_or(at, |alarm| alarm.at);
+        let remedy = remedy.map(str::to_owned);
+        let alarm = Alarm { subject: subject.clone(), severity, at: began, arm, message, remedy };
+        let changed = self.open.get(&subject) != Some(&alarm);
+        if !self.open.contains_key(&subject) {
+            tracing::warn!(subject, message = alarm.message, "alarm raised");
+        }
+        self.open.insert(subject, alarm);
+        changed
+    }
+
+    /// Closes an alarm; whether one was open.
+    pub(super) fn clear(&mut self, subject: &str) -> bool {
+        let was_open = self.open.remove(subject).is_some();
+        if was_open {
+            tracing::info!(subject, "alarm cleared");
+        }
+        was_open
+    }
+
+    /// Raises or clears by `holds`; whether anything changed.
+    pub(super) fn set(&mut self, at: Timestamp, subject: &str, notice: Option<Notice>) -> bool {
+        match notice {
+            Some(notice) => self.raise(at, notice),
+            None => self.clear(subject),
+        }
+    }
+
+    /// Newest first; the worse one first among those of one moment.
+    pub(super) fn list(&self) -> Vec<Alarm> {
+        let mut list: Vec<Alarm> = self.open.values().cloned().collect();
+        list.sort_by_key(|alarm| Reverse((alarm.at, alarm.severity)));
+        list
+    }
+
+    /// Closes every alarm about an arm.
+    pub(super) fn clear_arm(&mut self, arm: &ArmId) {
+        self.open.retain(|_, alarm| alarm.arm.as_ref() != Some(arm));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_alarm_a_subject_with_the_time_it_began() {
+        let mut alarms = Alarms::default();
+        let at = Timestamp::from_millis;
+        let arm = ArmId::from("orbit");
+        let notice = |text: &str| Notice::of_arm("ejected", &arm, Severity::Warning, text).remedy("deactivate");
+        assert!(alarms.raise(at(1), notice("5 failures")));
+        assert!(!alarms.raise(at(2), notice("5 failures")));
+        assert!(alarms.raise(at(3), notice("6 failures")));
+        alarms.raise(at(4), Notice::new("store", Severity::Critical, "disk full"));
+        let list = alarms.list();
+        assert_eq!((list[0].subject.as_str(), list[1].subject.as_str()), ("store", "ejected:orbit"));
+        assert_eq!((list[1].at, list[1].message.as_str()), (at(1), "6 failures"));
+        assert!(alarms.clear("store") && !alarms.clear("store"));
+        alarms.clear_arm(&arm);
+        assert!(alarms.list().is_empty());
+    }
+}
