@@ -1,0 +1,223 @@
+//! Settings while they are being put together: values as they come from each source, where each came
+//! from, and every fault so far. [`Draft::finish`] makes the checks that need more than one key.
+
+use std::collections::BTreeMap;
+
+use crate::domain::action::{Action, KeyBindings, KeyFault, KeyName};
+use crate::domain::spec::ArmSpec;
+use crate::domain::terms::{Weights, WeightsFault};
+
+use super::arms::{self, ArmDraft};
+use super::fault::{Origin, SettingsFault, SettingsFaults};
+use super::kind::Scalar;
+use super::model::{EndpointDraft, JudgeSettings, Settings};
+use super::row::KeyRow;
+use super::rows::KEYS;
+
+/// The form of the file that this program reads.
+pub const VERSION: u64 = 1;
+
+/// Values of all sources so far.
+pub(super) struct Draft {
+    pub(super) settings: Settings,
+    pub(super) version: u64,
+    pub(super) weights: [f64; 6],
+    pub(super) penalty: f64,
+    pub(super) arms: Vec<ArmDraft>,
+    pub(super) judge: EndpointDraft,
+    pub(super) judge_arm: Option<String>,
+    pub(super) keys: BTreeMap<Action, (Vec<KeyName>, Origin)>,
+    pub(super) faults: Vec<SettingsFault>,
+    /// True where the file could not be read as TOML in full: what seems absent may only be unread.
+    pub(super) incomplete: bool,
+    /// For faults about something that is nowhere.
+    whole_file: Origin,
+    origins: BTreeMap<&'static str, Origin>,
+}
+
+impl Draft {
+    /// The defaults, all read off the table.
+    pub(super) fn defaults(whole_file: Origin) -> Self {
+        let mut draft = Self {
+            settings: Settings::default(),
+            version: VERSION,
+            weights: [0.0; 6],
+            penalty: 0.0,
+            arms: Vec::new(),
+            judge: EndpointDraft::default(),
+            judge_arm: None,
+            keys: BTreeMap::new(),
+            faults: Vec::new(),
+            incomplete: false,
+            whole_file,
+            origins: BTreeMap::new(),
+        };
+        for row in KEYS {
+            if let Some(Ok(value)) = row.default.map(|text| row.kind.of_text(text)) {
+                (row.set)(&mut draft, &value);
+            }
+        }
+        draft
+    }
+
+    /// Stores a checked value.
+    pub(super) fn set(&mut self, row: &'static KeyRow<Self>, value: &Scalar, origin: Origin) {
+        (row.set)(self, value);
+        self.origins.insert(row.name, origin);
+    }
+
+    /// Where a key's value came from.
+    fn origin(&self, key: &str) -> Origin {
+        self.origins.get(key).cloned().unwrap_or(Origin::Default)
+    }
+
+    /// The place of the last of these keys that somebody set, for faults about several.
+    fn origin_of_any(&self, keys: &[&str]) -> Origin {
+        let set = keys.iter().filter_map(|key| self.origins.get(key)).max();
+        set.cloned().unwrap_or_else(|| self.whole_file.clone())
+    }
+
+    pub(super) fn fault(&mut self, origin: Origin, key: &str, expected: &str, found: &str, mend: &str) {
+        let [expected, found, mend] = [expected, found, mend].map(str::to_owned);
+        self.faults.push(SettingsFault { origin, key: key.to_owned(), expected, found, mend });
+    }
+
+    /// Checks what needs more than one key.
+    pub(super) fn finish(mut self) -> Result<Settings, SettingsFaults> {
+        self.check_version();
+        let arms = self.finish_arms();
+        self.settings.judge = self.finish_judge(&arms);
+        self.settings.arms = arms;
+        self.finish_weights();
+        self.check_pairs();
+        self.finish_keys();
+        if self.faults.is_empty() { Ok(self.settings) } else { Err(SettingsFaults::new(self.faults)) }
+    }
+
+    fn check_version(&mut self) {
+        if self.version > VERSION {
+            let (expected, found) = (format!("{VERSION} or less"), self.version.to_string());
+            let mend = "this file was written for a newer banditop: update banditop";
+            self.fault(self.origin("version"), "version", &expected, &found, mend);
+        }
+    }
+
+    fn finish_arms(&mut self) -> Vec<ArmSpec> {
+        let drafts = std::mem::take(&mut self.arms);
+        let (specs, faults) = arms::check(&drafts);
+        self.faults.extend(faults);
+        let mend = "add a table [[arms]] with name, base_url and model; `banditop config template` shows one";
+        if drafts.is_empty() && !self.incomplete {
+            self.fault(self.whole_file.clone(), "arms", "at least one arm", "none", mend);
+        } else if !specs.is_empty() && specs.iter().all(|arm| !arm.enabled) {
+            let mend = "set enabled = true on one of them";
+            self.fault(self.whole_file.clone(), "arms", "at least one arm that is enabled", "none", mend);
+        }
+        if let [only] = specs.as_slice() {
+            let note = format!("`{}` is the only arm: every prompt goes to it, there is nothing to learn", only.name);
+            self.settings.notes.push(note);
+        }
+        specs
+    }
+
+    fn finish_judge(&mut self, arms: &[ArmSpec]) -> Option<JudgeSettings> {
+        let draft = std::mem::take(&mut self.judge);
+        let has_model = draft != EndpointDraft::default();
+        match self.judge_arm.take() {
+            Some(name) => {
+                if has_model {
+                    let found = "arm and a model of its own";
+                    let mend = "keep judge.arm, or provider, base_url and model, not both";
+                    self.fault(self.origin("judge.arm"), "judge", "one judge", found, mend);
+                }
+                self.judging_arm(&name, arms)
+            }
+            None if has_model => self.judging_model(&draft),
+            None => {
+                let note = "no [judge]: previews are scored by the local fallback judge, which knows little";
+                self.settings.notes.push(note.to_owned());
+                None
+            }
+        }
+    }
+
+    fn judging_arm(&mut self, name: &str, arms: &[ArmSpec]) -> Option<JudgeSettings> {
+        let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
+        if let Some(arm) = arms.iter().find(|arm| arm.name.as_str() == name) {
+            return Some(JudgeSettings::Arm(arm.name.clone()));
+        }
+        if !self.incomplete {
+            let expected = format!("the name of an arm ({})", names.join(", "));
+            let near = super::fault::nearest(name, names.iter().copied());
+            let mend = near.map_or("name one of the arms".to_owned(), |near| format!("did you mean {near:?}?"));
+            self.fault(self.origin("judge.arm"), "judge.arm", &expected, &format!("{name:?}"), &mend);
+        }
+        None
+    }
+
+    fn judging_model(&mut self, draft: &EndpointDraft) -> Option<JudgeSettings> {
+        let keys = ["judge.provider", "judge.base_url", "judge.model", "judge.api_key_env"];
+        let prices = ["judge.price_per_million.input", "judge.price_per_million.output"];
+        let origin = self.origin_of_any(&[keys.as_slice(), prices.as_slice()].concat());
+        let name = draft.model.clone();
+        let (spec, faults) = arms::endpoint(draft, name, "judge", &origin);
+        self.faults.extend(faults);
+        spec.map(JudgeSettings::Model)
+    }
+
+    fn finish_weights(&mut self) {
+        match Weights::new(self.weights, self.penalty) {
+            Ok(weights) => self.settings.reward.weights = weights,
+            Err(faults) if faults.contains(&WeightsFault::AllZero) => {
+                let origin = self.origin_of_any(&["reward.quality", "reward.latency", "reward.cost"]);
+                self.fault(
+                    origin,
+                    "reward",
+                    "at least one weight above 0",
+                    "all 0",
+                    "raise one, for example quality = 0.7",
+                );
+            }
+            // Single weights out of range have been refused by their kind.
+            Err(_) => {}
+        }
+    }
+
+    fn check_pairs(&mut self) {
+        let reward = &self.settings.reward;
+        if reward.cost_floor_usd >= reward.cost_ceiling_usd {
+            let expected = format!("less than reward.cost_ceiling_usd ({})", reward.cost_ceiling_usd);
+            let found = reward.cost_floor_usd.to_string();
+            let origin = self.origin_of_any(&["reward.cost_floor_usd", "reward.cost_ceiling_usd"]);
+            self.fault(origin, "reward.cost_floor_usd", &expected, &found, "lower it, or raise the ceiling");
+        }
+        let preview = &self.settings.preview;
+        if preview.min_tokens > preview.max_tokens {
+            let expected = format!("at most preview.max_tokens ({})", preview.max_tokens);
+            let found = preview.min_tokens.to_string();
+            let origin = self.origin_of_any(&["preview.min_tokens", "preview.max_tokens"]);
+            self.fault(origin, "preview.min_tokens", &expected, &found, "lower it, or raise max_tokens");
+        }
+    }
+
+    fn finish_keys(&mut self) {
+        let changes = self.keys.iter().map(|(action, (keys, _))| (*action, keys.clone())).collect();
+        match KeyBindings::with(&changes) {
+            Ok(bindings) => self.settings.keys = bindings,
+            Err(faults) => faults.iter().for_each(|fault| self.key_fault(fault)),
+        }
+    }
+
+    fn key_fault(&mut self, fault: &KeyFault) {
+        let KeyFault::Clash { key, first, second } = fault else { return };
+        let origin_of = |name: &str| {
+            let action = Action::from_name(name)?;
+            self.keys.get(&action).map(|(_, origin)| origin.clone())
+        };
+        let origin = [origin_of(first), origin_of(second)].into_iter().flatten().max();
+        let found = format!("`{first}` and `{second}`");
+        let mend = "give one of them another key";
+        let origin = origin.unwrap_or_else(|| self.whole_file.clone());
+        self.fault(origin, "keys", &format!("one action on the key {key:?}"), &found, mend);
+    }
+}

@@ -1,0 +1,247 @@
+//! The settings as the program uses them: typed, complete and already checked. Nothing here knows where
+//! a value came from; [`super::load`] fills it in. Rooms are handed the part that they need by the
+//! composition root.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::domain::action::KeyBindings;
+use crate::domain::ids::ArmId;
+use crate::domain::money::Price;
+use crate::domain::spec::{ArmSpec, ConfigFacts, Provider, RouterKind, Strategy};
+use crate::domain::terms::Weights;
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// Where state is kept; the user's data folder where absent.
+    pub data_dir: Option<PathBuf>,
+    /// How runs go.
+    pub strategy: Strategy,
+    /// The pool, in configured order; at least one is enabled.
+    pub arms: Vec<ArmSpec>,
+    /// Who judges; the local fallback judge where absent.
+    pub judge: Option<JudgeSettings>,
+    /// How arms are chosen.
+    pub router: RouterSettings,
+    /// How a prompt becomes numbers.
+    pub features: FeatureSettings,
+    /// What is good.
+    pub reward: RewardSettings,
+    /// Previews.
+    pub preview: PreviewSettings,
+    /// Seconds after which to give up.
+    pub timeouts: TimeoutSettings,
+    /// Limits of runs.
+    pub run: RunSettings,
+    /// What is kept.
+    pub store: StoreSettings,
+    /// Simulated models and traffic.
+    pub simulation: SimulationSettings,
+    /// The console.
+    pub console: ConsoleSettings,
+    /// Which key does what.
+    pub keys: KeyBindings,
+    /// Logs.
+    pub log: LogSettings,
+    /// What is allowed but worth knowing, one line each.
+    pub notes: Vec<String>,
+}
+
+/// Who judges previews.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JudgeSettings {
+    /// One of the arms.
+    Arm(ArmId),
+    /// A model that is no arm; its `name` is the model's name.
+    Model(ArmSpec),
+}
+
+/// `[router]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RouterSettings {
+    /// The policy.
+    pub policy: RouterKind,
+    /// Previews per race.
+    pub k: usize,
+    /// Exploration in units of an arm's own uncertainty.
+    pub alpha: f64,
+    /// Scale of the prior's precision (the ridge λ).
+    pub ridge: f64,
+    /// Share of runs whose arms are drawn uniformly, in [0, 1].
+    pub explore: f64,
+}
+
+/// Which features are computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FeatureKind {
+    /// Length, words and intent.
+    #[default]
+    Length,
+}
+
+/// `[features]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FeatureSettings {
+    /// The extractor.
+    pub kind: FeatureKind,
+    /// Characters at which the length feature reaches 1.
+    pub length_threshold: usize,
+}
+
+/// `[reward]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RewardSettings {
+    /// Weights of the terms and the fallback penalty.
+    pub weights: Weights,
+    /// Seconds of preview p95 at which the latency term of an empty prompt is 0.
+    pub latency_reference_s: f64,
+    /// Seconds added to that reference for a prompt of full length.
+    pub latency_per_length_s: f64,
+    /// Seconds to the first token at which the speed term is 0.
+    pub ttft_reference_s: f64,
+    /// Tokens at which the token efficiency term is 0.
+    pub token_target: u32,
+    /// Dollars of a preview at which the cost term is 1.
+    pub cost_floor_usd: f64,
+    /// Dollars of a preview at which the cost term is 0.
+    pub cost_ceiling_usd: f64,
+    /// Whether the cost term is linear in dollars instead of in their logarithm.
+    pub linear_cost: bool,
+}
+
+/// `[preview]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PreviewSettings {
+    /// Tokens of a preview of a short prompt.
+    pub min_tokens: u32,
+    /// Tokens of a preview, whatever the size of the prompt.
+    pub max_tokens: u32,
+}
+
+/// `[timeouts]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TimeoutSettings {
+    /// Until a connection stands.
+    pub connect: Duration,
+    /// Until the first token.
+    pub first_token: Duration,
+    /// Between two tokens.
+    pub between_tokens: Duration,
+    /// All previews.
+    pub preview: Duration,
+    /// The judge.
+    pub judge: Duration,
+    /// One full answer.
+    pub full: Duration,
+}
+
+/// `[run]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunSettings {
+    /// Bytes of all turns of a prompt.
+    pub max_prompt_bytes: usize,
+    /// Full answers tried after the first one failed.
+    pub max_fallbacks: u32,
+    /// Runs at the same time.
+    pub max_in_flight: usize,
+    /// Tokens of a full answer; the endpoint's own limit where absent.
+    pub answer_max_tokens: Option<u32>,
+    /// Bytes of a full answer.
+    pub max_answer_bytes: usize,
+}
+
+/// `[store]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StoreSettings {
+    /// Run records kept.
+    pub retain_runs: usize,
+}
+
+/// `[simulation]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SimulationSettings {
+    /// A scenario file; the built-in scenario where absent.
+    pub scenario: Option<PathBuf>,
+    /// Seed of simulated models, traffic and the router's draws.
+    pub seed: u64,
+    /// Runs a second of the traffic generator when it is switched on.
+    pub traffic_rate: f64,
+}
+
+/// `[console]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, as in the file")]
+pub struct ConsoleSettings {
+    /// The theme.
+    pub theme: Theme,
+    /// Draw with ASCII characters only.
+    pub ascii: bool,
+    /// Use colour.
+    pub color: bool,
+    /// Refuse everything that changes learning or traffic.
+    pub read_only: bool,
+    /// Let the console have the mouse.
+    pub mouse: bool,
+    /// The operator's name in the journal; the login name where absent.
+    pub operator: Option<String>,
+}
+
+/// For which background colours are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Theme {
+    /// Dark.
+    #[default]
+    Dark,
+    /// Light.
+    Light,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogSettings {
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+}
+
+impl Settings {
+    /// What the configuration says about things that a person may also change at run time.
+    #[must_use]
+    pub fn facts(&self) -> ConfigFacts {
+        ConfigFacts {
+            arms: self.arms.clone(),
+            weights: self.reward.weights,
+            alpha: self.router.alpha,
+            explore_share: self.router.explore,
+        }
+    }
+
+    /// Whether an enabled arm or the judge is simulated, so that simulated models must be started.
+    #[must_use]
+    pub fn needs_simulation(&self) -> bool {
+        let judge = match &self.judge {
+            Some(JudgeSettings::Model(spec)) => Some(spec),
+            _ => None,
+        };
+        self.arms.iter().chain(judge).any(|arm| arm.provider == Provider::Simulated)
+    }
+}
+
+/// What an arm's table (or the judge's) said, before it is checked as a whole.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct EndpointDraft {
+    pub(super) name: Option<String>,
+    pub(super) provider: Option<Provider>,
+    pub(super) base_url: Option<String>,
+    pub(super) model: Option<String>,
+    pub(super) api_key_env: Option<String>,
+    pub(super) price_input: Option<f64>,
+    pub(super) price_output: Option<f64>,
+    pub(super) disabled: bool,
+}
+
+impl EndpointDraft {
+    pub(super) fn price(&self) -> Option<Price> {
+        Some(Price { input: self.price_input?, output: self.price_output? })
+    }
+}

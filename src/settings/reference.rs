@@ -1,0 +1,134 @@
+//! The table of keys, written out: `config template` and `config keys`.
+
+use std::fmt::Write;
+
+use super::kind::Kind;
+use super::row::{FlagForm, KeyRow};
+use super::rows::{ARM_KEYS, KEYS};
+use crate::domain::action::ACTIONS;
+
+/// A flag that sets a key, for whoever builds the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingFlag {
+    /// Without its dashes.
+    pub name: &'static str,
+    /// Whether a value follows; otherwise its presence means `true`.
+    pub takes_value: bool,
+    /// The words that it may be, where it may be only some.
+    pub words: &'static [&'static str],
+    /// One line with key, variable and default.
+    pub help: String,
+}
+
+/// Every flag that sets a key, in the order of the template.
+pub fn setting_flags() -> impl Iterator<Item = SettingFlag> {
+    KEYS.iter().filter_map(|row| {
+        let default = row.default_toml().filter(|_| matches!(row.flag, FlagForm::Value(_)));
+        let default = default.map(|text| format!("; default {text}")).unwrap_or_default();
+        Some(SettingFlag {
+            name: row.flag_name()?,
+            takes_value: matches!(row.flag, FlagForm::Value(_)),
+            words: if let Kind::OneOf(words) = row.kind { words } else { &[] },
+            help: format!("{} [{}, {}{default}]", row.help, row.name, row.variable()),
+        })
+    })
+}
+
+const HEAD: &str = "\
+# Every key of banditop's configuration, with its default. A key is taken from here, then from its
+# BANDITOP_… variable, then from its flag; later ones win. Secrets are named by environment variable.
+";
+
+const ARMS: &str = "
+# One table per arm: one model at one endpoint.
+[[arms]]
+name = \"atlas-70b\"
+provider = \"simulated\"
+price_per_million = { input = 0.9, output = 2.7 }
+
+[[arms]]
+name = \"swift-8b\"
+provider = \"simulated\"
+price_per_million = { input = 0.05, output = 0.1 }
+
+# A real one takes three lines:
+#[[arms]]
+#name = \"mini\"
+#base_url = \"https://api.openai.com/v1\"
+#model = \"gpt-5-mini\"
+#api_key_env = \"OPENAI_API_KEY\"
+#price_per_million = { input = 0.25, output = 2.00 }
+#
+# Keys of an arm:
+";
+
+/// A configuration that documents every key and changes no default.
+#[must_use]
+pub fn template() -> String {
+    let mut text = HEAD.to_owned();
+    write_section(&mut text, "");
+    text.push_str(ARMS);
+    for row in ARM_KEYS {
+        let default = row.default_toml().map(|text| format!(" Default: {text}.")).unwrap_or_default();
+        _ = writeln!(text, "#   {}: {} ({}).{default}", row.name, row.help, row.kind);
+    }
+    let mut sections: Vec<&str> = Vec::new();
+    for row in KEYS.iter().filter(|row| !row.section().is_empty()) {
+        if !sections.contains(&row.section()) {
+            sections.push(row.section());
+        }
+    }
+    for section in sections {
+        _ = write!(text, "\n[{section}]\n");
+        write_section(&mut text, section);
+    }
+    text.push_str("\n# Which key does what in the console: a key, or an array of keys.\n[keys]\n");
+    for row in ACTIONS {
+        let keys: Vec<String> = row.keys.iter().map(|key| format!("{key:?}")).collect();
+        _ = writeln!(text, "#{} = [{}]   # {}", row.name, keys.join(", "), row.help);
+    }
+    text
+}
+
+fn write_section(text: &mut String, section: &str) {
+    for row in KEYS.iter().filter(|row| row.section() == section) {
+        let leaf = row.name.strip_prefix(section).unwrap_or(row.name).trim_start_matches('.');
+        let kind = row.kind.to_string();
+        match row.default_toml() {
+            Some(default) => _ = write!(text, "# {} ({kind})\n#{leaf} = {default}\n", row.help),
+            None => _ = write!(text, "# {} ({kind})\n#{leaf} =\n", row.help),
+        }
+    }
+}
+
+/// Every key with default, flag and variable, as aligned text.
+#[must_use]
+pub fn key_table() -> String {
+    let rows: Vec<[String; 5]> = KEYS.iter().map(cells).collect();
+    let head = ["key", "default", "flag", "variable", "what it is"].map(str::to_owned);
+    let width = |column: usize| rows.iter().chain([&head]).map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; 4] = [width(0), width(1), width(2), width(3)];
+    let mut text = String::new();
+    for [key, default, flag, variable, help] in [&head].into_iter().chain(&rows) {
+        let [k, d, f, v] = widths;
+        _ = writeln!(text, "{key:k$}  {default:d$}  {flag:f$}  {variable:v$}  {help}");
+    }
+    text.push_str("\nOf each [[arms]] table:\n");
+    for row in ARM_KEYS {
+        _ = writeln!(text, "{:30}  {}", row.name, row.help);
+    }
+    text.push_str("\nOf [keys], each a key or an array of keys:\n");
+    for row in ACTIONS {
+        _ = writeln!(text, "{:18}  {:16}  {}", row.name, row.keys.join(" "), row.help);
+    }
+    text
+}
+
+fn cells<T>(row: &KeyRow<T>) -> [String; 5] {
+    let flag = match row.flag {
+        FlagForm::None => "-".to_owned(),
+        FlagForm::Value(name) | FlagForm::On(name) | FlagForm::Off(name) => format!("--{name}"),
+    };
+    let default = row.default_toml().unwrap_or_else(|| "-".to_owned());
+    [row.name.to_owned(), default, flag, row.variable(), row.help.to_owned()]
+}

@@ -1,0 +1,204 @@
+//! The table of keys. To add a setting, add a field to the model and a row here; nothing else.
+
+use crate::domain::spec::{Provider, RouterKind, Strategy};
+
+use super::draft::Draft;
+use super::kind::{Kind, Scalar};
+use super::model::{EndpointDraft, FeatureKind, Theme};
+use super::row::FlagForm::{self, None as NoFlag, Off, On, Value};
+use super::row::KeyRow;
+
+/// Any number of at least 0.
+const POSITIVE: Kind = Kind::Number { min: 0.0, max: f64::MAX };
+/// A share.
+const SHARE: Kind = Kind::Number { min: 0.0, max: 1.0 };
+/// Seconds that something may take.
+const SECONDS: Kind = Kind::Number { min: 0.01, max: 86_400.0 };
+/// Tokens of one call.
+const TOKENS: Kind = Kind::Integer { min: 1, max: 1_000_000 };
+/// A yes or no.
+const BOOL: Kind = Kind::Bool;
+
+const fn row(
+    name: &'static str,
+    kind: Kind,
+    default: Option<&'static str>,
+    flag: FlagForm,
+    help: &'static str,
+    set: fn(&mut Draft, &Scalar),
+) -> KeyRow<Draft> {
+    KeyRow { name, kind, default, flag, help, set }
+}
+
+const fn endpoint(
+    name: &'static str,
+    kind: Kind,
+    default: Option<&'static str>,
+    help: &'static str,
+    set: fn(&mut EndpointDraft, &Scalar),
+) -> KeyRow<EndpointDraft> {
+    KeyRow { name, kind, default, flag: NoFlag, help, set }
+}
+
+/// The keys outside `[[arms]]` and `[keys]`, in the order of the template.
+#[rustfmt::skip]
+pub(super) static KEYS: &[KeyRow<Draft>] = &[
+    row("version", Kind::Integer { min: 1, max: u64::MAX }, Some("1"), NoFlag,
+        "form of this file", |d, v| d.version = v.integer()),
+    row("data_dir", Kind::Text, None, Value("data-dir"),
+        "where state is kept; default: the user's data folder", |d, v| d.settings.data_dir = Some(v.text().into())),
+    row("strategy", Kind::OneOf(&["race", "direct", "baseline", "auto"]), Some("race"), Value("strategy"),
+        "race: previews and a judge; direct: one arm at once; baseline: configured order; auto: decided per run",
+        |d, v| d.settings.strategy = named(&Strategy::ALL, v)),
+
+    row("judge.arm", Kind::Name, None, NoFlag,
+        "the arm that judges; or name a model of its own below", |d, v| d.judge_arm = Some(v.text().into())),
+    row("judge.provider", Kind::OneOf(&["openai", "simulated"]), None, NoFlag,
+        "wire format of the judge's endpoint", |d, v| d.judge.provider = Some(named(&Provider::ALL, v))),
+    row("judge.base_url", Kind::Url, None, NoFlag,
+        "the judge's endpoint, up to and including /v1", |d, v| d.judge.base_url = Some(v.text().into())),
+    row("judge.model", Kind::Text, None, NoFlag,
+        "the judge's model", |d, v| d.judge.model = Some(v.text().into())),
+    row("judge.api_key_env", Kind::VariableName, None, NoFlag,
+        "the environment variable that holds the judge's key", |d, v| d.judge.api_key_env = Some(v.text().into())),
+    row("judge.price_per_million.input", POSITIVE, None, NoFlag,
+        "dollars per million tokens of the judge's prompt", |d, v| d.judge.price_input = Some(v.number())),
+    row("judge.price_per_million.output", POSITIVE, None, NoFlag,
+        "dollars per million tokens of the judge's verdict", |d, v| d.judge.price_output = Some(v.number())),
+
+    row("router.policy", Kind::OneOf(&["linucb", "lints", "baseline"]), Some("linucb"), Value("router"),
+        "how arms are chosen", |d, v| d.settings.router.policy = named(&RouterKind::ALL, v)),
+    row("router.k", Kind::Integer { min: 1, max: 16 }, Some("3"), Value("router-k"),
+        "previews per race", |d, v| d.settings.router.k = v.size()),
+    row("router.alpha", Kind::Number { min: 0.0, max: 100.0 }, Some("0.5"), Value("bandit-alpha"),
+        "exploration, in units of an arm's own uncertainty", |d, v| d.settings.router.alpha = v.number()),
+    row("router.ridge", Kind::Number { min: 1e-6, max: 1e6 }, Some("1"), Value("bandit-ridge"),
+        "strength of the prior (ridge), a factor on every block's own", |d, v| d.settings.router.ridge = v.number()),
+    row("router.explore", SHARE, Some("0.01"), NoFlag,
+        "share of runs whose arms are drawn uniformly", |d, v| d.settings.router.explore = v.number()),
+
+    row("features.kind", Kind::OneOf(&["length"]), Some("length"), Value("bandit-features"),
+        "how a prompt becomes numbers", |d, _| d.settings.features.kind = FeatureKind::Length),
+    row("features.length_threshold", Kind::Integer { min: 1, max: 10_000_000 }, Some("2000"),
+        Value("bandit-length-threshold"),
+        "characters at which the length feature reaches 1", |d, v| d.settings.features.length_threshold = v.size()),
+
+    row("reward.quality", POSITIVE, Some("0.7"), Value("bandit-quality-weight"),
+        "weight of the judge's overall score", |d, v| d.weights[0] = v.number()),
+    row("reward.latency", POSITIVE, Some("0.2"), Value("bandit-latency-weight"),
+        "weight of a low preview p95", |d, v| d.weights[1] = v.number()),
+    row("reward.cost", POSITIVE, Some("0.1"), Value("bandit-cost-weight"),
+        "weight of a low price", |d, v| d.weights[2] = v.number()),
+    row("reward.speed", POSITIVE, Some("0"), NoFlag,
+        "weight of an early first token", |d, v| d.weights[3] = v.number()),
+    row("reward.token_efficiency", POSITIVE, Some("0"), NoFlag,
+        "weight of few tokens", |d, v| d.weights[4] = v.number()),
+    row("reward.stability", POSITIVE, Some("0"), NoFlag,
+        "weight of a low error rate", |d, v| d.weights[5] = v.number()),
+    row("reward.fallback_penalty", SHARE, Some("0.05"), Value("bandit-fallback-penalty"),
+        "what a fallback takes off the reward of the arm whose content failed", |d, v| d.penalty = v.number()),
+    row("reward.latency_reference_s", SECONDS, Some("3"), NoFlag,
+        "preview p95 in seconds at which the latency term is 0",
+        |d, v| d.settings.reward.latency_reference_s = v.number()),
+    row("reward.latency_per_length_s", Kind::Number { min: 0.0, max: 86_400.0 }, Some("3"), NoFlag,
+        "seconds added to that reference for a prompt of full length",
+        |d, v| d.settings.reward.latency_per_length_s = v.number()),
+    row("reward.ttft_reference_s", SECONDS, Some("1"), NoFlag,
+        "seconds to the first token at which the speed term is 0",
+        |d, v| d.settings.reward.ttft_reference_s = v.number()),
+    row("reward.token_target", TOKENS, Some("400"), NoFlag,
+        "tokens at which the token efficiency term is 0", |d, v| d.settings.reward.token_target = v.count()),
+    row("reward.cost_floor_usd", Kind::Number { min: 1e-12, max: 1e6 }, Some("0.00001"), NoFlag,
+        "dollars of a preview at which the cost term is 1", |d, v| d.settings.reward.cost_floor_usd = v.number()),
+    row("reward.cost_ceiling_usd", Kind::Number { min: 1e-12, max: 1e6 }, Some("0.01"), NoFlag,
+        "dollars of a preview at which the cost term is 0", |d, v| d.settings.reward.cost_ceiling_usd = v.number()),
+    row("reward.cost_scale", Kind::OneOf(&["log", "linear"]), Some("log"), NoFlag,
+        "how dollars become the cost term", |d, v| d.settings.reward.linear_cost = v.text() == "linear"),
+
+    row("preview.min_tokens", TOKENS, Some("48"), Value("min-preview-tokens"),
+        "tokens of a preview of a short prompt", |d, v| d.settings.preview.min_tokens = v.count()),
+    row("preview.max_tokens", TOKENS, Some("1024"), NoFlag,
+        "tokens of a preview, whatever the size of the prompt", |d, v| d.settings.preview.max_tokens = v.count()),
+
+    row("timeouts.connect_s", SECONDS, Some("5"), NoFlag,
+        "seconds until a connection stands", |d, v| d.settings.timeouts.connect = v.seconds()),
+    row("timeouts.first_token_s", SECONDS, Some("10"), NoFlag,
+        "seconds until the first token", |d, v| d.settings.timeouts.first_token = v.seconds()),
+    row("timeouts.between_tokens_s", SECONDS, Some("10"), NoFlag,
+        "seconds between two tokens", |d, v| d.settings.timeouts.between_tokens = v.seconds()),
+    row("timeouts.preview_s", SECONDS, Some("20"), NoFlag,
+        "seconds for all previews", |d, v| d.settings.timeouts.preview = v.seconds()),
+    row("timeouts.judge_s", SECONDS, Some("20"), NoFlag,
+        "seconds for a verdict", |d, v| d.settings.timeouts.judge = v.seconds()),
+    row("timeouts.full_s", SECONDS, Some("120"), NoFlag,
+        "seconds for one full answer", |d, v| d.settings.timeouts.full = v.seconds()),
+
+    row("run.max_prompt_bytes", Kind::Integer { min: 1, max: 1 << 26 }, Some("2000000"), NoFlag,
+        "bytes of all turns of a prompt", |d, v| d.settings.run.max_prompt_bytes = v.size()),
+    row("run.max_fallbacks", Kind::Integer { min: 0, max: 64 }, Some("3"), NoFlag,
+        "full answers tried after the first one failed", |d, v| d.settings.run.max_fallbacks = v.count()),
+    row("run.max_in_flight", Kind::Integer { min: 1, max: 100_000 }, Some("256"), NoFlag,
+        "runs at the same time", |d, v| d.settings.run.max_in_flight = v.size()),
+    row("run.answer_max_tokens", TOKENS, None, NoFlag,
+        "tokens of a full answer; default: the endpoint's own limit",
+        |d, v| d.settings.run.answer_max_tokens = Some(v.count())),
+    row("run.max_answer_bytes", Kind::Integer { min: 1024, max: 1 << 26 }, Some("1000000"), NoFlag,
+        "bytes of a full answer", |d, v| d.settings.run.max_answer_bytes = v.size()),
+
+    row("store.retain_runs", Kind::Integer { min: 1, max: 10_000_000 }, Some("10000"), NoFlag,
+        "run records kept", |d, v| d.settings.store.retain_runs = v.size()),
+
+    row("simulation.scenario", Kind::Text, None, NoFlag,
+        "a scenario file; default: the built-in scenario",
+        |d, v| d.settings.simulation.scenario = Some(v.text().into())),
+    row("simulation.seed", Kind::Integer { min: 0, max: u64::MAX }, Some("7"), Value("seed"),
+        "seed of simulated models, traffic and the router's draws", |d, v| d.settings.simulation.seed = v.integer()),
+    row("simulation.traffic_rate", Kind::Number { min: 0.01, max: 1000.0 }, Some("4"), NoFlag,
+        "runs a second of the traffic generator", |d, v| d.settings.simulation.traffic_rate = v.number()),
+
+    row("console.theme", Kind::OneOf(&["dark", "light"]), Some("dark"), NoFlag,
+        "for which background colours are chosen", |d, v| {
+            d.settings.console.theme = if v.text() == "light" { Theme::Light } else { Theme::Dark };
+        }),
+    row("console.ascii", BOOL, Some("false"), On("ascii"),
+        "draw with ASCII characters only", |d, v| d.settings.console.ascii = v.truth()),
+    row("console.color", BOOL, Some("true"), Off("no-color"),
+        "use colour (NO_COLOR in the environment switches it off too)", |d, v| d.settings.console.color = v.truth()),
+    row("console.read_only", BOOL, Some("false"), On("read-only"),
+        "refuse everything that changes learning or traffic", |d, v| d.settings.console.read_only = v.truth()),
+    row("console.mouse", BOOL, Some("false"), NoFlag,
+        "let the console have the mouse (takes text selection away from the terminal)",
+        |d, v| d.settings.console.mouse = v.truth()),
+    row("console.operator", Kind::Text, None, Value("operator"),
+        "your name in the journal; default: the login name", |d, v| d.settings.console.operator = Some(v.text().into())),
+
+    row("log.level", Kind::OneOf(&["error", "warn", "info", "debug", "trace"]), Some("info"), Value("log-level"),
+        "how much is logged", |d, v| d.settings.log.level = v.text().into()),
+];
+
+/// The keys of one `[[arms]]` table.
+#[rustfmt::skip]
+pub(super) static ARM_KEYS: &[KeyRow<EndpointDraft>] = &[
+    endpoint("name", Kind::Name, None, "its name, unique in the pool", |d, v| d.name = Some(v.text().into())),
+    endpoint("provider", Kind::OneOf(&["openai", "simulated"]), Some("openai"),
+        "openai: any OpenAI-compatible endpoint; simulated: a model of this process",
+        |d, v| d.provider = Some(named(&Provider::ALL, v))),
+    endpoint("base_url", Kind::Url, None,
+        "the endpoint, up to and including /v1", |d, v| d.base_url = Some(v.text().into())),
+    endpoint("model", Kind::Text, None,
+        "the model's name at that endpoint; simulated: default its name", |d, v| d.model = Some(v.text().into())),
+    endpoint("api_key_env", Kind::VariableName, None,
+        "the environment variable that holds the key; leave out where none is needed",
+        |d, v| d.api_key_env = Some(v.text().into())),
+    endpoint("price_per_million.input", POSITIVE, None,
+        "dollars per million tokens of the prompt", |d, v| d.price_input = Some(v.number())),
+    endpoint("price_per_million.output", POSITIVE, None,
+        "dollars per million tokens of the answer", |d, v| d.price_output = Some(v.number())),
+    endpoint("enabled", BOOL, Some("true"), "false keeps what was learned and asks it nothing",
+        |d, v| d.disabled = !v.truth()),
+];
+
+/// The value of that name; the table's kind has refused every other.
+fn named<T: Copy, const N: usize>(all: &[(T, &'static str); N], value: &Scalar) -> T {
+    all.iter().find(|(_, name)| *name == value.text()).map_or(all[0].0, |(value, _)| *value)
+}

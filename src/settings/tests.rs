@@ -1,0 +1,134 @@
+//! What holds the table of keys together. Valid and invalid files are data under `tests/settings/`.
+
+use super::*;
+use crate::domain::action::Action;
+use crate::domain::spec::Strategy;
+use crate::domain::terms::Term;
+
+fn sources(text: &str) -> Sources {
+    Sources { file: ConfigText { name: "c.toml".into(), text: text.to_owned() }, ..Sources::default() }
+}
+
+const ONE_ARM: &str = "[[arms]]\nname = \"a\"\nprovider = \"simulated\"\n";
+
+#[test]
+fn every_default_fits_its_own_kind() {
+    for row in KEYS {
+        assert!(row.default.is_none_or(|text| row.kind.of_text(text).is_ok()), "{}", row.name);
+        assert!(!row.help.is_empty(), "{}", row.name);
+    }
+    for row in rows::ARM_KEYS {
+        assert!(row.default.is_none_or(|text| row.kind.of_text(text).is_ok()), "{}", row.name);
+    }
+}
+
+#[test]
+fn names_flags_and_variables_are_unique() {
+    let mut names: Vec<String> = KEYS.iter().map(|row| row.name.to_owned()).collect();
+    names.extend(KEYS.iter().map(KeyRow::variable));
+    names.extend(KEYS.iter().filter_map(|row| row.flag_name().map(|flag| format!("--{flag}"))));
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), count);
+}
+
+#[test]
+fn the_template_changes_no_default_and_every_line_of_it_is_valid() {
+    let template = template();
+    let plain = load(&sources(&template)).unwrap();
+    let defaults = load(&sources(ONE_ARM)).unwrap();
+    assert_eq!(plain.arms.len(), 2);
+    assert_eq!(Settings { arms: vec![], notes: vec![], ..plain }, Settings { arms: vec![], notes: vec![], ..defaults });
+    // Every documented default may be un-commented.
+    let is_setting = |line: &str| line.starts_with('#') && !line.starts_with("# ") && line.contains('=');
+    let live: Vec<&str> =
+        template.lines().map(|line| if is_setting(line) && !line.ends_with('=') { &line[1..] } else { line }).collect();
+    let live = live.join("\n").replace("#[[arms]]", "[[arms]]");
+    let loaded = load(&sources(&live)).unwrap_or_else(|faults| panic!("{faults}"));
+    assert_eq!(loaded.arms.len(), 3);
+    for row in KEYS {
+        let leaf = row.name.rsplit('.').next().unwrap();
+        assert!(template.contains(&format!("{leaf} =")), "{} is not in the template", row.name);
+    }
+}
+
+#[test]
+fn the_built_in_configuration_is_valid_and_has_a_judge() {
+    let settings = load(&Sources::default()).unwrap_or_else(|faults| panic!("{faults}"));
+    assert!(settings.arms.len() >= 5);
+    assert!(matches!(settings.judge, Some(JudgeSettings::Model(_))));
+    assert!(settings.needs_simulation());
+    assert_eq!(settings.notes, Vec::<String>::new());
+}
+
+#[test]
+fn later_sources_win_and_a_fault_names_its_source() {
+    let file = format!("[router]\nk = 2\nalpha = 0.1\n{ONE_ARM}");
+    let environment = vec![("BANDITOP_BANDIT_ALPHA".to_owned(), "0.2".to_owned())];
+    let flags = vec![("bandit-alpha".to_owned(), "0.3".to_owned())];
+    let with = |environment: &Vec<_>, flags: &Vec<_>| Sources {
+        environment: environment.clone(),
+        flags: flags.clone(),
+        ..sources(&file)
+    };
+    let alpha = |sources: &Sources| load(sources).unwrap().router.alpha.to_string();
+    assert_eq!(alpha(&with(&vec![], &vec![])), "0.1");
+    assert_eq!(alpha(&with(&environment, &vec![])), "0.2");
+    assert_eq!(alpha(&with(&environment, &flags)), "0.3");
+    assert_eq!(load(&with(&environment, &flags)).unwrap().router.k, 2);
+
+    let bad = vec![("BANDITOP_BANDIT_ALPHA".to_owned(), "lots".to_owned())];
+    let fault = load(&with(&bad, &vec![("router-k".to_owned(), "0".to_owned())])).unwrap_err();
+    let origins: Vec<String> = fault.all().iter().map(|fault| fault.origin.to_string()).collect();
+    assert_eq!(origins, ["variable BANDITOP_BANDIT_ALPHA", "flag --router-k"]);
+}
+
+#[test]
+fn a_switch_that_clears_is_inverted_in_its_variable_too() {
+    let with = |name: &str, text: &str| {
+        let environment = vec![(name.to_owned(), text.to_owned())];
+        load(&Sources { environment, ..sources(ONE_ARM) }).unwrap().console
+    };
+    assert!(!with("BANDITOP_NO_COLOR", "1").color);
+    assert!(with("BANDITOP_NO_COLOR", "0").color);
+    assert!(with("BANDITOP_NO_COLOR", "").color);
+    assert!(with("BANDITOP_ASCII", "true").ascii);
+}
+
+#[test]
+fn an_unknown_variable_is_noted_and_its_value_is_not() {
+    let environment = vec![("BANDITOP_STRATGY".to_owned(), "sk-secret".to_owned())];
+    let settings = load(&Sources { environment, ..sources(ONE_ARM) }).unwrap();
+    let note = settings.notes.iter().find(|note| note.contains("BANDITOP_STRATGY")).unwrap();
+    assert!(note.contains("BANDITOP_STRATEGY") && !note.contains("sk-secret"), "{note}");
+}
+
+#[test]
+fn facts_are_what_a_person_may_change_at_run_time() {
+    let file = format!("strategy = \"direct\"\nreward = {{ quality = 1, latency = 1, cost = 0 }}\n{ONE_ARM}");
+    let settings = load(&sources(&file)).unwrap();
+    assert_eq!(settings.strategy, Strategy::Direct);
+    let facts = settings.facts();
+    assert!((facts.weights.get(Term::Latency) - 0.5).abs() < 1e-12);
+    assert_eq!(facts.arms, settings.arms);
+}
+
+#[test]
+fn keys_can_be_rebound() {
+    let file = format!("{ONE_ARM}[keys]\nquit = [\"ctrl-q\", \"Q\"]\ndecay = \"q\"\n");
+    let keys = load(&sources(&file)).unwrap().keys;
+    assert_eq!(keys.keys(Action::Quit).len(), 2);
+    assert_eq!(keys.keys(Action::Decay)[0].as_str(), "q");
+}
+
+#[test]
+fn other_files_say_file_and_line() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Spec {
+        #[expect(dead_code, reason = "only its absence is tested")]
+        name: String,
+    }
+    let fault = parse_toml::<Spec>("x = 1\nname = 3\n", "s.toml").unwrap_err();
+    assert!(fault.starts_with("s.toml:2: "), "{fault}");
+}
