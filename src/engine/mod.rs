@@ -5,6 +5,7 @@ mod alarms;
 mod facts;
 mod health;
 mod idempotency;
+mod ledger;
 mod stats;
 #[cfg(test)]
 mod testing;

@@ -2,5 +2,7 @@
 //! be broken at will.
 
 mod records;
+mod store;
 
 pub(crate) use records::record;
+pub(crate) use store::FakeStore;
