@@ -6,6 +6,8 @@
 //! prompt), so the same calls give the same answers, delays and faults. Files are parsed elsewhere: this
 //! room holds the types and their checks.
 
+pub mod assets;
+
 mod draw;
 mod embed;
 mod judge;
