@@ -12,6 +12,7 @@ pub mod chat;
 pub mod clock;
 pub mod command;
 pub mod context;
+pub mod control;
 pub mod engine;
 pub mod event;
 pub mod failure;
