@@ -9,6 +9,7 @@ pub mod client;
 pub mod console;
 pub mod domain;
 pub mod engine;
+pub mod evaluation;
 pub mod features;
 pub mod gateway;
 pub mod providers;

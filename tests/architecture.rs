@@ -21,6 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "client",
             "sim",
             "engine",
+            "evaluation",
             "race",
             "providers",
             "store",
@@ -37,6 +38,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("sim", &["domain"]),
     ("engine", &["race", "bandit", "domain"]),
     ("race", &["bandit", "features", "reward", "domain"]),
+    ("evaluation", &["bandit", "features", "reward", "domain"]),
     ("providers", &["domain"]),
     ("store", &["domain", "bandit"]),
     ("settings", &["domain"]),
@@ -68,7 +70,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms without a clock, a generator of their own, I/O or async.
-const PURE_ROOMS: &[&str] = &["bandit", "features", "reward", "domain"];
+const PURE_ROOMS: &[&str] = &["bandit", "features", "reward", "evaluation", "domain"];
 
 /// What a pure room must not name.
 const IMPURE: &[&str] =

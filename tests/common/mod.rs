@@ -1,6 +1,7 @@
 //! What several integration tests share.
 #![allow(dead_code, reason = "each test binary uses its own part of this module")]
 
+pub(crate) mod data;
 pub(crate) mod fake_engine;
 pub(crate) mod source;
 
