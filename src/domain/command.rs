@@ -135,6 +135,10 @@ pub enum RouterCommand {
         old: Option<f64>,
         /// The value it has now.
         new: f64,
+        /// The arm's other terms in that run, where they were observed: with them the amendment is exact
+        /// in the covariance of the terms too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        preview: Option<PreviewTerms>,
     },
     /// Forget: keep `factor` of the data of these arms (of all where empty).
     Decay {
