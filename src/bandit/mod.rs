@@ -1,1 +1,31 @@
 //! The router: pure mathematics over a log of commands.
+//!
+//! [`RouterState`] is a fold over [`LogEntry`](crate::domain::command::LogEntry)s and nothing else; a
+//! [`Router`] reads it to choose arms. No clock, no generator, no I/O, no async: the time of a command
+//! and every random number are arguments. The inner loops are our own scalar code, so that the same log
+//! gives the same statistics bit for bit; nalgebra only refreshes derived inverses.
+
+mod choose;
+mod config;
+mod fold;
+mod kernels;
+mod normal;
+mod policies;
+mod prepare;
+mod refold;
+mod regression;
+mod router;
+mod snapshot;
+mod state;
+mod stats;
+mod what_if;
+
+pub use config::{Noise, PriorConfig, RouterConfig};
+pub use policies::{Baseline, LinTs, LinUcb};
+pub use prepare::Rejection;
+pub use refold::{exclusions, refold};
+pub use router::{Router, Selection, router};
+pub use snapshot::StateFault;
+pub use state::{ArmView, RouterState};
+pub use stats::Estimate;
+pub use what_if::what_if;

@@ -1,0 +1,137 @@
+//! What the router's mathematics is tuned by. Everything here shapes how observations are read, never
+//! what was observed: the statistics of a state can be scored again under another prior.
+//!
+//! The defaults are one set for every pool. They follow one rule: exploration and shrinkage are in
+//! units of an arm's own noise, so no reward scale is favoured.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::context::{FeatureBlock, FeatureSchema};
+
+/// How an arm's residual standard deviation is known.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Noise {
+    /// From the arm's own residuals: σ̂² = max(floor, ωᵀ(M − BᵀA⁻¹B)ω / (ν₀ + n)).
+    Estimated,
+    /// A given standard deviation in units of the reward; 1 is textbook LinUCB.
+    Fixed(f64),
+}
+
+/// What is believed before any observation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PriorConfig {
+    /// Precision of the intercept, in observations.
+    pub lambda_intercept: f64,
+    /// Precision of the length dimensions.
+    pub lambda_length: f64,
+    /// Precision of the intent one-hots.
+    pub lambda_intent: f64,
+    /// Precision of each embedding dimension.
+    pub lambda_embedding: f64,
+    /// Precision of each per-arm signal.
+    pub lambda_signal: f64,
+    /// Expected value of every reward term while the pool has no data, in [0, 1].
+    pub mean: f64,
+    /// What a new arm's expected terms are raised by over the pool's mean, in [0, 1].
+    pub optimism: f64,
+    /// The least residual standard deviation ever assumed, in units of the reward.
+    pub sigma_floor: f64,
+    /// Residual variance believed before data (σ₀²).
+    pub noise_prior: f64,
+    /// How many observations that belief is worth (ν₀).
+    pub noise_prior_n: f64,
+    /// How the residual standard deviation is known.
+    pub noise: Noise,
+}
+
+impl Default for PriorConfig {
+    fn default() -> Self {
+        Self {
+            lambda_intercept: 1.0,
+            lambda_length: 30.0,
+            lambda_intent: 10.0,
+            lambda_embedding: 30.0,
+            lambda_signal: 30.0,
+            mean: 0.5,
+            optimism: 0.1,
+            sigma_floor: 0.02,
+            noise_prior: 0.15,
+            noise_prior_n: 10.0,
+            noise: Noise::Estimated,
+        }
+    }
+}
+
+impl PriorConfig {
+    /// The prior precision of a dimension of that block.
+    #[must_use]
+    pub const fn lambda(&self, block: FeatureBlock) -> f64 {
+        match block {
+            FeatureBlock::Intercept => self.lambda_intercept,
+            FeatureBlock::Length => self.lambda_length,
+            FeatureBlock::Intent => self.lambda_intent,
+            FeatureBlock::Embedding => self.lambda_embedding,
+            FeatureBlock::Signal => self.lambda_signal,
+        }
+    }
+}
+
+/// Everything that a router state is built with and keeps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RouterConfig {
+    /// Dimensions of the context; the intercept is first.
+    pub d: usize,
+    /// The block of each dimension, `d` of them.
+    pub blocks: Vec<FeatureBlock>,
+    /// The schema's version: statistics learned under another are not read.
+    pub feature_version: String,
+    /// What is believed before data.
+    pub prior: PriorConfig,
+    /// What of an observation is kept at every step, in (0, 1]; 1 never forgets.
+    pub forgetting: f64,
+    /// Share of runs in which an arm on probation is tried, in [0, 1].
+    pub probation_share: f64,
+    /// Runs with an observation of the arm until probation ends.
+    pub probation_runs: u32,
+    /// What of an arm's data is kept when it is reactivated, in (0, 1].
+    pub reactivation_keep: f64,
+    /// An active arm with fewer observations than this is tried before any score decides.
+    pub first_tries: u32,
+}
+
+impl Default for RouterConfig {
+    fn default() -> Self {
+        Self {
+            d: 1,
+            blocks: vec![FeatureBlock::Intercept],
+            feature_version: String::new(),
+            prior: PriorConfig::default(),
+            forgetting: 1.0,
+            probation_share: 0.1,
+            probation_runs: 20,
+            reactivation_keep: 0.5,
+            first_tries: 3,
+        }
+    }
+}
+
+impl RouterConfig {
+    /// The defaults for contexts of `schema`.
+    #[must_use]
+    pub fn for_schema(schema: &FeatureSchema) -> Self {
+        Self {
+            d: schema.len(),
+            blocks: schema.blocks.clone(),
+            feature_version: schema.version.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// The prior precision of each dimension: `d` values above 0. A dimension without a block counts as
+    /// an embedding.
+    pub(crate) fn lambdas(&self) -> Vec<f64> {
+        let block = |i: usize| self.blocks.get(i).copied().unwrap_or(FeatureBlock::Embedding);
+        (0..self.d).map(|i| self.prior.lambda(block(i)).max(1e-9)).collect()
+    }
+}

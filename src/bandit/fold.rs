@@ -1,0 +1,224 @@
+//! The fold: what each command does to the state. Deterministic and total. It decides nothing that a
+//! person or a rule decided (victims, times and weights are in the command), it is inert where an arm
+//! is absent, and it takes what no command may break as given even in a log that was folded again
+//! without some of its entries: the last arm that could answer is never taken out by hand or by rule.
+
+use std::sync::Arc;
+
+use super::regression::discount;
+use super::state::{ArmState, PoolState, RouterState};
+use super::stats::{ArmStatistics, Late, Lens, Seen};
+use crate::domain::command::{LogEntry, Observation, RouterCommand};
+use crate::domain::ids::{ArmId, RunId};
+use crate::domain::spec::{ArmSpec, Lifecycle};
+use crate::domain::terms::Weights;
+
+/// Decays by hand that are remembered per arm for late feedback; older ones merge into one.
+const REMEMBERED_DECAYS: usize = 32;
+
+impl RouterState {
+    /// One step of the fold: `entry` takes effect and its place becomes the state's.
+    pub fn apply(&mut self, entry: &LogEntry) {
+        self.sequence = entry.sequence;
+        match &entry.command {
+            RouterCommand::Observe(observation) => self.observe(observation),
+            RouterCommand::Amend { run, arm, x, column, old, new, preview } => {
+                let preview = preview.as_ref().map(super::stats::preview_columns);
+                self.amend(*run, arm, x, Late { column: *column, old: *old, new: *new, preview, weight: 1.0 });
+            }
+            RouterCommand::Decay { factor, arms } => self.decay(*factor, arms),
+            RouterCommand::Prune { victims, .. } => self.take_out(victims, Lifecycle::Pruned, entry.actor.name()),
+            RouterCommand::Deactivate { arms } => self.take_out(arms, Lifecycle::Deactivated, entry.actor.name()),
+            RouterCommand::Reactivate { arms } => arms.iter().for_each(|arm| self.bring_back(arm)),
+            RouterCommand::Eject { arm, until, reason } => self.change_pool(arm, |pool| {
+                if pool.lifecycle.is_candidate() {
+                    pool.before_ejection = Some(pool.lifecycle);
+                    pool.lifecycle = Lifecycle::Ejected;
+                }
+                if pool.lifecycle == Lifecycle::Ejected {
+                    pool.until = Some(*until);
+                    pool.reason = Some(reason.clone());
+                }
+            }),
+            RouterCommand::Reinstate { arm } => self.change_pool(arm, |pool| {
+                if pool.lifecycle == Lifecycle::Ejected {
+                    pool.lifecycle = pool.before_ejection.take().unwrap_or_default();
+                    pool.until = None;
+                    pool.reason = None;
+                }
+            }),
+            RouterCommand::SetWeights { weights } => self.set_weights(*weights),
+            RouterCommand::SetExploration { alpha, explore_share } => {
+                self.alpha = alpha.unwrap_or(self.alpha);
+                self.explore_share = explore_share.unwrap_or(self.explore_share);
+            }
+            RouterCommand::SetMode { mode } => self.mode = mode.clone(),
+            RouterCommand::AddArm { spec } => self.add_arm(spec),
+            RouterCommand::RemoveArm { arm } => self.arms.retain(|known| known.spec.name != *arm),
+            RouterCommand::ResetArm { arm } => self.reset_arm(arm),
+            // What these leave out is left out by folding again: see `refold`.
+            _ => {}
+        }
+    }
+
+    fn observe(&mut self, observation: &Observation) {
+        self.steps += 1;
+        self.recent.push(observation.run, self.steps);
+        for seen in &observation.arms {
+            let Some(i) = self.find(seen.arm.as_str()) else { continue };
+            let arm = Arc::make_mut(&mut self.arms[i]);
+            arm.pool.trials += u64::from(seen.trial);
+            arm.pool.wins += u64::from(seen.trial && seen.win);
+            arm.pool.served += u64::from(seen.served);
+            if arm.pool.lifecycle == Lifecycle::Probation {
+                arm.pool.probation_left = arm.pool.probation_left.saturating_sub(1);
+                if arm.pool.probation_left == 0 {
+                    arm.pool.lifecycle = Lifecycle::Active;
+                    arm.pool.reason = None;
+                }
+            }
+            if !self.mode.learning_paused && observation.x.len() + seen.signals.len() == self.shared.config.d {
+                let prior = &self.shared.prior;
+                let step = self.steps;
+                if seen.signals.is_empty() {
+                    arm.stats.observe(prior, step, &observation.x, &Seen::from(seen));
+                } else {
+                    let x = [observation.x.as_slice(), &seen.signals].concat();
+                    arm.stats.observe(prior, step, &x, &Seen::from(seen));
+                }
+                arm.refocus(&self.shared, &self.weights);
+            }
+        }
+    }
+
+    fn amend(&mut self, run: RunId, arm: &ArmId, x: &[f64], late: Late) {
+        let Some(i) = self.find(arm.as_str()) else { return };
+        let arm = Arc::make_mut(&mut self.arms[i]);
+        // A run too old to be remembered is older than every decay, and than an arm that began later.
+        let step = self.recent.step_of(run);
+        let is_ours = step.map_or(arm.pool.since_step == 0, |step| step > arm.pool.since_step);
+        if x.len() != self.shared.config.d || !is_ours {
+            return;
+        }
+        let step = step.unwrap_or(0);
+        let by_hand: f64 = arm.pool.decays.iter().filter(|(at, _)| *at >= step).map(|(_, kept)| kept).product();
+        let weight = by_hand * discount(self.shared.prior.forgetting, self.steps - step.min(self.steps));
+        arm.stats.amend(&self.shared.prior, self.steps, x, &Late { weight, ..late });
+        arm.refocus(&self.shared, &self.weights);
+    }
+
+    fn decay(&mut self, factor: f64, arms: &[ArmId]) {
+        let steps = self.steps;
+        for i in 0..self.arms.len() {
+            if arms.is_empty() || arms.contains(&self.arms[i].spec.name) {
+                self.decay_arm(i, factor, steps);
+            }
+        }
+    }
+
+    fn decay_arm(&mut self, i: usize, factor: f64, step: u64) {
+        let arm = Arc::make_mut(&mut self.arms[i]);
+        arm.stats.decay(&self.shared.prior, step, factor);
+        arm.pool.decays.push((step, factor));
+        if arm.pool.decays.len() > REMEMBERED_DECAYS {
+            // Merged under the later step: runs between the two are discounted a little too much.
+            let (_, oldest) = arm.pool.decays.remove(0);
+            arm.pool.decays[0].1 *= oldest;
+        }
+        arm.refocus(&self.shared, &self.weights);
+    }
+
+    /// Takes arms out, as long as another stays that could answer.
+    fn take_out(&mut self, arms: &[ArmId], into: Lifecycle, by: &str) {
+        for name in arms {
+            let others = self.arms.iter().filter(|arm| arm.spec.name != *name);
+            let stays = others.into_iter().any(|arm| can_answer(arm.pool.lifecycle, into));
+            if stays {
+                self.change_pool(name, |pool| {
+                    if !matches!(pool.lifecycle, Lifecycle::Deactivated | Lifecycle::Pruned) {
+                        pool.lifecycle = into;
+                        pool.before_ejection = None;
+                        pool.until = None;
+                        pool.reason = Some(format!("by {by}"));
+                    }
+                });
+            }
+        }
+    }
+
+    /// Back on probation, with part of what was known forgotten: its last observations are old.
+    fn bring_back(&mut self, name: &ArmId) {
+        let Some(i) = self.find(name.as_str()) else { return };
+        if self.arms[i].pool.lifecycle.is_candidate() {
+            return;
+        }
+        let (keep, runs) = (self.shared.config.reactivation_keep, self.shared.config.probation_runs);
+        self.decay_arm(i, keep, self.steps);
+        self.change_pool(name, |pool| {
+            pool.lifecycle = if runs == 0 { Lifecycle::Active } else { Lifecycle::Probation };
+            pool.probation_left = runs;
+            pool.before_ejection = None;
+            pool.until = None;
+            pool.reason = None;
+        });
+    }
+
+    fn set_weights(&mut self, weights: Weights) {
+        self.weights = weights;
+        for arm in &mut self.arms {
+            Arc::make_mut(arm).refocus(&self.shared, &weights);
+        }
+    }
+
+    fn add_arm(&mut self, spec: &ArmSpec) {
+        if let Some(i) = self.find(spec.name.as_str()) {
+            let was_enabled = self.arms[i].spec.enabled;
+            Arc::make_mut(&mut self.arms[i]).spec = spec.clone();
+            match (was_enabled, spec.enabled) {
+                (true, false) => self.take_out(std::slice::from_ref(&spec.name), Lifecycle::Deactivated, "config"),
+                (false, true) => self.bring_back(&spec.name),
+                _ => {}
+            }
+            return;
+        }
+        let mut pool = PoolState { since_step: self.steps, ..PoolState::default() };
+        if !spec.enabled {
+            pool.lifecycle = Lifecycle::Deactivated;
+            pool.reason = Some("by config".to_owned());
+        }
+        let stats = ArmStatistics::new(&self.shared.prior, &self.pool_mean(), self.steps);
+        let mut arm = ArmState { spec: spec.clone(), pool, stats, lens: Lens::default() };
+        arm.refocus(&self.shared, &self.weights);
+        self.arms.push(Arc::new(arm));
+    }
+
+    fn reset_arm(&mut self, name: &ArmId) {
+        let Some(i) = self.find(name.as_str()) else { return };
+        let mean = {
+            let mut others = self.clone();
+            others.arms.remove(i);
+            others.pool_mean()
+        };
+        let arm = Arc::make_mut(&mut self.arms[i]);
+        arm.stats = ArmStatistics::new(&self.shared.prior, &mean, self.steps);
+        arm.pool.trials = 0;
+        arm.pool.wins = 0;
+        arm.pool.served = 0;
+        arm.pool.since_step = self.steps;
+        arm.pool.decays.clear();
+        arm.refocus(&self.shared, &self.weights);
+    }
+
+    fn change_pool(&mut self, name: &ArmId, change: impl FnOnce(&mut PoolState)) {
+        if let Some(i) = self.find(name.as_str()) {
+            change(&mut Arc::make_mut(&mut self.arms[i]).pool);
+        }
+    }
+}
+
+/// Whether an arm in that state is one that may be left alone in the pool. A rule leaves one that can
+/// answer now; a person may also rely on one that health will let back.
+pub(super) const fn can_answer(lifecycle: Lifecycle, taking_out: Lifecycle) -> bool {
+    lifecycle.is_candidate()
+        || (matches!(taking_out, Lifecycle::Deactivated) && matches!(lifecycle, Lifecycle::Ejected))
+}

@@ -1,0 +1,323 @@
+//! What is decided before a command enters the log: whether it may, who a rule's victims are, and the
+//! words in which the journal will say what it changed. Reads the state, changes nothing.
+
+use super::fold::can_answer;
+use super::state::RouterState;
+use crate::domain::command::{ArmObservation, RouterCommand};
+use crate::domain::ids::ArmId;
+use crate::domain::spec::{Lifecycle, Mode};
+use crate::domain::terms::Weights;
+
+/// No context or response of a real run is larger than this; sums of squares stay far from overflow.
+const LARGEST: f64 = 1e6;
+
+/// Why a command is refused: what was expected, what was found, what to do.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Rejection {
+    /// No arm of that name.
+    #[error("there is no arm {arm:?}: the pool has {known}")]
+    UnknownArm {
+        /// The name given.
+        arm: ArmId,
+        /// The names there are.
+        known: String,
+    },
+    /// An empty list where arms are needed.
+    #[error("no arm was named: name at least one")]
+    NoArm,
+    /// It would leave nobody to answer.
+    #[error("{arms} would leave no arm that can answer: bring another back first")]
+    LastArm {
+        /// Who was to go.
+        arms: String,
+    },
+    /// Already as asked.
+    #[error("{arm:?} is already {state}: nothing to do")]
+    NothingToDo {
+        /// The arm.
+        arm: ArmId,
+        /// Its state.
+        state: &'static str,
+    },
+    /// The pruning rule finds nobody.
+    #[error(
+        "nobody would go: no active arm has at least {min_trials} trials and wins fewer than {percent:.0} % of them"
+    )]
+    NobodyToPrune {
+        /// Arms with fewer trials are left alone.
+        min_trials: u64,
+        /// Arms that win less go.
+        percent: f64,
+    },
+    /// A number outside its range.
+    #[error("`{what}` is {found}: expected {expected}")]
+    OutOfRange {
+        /// What it stands for.
+        what: &'static str,
+        /// What was given.
+        found: f64,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// A context of another schema.
+    #[error("a context has {found} numbers and this router has {expected}: it was computed under another schema")]
+    Dimension {
+        /// Numbers in the command.
+        found: usize,
+        /// Numbers expected.
+        expected: usize,
+    },
+    /// Nothing there to undo or discard.
+    #[error("there is nothing at sequence {target}: the log ends at {end}")]
+    NotInLog {
+        /// What was asked for.
+        target: u64,
+        /// The newest sequence number.
+        end: u64,
+    },
+    /// An interval that ends before it begins.
+    #[error("the interval {from} to {to} is empty: give the earlier sequence number first")]
+    EmptyInterval {
+        /// Its start.
+        from: u64,
+        /// Its end.
+        to: u64,
+    },
+}
+
+impl RouterState {
+    /// The command as it is to be logged: validated, and with every decision that it leaves open made.
+    ///
+    /// # Errors
+    /// [`Rejection`], in words for a person; the state is unchanged either way.
+    pub fn prepare(&self, command: RouterCommand) -> Result<RouterCommand, Rejection> {
+        match &command {
+            RouterCommand::Observe(observation) => {
+                for seen in &observation.arms {
+                    self.check_context(observation.x.len() + seen.signals.len())?;
+                    check_numbers(&observation.x)?;
+                    check_numbers(&seen.signals)?;
+                    check_responses(seen)?;
+                }
+            }
+            RouterCommand::Amend { arm, x, old, new, preview, .. } => {
+                self.known(arm)?;
+                self.check_context(x.len())?;
+                check_numbers(x)?;
+                let terms = preview.as_ref().map(super::stats::preview_columns);
+                check_numbers(&[old.unwrap_or(0.0), *new])?;
+                check_numbers(terms.as_ref().map_or(&[], |terms| terms.as_slice()))?;
+            }
+            RouterCommand::Decay { factor, arms } => {
+                range("factor", *factor, *factor > 0.0 && *factor <= 1.0, "a number above 0 and at most 1")?;
+                arms.iter().try_for_each(|arm| self.known(arm))?;
+            }
+            RouterCommand::Prune { min_trials, min_win_rate, .. } => {
+                return self.prepare_prune(*min_trials, *min_win_rate);
+            }
+            RouterCommand::Deactivate { arms } => self.check_deactivate(arms)?,
+            RouterCommand::Reactivate { arms } => self.check_reactivate(arms)?,
+            RouterCommand::Eject { arm, .. } | RouterCommand::Reinstate { arm } | RouterCommand::ResetArm { arm } => {
+                self.known(arm)?;
+            }
+            RouterCommand::RemoveArm { arm } => {
+                self.known(arm)?;
+                self.check_others(std::slice::from_ref(arm), Lifecycle::Deactivated)?;
+            }
+            RouterCommand::SetExploration { alpha, explore_share } => {
+                let (a, e) = (alpha.unwrap_or(0.0), explore_share.unwrap_or(0.0));
+                range("alpha", a, (0.0..=1e3).contains(&a), "a number from 0 to 1000")?;
+                range("explore_share", e, (0.0..=1.0).contains(&e), "a number from 0 to 1")?;
+            }
+            RouterCommand::SetMode { mode } => mode.pinned.iter().try_for_each(|arm| self.known(arm))?,
+            RouterCommand::Discard { from, to } => {
+                if from > to {
+                    return Err(Rejection::EmptyInterval { from: *from, to: *to });
+                }
+                self.in_log(*from)?;
+            }
+            RouterCommand::Undo { target } => self.in_log(*target)?,
+            _ => {}
+        }
+        Ok(command)
+    }
+
+    /// What `command` acts on, as it is in this state, in a few words: `q.70 l.20 c.10`, `orbit active`.
+    #[must_use]
+    pub fn before_after(&self, command: &RouterCommand) -> String {
+        match command {
+            RouterCommand::Prune { victims, .. } => self.states_of(victims),
+            RouterCommand::Deactivate { arms } | RouterCommand::Reactivate { arms } => self.states_of(arms),
+            RouterCommand::Eject { arm, .. } | RouterCommand::Reinstate { arm } | RouterCommand::RemoveArm { arm } => {
+                self.states_of(std::slice::from_ref(arm))
+            }
+            RouterCommand::AddArm { spec } => self.states_of(std::slice::from_ref(&spec.name)),
+            RouterCommand::ResetArm { arm } => self.weights_of(std::slice::from_ref(arm)),
+            RouterCommand::Decay { arms, .. } => self.weights_of(arms),
+            RouterCommand::SetWeights { .. } => weights_text(&self.weights),
+            RouterCommand::SetExploration { .. } => {
+                format!("alpha {:.2} explore {:.1}%", self.alpha, self.explore_share * 100.0)
+            }
+            RouterCommand::SetMode { .. } => mode_text(&self.mode),
+            _ => format!("{} runs", self.steps),
+        }
+    }
+
+    fn prepare_prune(&self, min_trials: u64, min_win_rate: f64) -> Result<RouterCommand, Rejection> {
+        let in_range = (0.0..=1.0).contains(&min_win_rate);
+        range("min_win_rate", min_win_rate, in_range, "a number from 0 to 1")?;
+        let rate = |wins: u64, trials: u64| if trials == 0 { 0.0 } else { wins as f64 / trials as f64 };
+        let open = || self.arms.iter().filter(|arm| arm.pool.lifecycle.is_candidate());
+        let mut victims: Vec<ArmId> = open()
+            .filter(|arm| arm.pool.trials >= min_trials.max(1) && rate(arm.pool.wins, arm.pool.trials) < min_win_rate)
+            .map(|arm| arm.spec.name.clone())
+            .collect();
+        if victims.len() == open().count() {
+            // Somebody stays: who wins most often, the first among equals.
+            let best = open().rev().max_by(|a, b| {
+                let (a, b) = (&a.pool, &b.pool);
+                rate(a.wins, a.trials).total_cmp(&rate(b.wins, b.trials))
+            });
+            victims.retain(|victim| best.is_none_or(|best| best.spec.name != *victim));
+        }
+        if victims.is_empty() {
+            return Err(Rejection::NobodyToPrune { min_trials, percent: min_win_rate * 100.0 });
+        }
+        Ok(RouterCommand::Prune { min_trials, min_win_rate, victims })
+    }
+
+    fn check_deactivate(&self, arms: &[ArmId]) -> Result<(), Rejection> {
+        self.check_list(arms)?;
+        let off = |arm: &&ArmId| self.state_of(arm) == Some(Lifecycle::Deactivated);
+        if let [arm] = arms
+            && off(&arm)
+        {
+            return Err(Rejection::NothingToDo { arm: arm.clone(), state: Lifecycle::Deactivated.name() });
+        }
+        self.check_others(arms, Lifecycle::Deactivated)
+    }
+
+    fn check_reactivate(&self, arms: &[ArmId]) -> Result<(), Rejection> {
+        self.check_list(arms)?;
+        match arms {
+            [arm] => match self.state_of(arm) {
+                Some(state) if state.is_candidate() => {
+                    Err(Rejection::NothingToDo { arm: arm.clone(), state: state.name() })
+                }
+                _ => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    fn check_others(&self, going: &[ArmId], into: Lifecycle) -> Result<(), Rejection> {
+        let mut others = self.arms.iter().filter(|arm| !going.contains(&arm.spec.name));
+        if others.any(|arm| can_answer(arm.pool.lifecycle, into)) {
+            Ok(())
+        } else {
+            Err(Rejection::LastArm { arms: names(going) })
+        }
+    }
+
+    fn check_list(&self, arms: &[ArmId]) -> Result<(), Rejection> {
+        if arms.is_empty() {
+            return Err(Rejection::NoArm);
+        }
+        arms.iter().try_for_each(|arm| self.known(arm))
+    }
+
+    fn known(&self, arm: &ArmId) -> Result<(), Rejection> {
+        match self.find(arm.as_str()) {
+            Some(_) => Ok(()),
+            None if self.arms.is_empty() => {
+                Err(Rejection::UnknownArm { arm: arm.clone(), known: "no arms".to_owned() })
+            }
+            None => {
+                let known: Vec<ArmId> = self.arms.iter().map(|arm| arm.spec.name.clone()).collect();
+                Err(Rejection::UnknownArm { arm: arm.clone(), known: names(&known) })
+            }
+        }
+    }
+
+    fn check_context(&self, found: usize) -> Result<(), Rejection> {
+        let expected = self.shared.config.d;
+        if found == expected { Ok(()) } else { Err(Rejection::Dimension { found, expected }) }
+    }
+
+    fn in_log(&self, target: u64) -> Result<(), Rejection> {
+        let end = self.sequence;
+        if (1..=end).contains(&target) { Ok(()) } else { Err(Rejection::NotInLog { target, end }) }
+    }
+
+    fn state_of(&self, arm: &ArmId) -> Option<Lifecycle> {
+        self.find(arm.as_str()).map(|i| self.arms[i].pool.lifecycle)
+    }
+
+    fn states_of(&self, arms: &[ArmId]) -> String {
+        let text = |arm: &ArmId| format!("{arm} {}", self.state_of(arm).map_or("absent", Lifecycle::name));
+        arms.iter().map(text).collect::<Vec<_>>().join(", ")
+    }
+
+    fn weights_of(&self, arms: &[ArmId]) -> String {
+        let chosen = self.arms().filter(|arm| arms.is_empty() || arms.contains(&arm.spec.name));
+        let text: Vec<String> = chosen.map(|arm| format!("{} n {:.0}", arm.spec.name, arm.effective_n)).collect();
+        text.join(", ")
+    }
+}
+
+/// Weights as the journal and the header write them: `q.70 l.20 c.10`.
+fn weights_text(weights: &Weights) -> String {
+    let letters = ["q", "l", "c", "s", "t", "st"];
+    let shown = letters.iter().zip(weights.by_term()).enumerate().filter(|(i, (_, weight))| *i < 3 || *weight > 0.0);
+    let mut parts: Vec<String> = shown
+        .map(|(_, (letter, weight))| {
+            let digits = format!("{weight:.2}");
+            format!("{letter}{}", digits.strip_prefix('0').unwrap_or(&digits))
+        })
+        .collect();
+    if (weights.fallback_penalty() - Weights::default().fallback_penalty()).abs() > 1e-12 {
+        parts.push(format!("penalty {:.2}", weights.fallback_penalty()));
+    }
+    parts.join(" ")
+}
+
+fn mode_text(mode: &Mode) -> String {
+    let mut parts = vec![mode.strategy.map_or("configured strategy", crate::domain::spec::Strategy::name).to_owned()];
+    parts.extend(mode.pinned.iter().map(|arm| format!("pinned to {arm}")));
+    parts.extend(mode.learning_paused.then(|| "learning paused".to_owned()));
+    parts.extend(mode.expires.map(|at| format!("until {}", at.clock_text())));
+    parts.join(", ")
+}
+
+fn names(arms: &[ArmId]) -> String {
+    arms.iter().map(ArmId::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn range(what: &'static str, found: f64, ok: bool, expected: &'static str) -> Result<(), Rejection> {
+    if ok { Ok(()) } else { Err(Rejection::OutOfRange { what, found, expected }) }
+}
+
+fn check_numbers(values: &[f64]) -> Result<(), Rejection> {
+    let odd = values.iter().copied().find(|v| v.is_nan() || v.abs() > LARGEST);
+    odd.map_or(Ok(()), |found| range("context or response", found, false, "a finite number of at most a million"))
+}
+
+fn check_responses(seen: &ArmObservation) -> Result<(), Rejection> {
+    let unit = |v: f64| range("term", v, (0.0..=1.0).contains(&v), "a number from 0 to 1");
+    seen.quality.map_or(Ok(()), unit)?;
+    let terms = seen.preview.as_ref().map(super::stats::preview_columns);
+    terms.iter().flatten().copied().try_for_each(unit)?;
+    seen.answer.as_ref().map_or(Ok(()), |answer| check_numbers(&[answer.dollars, answer.fallback]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_read_as_a_person_writes_them() {
+        assert_eq!(weights_text(&Weights::default()), "q.70 l.20 c.10");
+        let all = Weights::new([1.0, 0.0, 0.0, 0.0, 0.0, 0.0], 0.2).unwrap();
+        assert_eq!(weights_text(&all), "q1.00 l.00 c.00 penalty 0.20");
+    }
+}

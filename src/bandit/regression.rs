@@ -1,0 +1,308 @@
+//! Bayesian linear regression of several responses on one design, from sufficient statistics alone:
+//!
+//! ```text
+//! A = Λ + D,  D = Σ w x xᵀ      B = ΛΘ₀ + Σ w x tᵀ      M = S₀ + Θ₀ᵀΛΘ₀ + Σ w t tᵀ      n = Σ w
+//! Θ̂ = A⁻¹B                      R = M − BᵀA⁻¹B          q(x) = xᵀA⁻¹x
+//! ```
+//!
+//! Only the data parts (D, the sums of B and M, n) are state; they are summed in a fixed order. A⁻¹, Θ̂
+//! and R are *derived*: they follow each observation in O(d²) (Sherman–Morrison, and the recursive least
+//! squares that goes with it) and are recomputed from a Cholesky factorisation of A on a schedule and
+//! whenever a residual check fails. Without data Θ̂ = Θ₀ and A⁻¹ = Λ⁻¹. Θ₀ is non-zero on the intercept
+//! only. Forgetting scales the data parts and never the prior, so nothing winds up.
+
+use nalgebra::{DMatrix, DVector};
+use serde::{Deserialize, Serialize};
+
+use super::kernels::{axpy, dot, packed_len, quadratic, rank_one, scale, symmetric_times};
+
+/// Observations between two refreshes of the derived part.
+const REFRESH_EVERY: u32 = 256;
+/// Observations between two residual checks.
+const CHECK_EVERY: u32 = 32;
+/// The residual ‖A·A⁻¹x − x‖∞ / ‖x‖∞ above which the derived part is refreshed at once.
+const RESIDUAL_LIMIT: f64 = 1e-10;
+/// Data weight by which the derived part may lag behind forgetting.
+const LAG: f64 = 0.99;
+
+/// What every regression of a pool shares: Λ, ν₀ and S₀.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Prior {
+    /// The diagonal of Λ: `d` values above 0.
+    pub lambda: Vec<f64>,
+    /// S₀ = ν₀σ₀² · 𝟙𝟙ᵀ: under weights that sum to 1 this is the prior of a single response.
+    pub noise_sum: f64,
+    /// ν₀.
+    pub noise_n: f64,
+    /// What is kept at every step, in (0, 1].
+    pub forgetting: f64,
+}
+
+/// One design, `m` responses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Regression {
+    d: usize,
+    m: usize,
+    /// D, packed.
+    data: Vec<f64>,
+    /// Σ w x tᵀ: `m` columns of `d`.
+    sums: Vec<f64>,
+    /// Σ w t tᵀ, packed.
+    moments: Vec<f64>,
+    /// Σ w.
+    n: f64,
+    /// The step that the data parts are discounted to.
+    as_of: u64,
+    /// Θ₀ on the intercept: `m` values.
+    prior_mean: Vec<f64>,
+    /// A⁻¹, packed.
+    inverse: Vec<f64>,
+    /// Θ̂: `m` columns of `d`.
+    theta: Vec<f64>,
+    /// R, packed.
+    residual: Vec<f64>,
+    /// Observations since the last refresh.
+    since_refresh: u32,
+    /// The step of the last refresh.
+    refreshed_at: u64,
+}
+
+impl Regression {
+    /// No data: the prior alone, with `prior_mean` expected of each response.
+    pub(crate) fn new(prior: &Prior, prior_mean: &[f64], step: u64) -> Self {
+        let (d, m) = (prior.lambda.len(), prior_mean.len());
+        let mut fresh = Self {
+            d,
+            m,
+            data: vec![0.0; packed_len(d)],
+            sums: vec![0.0; d * m],
+            moments: vec![0.0; packed_len(m)],
+            n: 0.0,
+            as_of: step,
+            prior_mean: prior_mean.to_vec(),
+            inverse: vec![0.0; packed_len(d)],
+            theta: vec![0.0; d * m],
+            residual: vec![0.0; packed_len(m)],
+            since_refresh: 0,
+            refreshed_at: step,
+        };
+        fresh.refresh(prior);
+        fresh
+    }
+
+    /// Whether its parts have the sizes that `d` and `m` ask for, and are finite.
+    pub(crate) fn is_sound(&self, d: usize, m: usize) -> bool {
+        let (dd, mm, dm) = (packed_len(d), packed_len(m), d * m);
+        let sizes = [self.data.len(), self.inverse.len(), self.moments.len(), self.residual.len()];
+        let finite = |v: &[f64]| v.iter().all(|x| x.is_finite());
+        (self.d, self.m) == (d, m)
+            && sizes == [dd, dd, mm, mm]
+            && (self.sums.len(), self.theta.len(), self.prior_mean.len()) == (dm, dm, m)
+            && [&self.data, &self.inverse, &self.moments, &self.residual, &self.sums, &self.theta, &self.prior_mean]
+                .iter()
+                .all(|v| finite(v))
+            && self.n.is_finite()
+            && self.n >= 0.0
+    }
+
+    /// Weight of the data, as of `step`.
+    pub(crate) fn weight(&self, prior: &Prior, step: u64) -> f64 {
+        self.n * discount(prior.forgetting, step.saturating_sub(self.as_of))
+    }
+
+    /// Adds (`w` = 1) one observation: `x` of `d` values, `t` of `m`.
+    pub(crate) fn observe(&mut self, prior: &Prior, step: u64, x: &[f64], t: &[f64], scratch: &mut Vec<f64>) {
+        self.forget_until(prior, step);
+        self.accumulate(1.0, x, t);
+        self.follow(x, t, scratch);
+        self.since_refresh += 1;
+        if self.is_stale(prior, x, scratch) {
+            self.refresh(prior);
+        }
+    }
+
+    /// Adds a past observation of weight `w` that had not been made.
+    pub(crate) fn observe_late(&mut self, prior: &Prior, step: u64, x: &[f64], t: &[f64], w: f64) {
+        self.forget_until(prior, step);
+        self.accumulate(w, x, t);
+        self.refresh(prior);
+    }
+
+    /// Replaces the response `t_old` at `x`, made with a weight that is `w` now, by `t_new`.
+    pub(crate) fn amend(&mut self, prior: &Prior, step: u64, x: &[f64], t_old: &[f64], t_new: &[f64], w: f64) {
+        self.forget_until(prior, step);
+        for (c, (old, new)) in t_old.iter().zip(t_new).enumerate() {
+            axpy(&mut self.sums[c * self.d..(c + 1) * self.d], w * (new - old), x);
+        }
+        rank_one(&mut self.moments, -w, t_old);
+        rank_one(&mut self.moments, w, t_new);
+        self.refresh(prior);
+    }
+
+    /// Keeps `factor` of the data.
+    pub(crate) fn decay(&mut self, prior: &Prior, step: u64, factor: f64) {
+        self.forget_until(prior, step);
+        self.shrink(factor);
+        self.refresh(prior);
+    }
+
+    /// Θ̂ of response `c`: `d` values.
+    pub(crate) fn theta(&self, c: usize) -> &[f64] {
+        &self.theta[c * self.d..(c + 1) * self.d]
+    }
+
+    /// ⟨A⁻¹, w⟩: with `w` from `fold_outer(x)` this is xᵀA⁻¹x. Bounded by the prior's own `q_prior`, and
+    /// grown by what forgetting took since the last observation, so that an idle arm is tried again.
+    pub(crate) fn spread(&self, prior: &Prior, step: u64, w: &[f64], q_prior: f64) -> f64 {
+        let q = dot(&self.inverse, w).max(0.0);
+        let idle = step.saturating_sub(self.as_of);
+        if idle == 0 || prior.forgetting >= 1.0 { q } else { (q / discount(prior.forgetting, idle)).min(q_prior) }
+    }
+
+    /// ωᵀRω / (ν₀ + n): the residual variance of the weighted response, without floor. `omega` has `m`
+    /// values.
+    pub(crate) fn residual_variance(&self, prior: &Prior, omega: &[f64]) -> f64 {
+        (quadratic(&self.residual, omega) / (prior.noise_n + self.n).max(1e-9)).max(0.0)
+    }
+
+    /// Mean of each response over the data, with the data's weight; the intercept is first in `x`.
+    pub(crate) fn data_mean(&self, c: usize) -> (f64, f64) {
+        (self.sums[c * self.d], self.n)
+    }
+
+    /// What is expected of each response without data: `m` values.
+    pub(crate) fn prior_means(&self) -> &[f64] {
+        &self.prior_mean
+    }
+
+    /// A regression on the same design of the responses `columns` alone.
+    pub(crate) fn part(&self, columns: std::ops::Range<usize>) -> Self {
+        let m = columns.len();
+        let mut part = self.clone();
+        part.m = m;
+        part.prior_mean = self.prior_mean[columns.clone()].to_vec();
+        part.sums = self.sums[columns.start * self.d..columns.end * self.d].to_vec();
+        part.theta = self.theta[columns.start * self.d..columns.end * self.d].to_vec();
+        part.moments = sub_triangle(&self.moments, columns.clone());
+        part.residual = sub_triangle(&self.residual, columns);
+        part
+    }
+
+    /// The bits of the statistics, in a fixed order.
+    pub(crate) fn bits(&self) -> impl Iterator<Item = u64> + '_ {
+        let values = self.data.iter().chain(&self.sums).chain(&self.moments).chain(&self.prior_mean);
+        values.map(|v| v.to_bits()).chain([self.n.to_bits(), self.as_of])
+    }
+
+    fn accumulate(&mut self, w: f64, x: &[f64], t: &[f64]) {
+        rank_one(&mut self.data, w, x);
+        for (column, t) in self.sums.chunks_exact_mut(self.d).zip(t) {
+            axpy(column, w * t, x);
+        }
+        rank_one(&mut self.moments, w, t);
+        self.n += w;
+    }
+
+    /// Sherman–Morrison and recursive least squares: with k = A⁻¹x, q = xᵀk and e = t − Θ̂ᵀx,
+    /// A⁻¹ −= kkᵀ/(1+q), Θ̂ += k eᵀ/(1+q), R += e eᵀ/(1+q).
+    fn follow(&mut self, x: &[f64], t: &[f64], scratch: &mut Vec<f64>) {
+        scratch.clear();
+        scratch.resize(self.d + self.m, 0.0);
+        let (k, e) = scratch.split_at_mut(self.d);
+        symmetric_times(&self.inverse, x, k);
+        let gain = 1.0 / (1.0 + dot(k, x).max(0.0));
+        for ((e, t), column) in e.iter_mut().zip(t).zip(self.theta.chunks_exact_mut(self.d)) {
+            *e = t - dot(column, x);
+            axpy(column, *e * gain, k);
+        }
+        rank_one(&mut self.residual, gain, e);
+        rank_one(&mut self.inverse, -gain, k);
+    }
+
+    fn is_stale(&self, prior: &Prior, x: &[f64], scratch: &mut Vec<f64>) -> bool {
+        self.since_refresh >= REFRESH_EVERY
+            || (prior.forgetting < 1.0 && discount(prior.forgetting, self.as_of - self.refreshed_at) < LAG)
+            || (self.since_refresh.is_multiple_of(CHECK_EVERY) && self.check(prior, x, scratch) > RESIDUAL_LIMIT)
+    }
+
+    /// ‖A·(A⁻¹x) − x‖∞ / ‖x‖∞.
+    fn check(&self, prior: &Prior, x: &[f64], scratch: &mut Vec<f64>) -> f64 {
+        scratch.clear();
+        scratch.resize(2 * self.d, 0.0);
+        let (k, back) = scratch.split_at_mut(self.d);
+        symmetric_times(&self.inverse, x, k);
+        symmetric_times(&self.data, k, back);
+        let size = x.iter().fold(f64::MIN_POSITIVE, |a, x| a.max(x.abs()));
+        let worst = (0..self.d).map(|i| (back[i] + prior.lambda[i] * k[i] - x[i]).abs()).fold(0.0, f64::max);
+        worst / size
+    }
+
+    fn forget_until(&mut self, prior: &Prior, step: u64) {
+        let idle = step.saturating_sub(self.as_of);
+        if idle > 0 && prior.forgetting < 1.0 {
+            self.shrink(discount(prior.forgetting, idle));
+        }
+        self.as_of = self.as_of.max(step);
+    }
+
+    fn shrink(&mut self, factor: f64) {
+        scale(&mut self.data, factor);
+        scale(&mut self.sums, factor);
+        scale(&mut self.moments, factor);
+        self.n *= factor;
+    }
+
+    /// Recomputes A⁻¹, Θ̂ and R from the statistics. Where A has no Cholesky factor in floating point
+    /// (contexts of absurd size), its diagonal is raised until it has one.
+    pub(crate) fn refresh(&mut self, prior: &Prior) {
+        let d = self.d;
+        let mut a = DMatrix::from_fn(d, d, |i, j| self.data[packed_len(i.max(j)) + i.min(j)]);
+        for i in 0..d {
+            a[(i, i)] += prior.lambda[i];
+        }
+        let mut raise = a.diagonal().amax() * 1e-15;
+        let factor = loop {
+            if let Some(factor) = a.clone().cholesky() {
+                break factor;
+            }
+            for i in 0..d {
+                a[(i, i)] += raise;
+            }
+            raise *= 10.0;
+            if !raise.is_finite() {
+                return;
+            }
+        };
+        let inverse = factor.inverse();
+        for i in 0..d {
+            for j in 0..=i {
+                self.inverse[packed_len(i) + j] = f64::midpoint(inverse[(i, j)], inverse[(j, i)]);
+            }
+        }
+        let mut b = self.sums.clone();
+        for (column, mean) in b.chunks_exact_mut(d).zip(&self.prior_mean) {
+            column[0] += prior.lambda[0] * mean;
+        }
+        for (theta, b) in self.theta.chunks_exact_mut(d).zip(b.chunks_exact(d)) {
+            theta.copy_from_slice(factor.solve(&DVector::from_column_slice(b)).as_slice());
+        }
+        for i in 0..self.m {
+            for j in 0..=i {
+                let start = prior.noise_sum + prior.lambda[0] * self.prior_mean[i] * self.prior_mean[j];
+                let explained = dot(&b[i * d..(i + 1) * d], &self.theta[j * d..(j + 1) * d]);
+                self.residual[packed_len(i) + j] = start + self.moments[packed_len(i) + j] - explained;
+            }
+        }
+        self.since_refresh = 0;
+        self.refreshed_at = self.as_of;
+    }
+}
+
+/// γ^steps.
+pub(crate) fn discount(forgetting: f64, steps: u64) -> f64 {
+    if forgetting >= 1.0 { 1.0 } else { forgetting.powi(i32::try_from(steps).unwrap_or(i32::MAX)) }
+}
+
+fn sub_triangle(packed: &[f64], columns: std::ops::Range<usize>) -> Vec<f64> {
+    columns.clone().flat_map(|i| (columns.start..=i).map(move |j| packed[packed_len(i) + j])).collect()
+}

@@ -1,0 +1,140 @@
+//! The state as named parts of bytes: `router` (a header) and `arm:NAME` for each arm, JSON with floats
+//! that survive to the bit. Derived inverses travel with the statistics, so that a restart continues
+//! exactly; where they do not fit, they are recomputed.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::config::RouterConfig;
+use super::state::{ArmState, PoolState, RouterState};
+use super::stats::{ArmStatistics, Lens};
+use crate::domain::ids::{ArmId, RunId, Sequence};
+use crate::domain::spec::{ArmSpec, Mode};
+use crate::domain::store::StoredSnapshot;
+use crate::domain::terms::Weights;
+
+/// The form of the parts.
+pub(crate) const VERSION: u32 = 1;
+
+/// Why a snapshot is not read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateFault {
+    /// Learned under another feature schema.
+    #[error("the stored state was learned with features {found}, this configuration has {expected}")]
+    OtherFeatures {
+        /// The stored schema version, with its dimensions.
+        found: String,
+        /// The configured one.
+        expected: String,
+    },
+    /// Written by a newer program.
+    #[error("the stored state has form {found}, this program reads up to {known}: update banditop")]
+    Newer {
+        /// The form found.
+        found: u32,
+        /// The newest known.
+        known: u32,
+    },
+    /// Not readable.
+    #[error("the stored state is damaged: {0}")]
+    Corrupt(String),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    version: u32,
+    feature_version: String,
+    d: usize,
+    sequence: Sequence,
+    steps: u64,
+    weights: Weights,
+    alpha: f64,
+    explore_share: f64,
+    mode: Mode,
+    arms: Vec<ArmId>,
+    recent: Vec<(RunId, u64)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ArmPart {
+    spec: ArmSpec,
+    pool: PoolState,
+    stats: ArmStatistics,
+}
+
+impl RouterState {
+    /// Everything the state is made of.
+    #[must_use]
+    pub fn to_snapshot(&self) -> StoredSnapshot {
+        let header = Header {
+            version: VERSION,
+            feature_version: self.shared.config.feature_version.clone(),
+            d: self.shared.config.d,
+            sequence: self.sequence,
+            steps: self.steps,
+            weights: self.weights,
+            alpha: self.alpha,
+            explore_share: self.explore_share,
+            mode: self.mode.clone(),
+            arms: self.arms.iter().map(|arm| arm.spec.name.clone()).collect(),
+            recent: self.recent.iter().collect(),
+        };
+        let mut parts = vec![("router".to_owned(), bytes(&header))];
+        for arm in &self.arms {
+            let part = ArmPart { spec: arm.spec.clone(), pool: arm.pool.clone(), stats: arm.stats.clone() };
+            parts.push((part_name(&arm.spec.name), bytes(&part)));
+        }
+        StoredSnapshot { sequence: self.sequence, parts }
+    }
+
+    /// The state that `snapshot` was taken of, under `config`.
+    ///
+    /// # Errors
+    /// [`StateFault::OtherFeatures`] where it was learned under another schema, [`StateFault::Newer`],
+    /// [`StateFault::Corrupt`] where a part is missing, unreadable or of the wrong size.
+    pub fn from_snapshot(snapshot: &StoredSnapshot, config: &RouterConfig) -> Result<Self, StateFault> {
+        let header: Header = read(snapshot, "router")?;
+        if header.version > VERSION {
+            return Err(StateFault::Newer { found: header.version, known: VERSION });
+        }
+        if (header.feature_version.as_str(), header.d) != (config.feature_version.as_str(), config.d) {
+            return Err(StateFault::OtherFeatures {
+                found: format!("{} (d = {})", header.feature_version, header.d),
+                expected: format!("{} (d = {})", config.feature_version, config.d),
+            });
+        }
+        let mut state = Self::new(config.clone(), header.weights, header.alpha, header.explore_share);
+        state.mode = header.mode;
+        state.sequence = header.sequence;
+        state.steps = header.steps;
+        for (run, step) in header.recent {
+            state.recent.push(run, step);
+        }
+        for name in &header.arms {
+            let ArmPart { spec, pool, stats } = read(snapshot, &part_name(name))?;
+            if !stats.is_sound(config.d) || spec.name != *name {
+                return Err(StateFault::Corrupt(format!("the statistics of {name:?} do not fit")));
+            }
+            let mut arm = ArmState { spec, pool, stats, lens: Lens::default() };
+            arm.refocus(&state.shared, &state.weights);
+            state.arms.push(Arc::new(arm));
+        }
+        Ok(state)
+    }
+}
+
+fn part_name(arm: &ArmId) -> String {
+    format!("arm:{arm}")
+}
+
+/// Serialising plain data with text keys cannot fail; if it ever did, the empty part is refused on reading.
+fn bytes<T: Serialize>(part: &T) -> Vec<u8> {
+    serde_json::to_vec(part).unwrap_or_default()
+}
+
+fn read<T: for<'de> Deserialize<'de>>(snapshot: &StoredSnapshot, name: &str) -> Result<T, StateFault> {
+    let part = snapshot.parts.iter().find(|(part, _)| part == name);
+    let (_, bytes) = part.ok_or_else(|| StateFault::Corrupt(format!("part {name:?} is missing")))?;
+    serde_json::from_slice(bytes).map_err(|fault| StateFault::Corrupt(format!("part {name:?}: {fault}")))
+}

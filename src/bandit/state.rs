@@ -1,0 +1,292 @@
+//! The router's state: the pool with its statistics, the weights, the mode. It is changed only by
+//! [`RouterState::apply`] (in `fold.rs`) and read by everyone. Each arm sits behind its own `Arc`, so a
+//! clone of the state is cheap and an update copies one arm.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::config::RouterConfig;
+use super::regression::Prior;
+use super::stats::{ArmStatistics, COLUMNS, Estimate, Lens, Probe};
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::{ArmId, RunId, Sequence};
+use crate::domain::spec::{ArmSpec, Lifecycle, Mode};
+use crate::domain::terms::{Column, Weights};
+
+/// Steps of so many of the newest runs are remembered, so that late feedback gets the weight that
+/// forgetting has left its run.
+const REMEMBERED_RUNS: usize = 2048;
+/// Runs in one shared piece of that memory: what an update copies at most.
+const PIECE: usize = 64;
+
+/// The fold over the command log at one place.
+#[derive(Clone, Debug)]
+pub struct RouterState {
+    pub(super) shared: Arc<Shared>,
+    pub(super) weights: Weights,
+    pub(super) alpha: f64,
+    pub(super) explore_share: f64,
+    pub(super) mode: Mode,
+    pub(super) sequence: Sequence,
+    /// Completed runs.
+    pub(super) steps: u64,
+    /// In pool order.
+    pub(super) arms: Vec<Arc<ArmState>>,
+    pub(super) recent: RecentRuns,
+}
+
+/// What never changes while a state lives.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    pub(super) config: RouterConfig,
+    pub(super) prior: Prior,
+}
+
+/// One arm.
+#[derive(Clone, Debug)]
+pub(super) struct ArmState {
+    pub(super) spec: ArmSpec,
+    pub(super) pool: PoolState,
+    pub(super) stats: ArmStatistics,
+    pub(super) lens: Lens,
+}
+
+/// Where an arm stands, and its counts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct PoolState {
+    pub(super) lifecycle: Lifecycle,
+    /// What it returns to when health lets it back.
+    pub(super) before_ejection: Option<Lifecycle>,
+    pub(super) reason: Option<String>,
+    pub(super) until: Option<Timestamp>,
+    pub(super) trials: u64,
+    pub(super) wins: u64,
+    pub(super) served: u64,
+    /// Observations until probation ends.
+    pub(super) probation_left: u32,
+    /// The step at which its statistics began: feedback about earlier runs is about another arm's past.
+    pub(super) since_step: u64,
+    /// Decays by hand since then: step and what was kept.
+    pub(super) decays: Vec<(u64, f64)>,
+}
+
+/// An arm as others see it.
+#[derive(Clone, Copy, Debug)]
+pub struct ArmView<'a> {
+    /// Its declaration.
+    pub spec: &'a ArmSpec,
+    /// Where it stands.
+    pub lifecycle: Lifecycle,
+    /// Why, where that needs a word.
+    pub reason: Option<&'a str>,
+    /// When it is probed again, where it is ejected.
+    pub until: Option<Timestamp>,
+    /// Judged races it took part in.
+    pub trials: u64,
+    /// Those in which it was judged best.
+    pub wins: u64,
+    /// Answers of it that were served.
+    pub served: u64,
+    /// Weight of its data after forgetting.
+    pub effective_n: f64,
+}
+
+impl RouterState {
+    /// An empty pool.
+    #[must_use]
+    pub fn new(config: RouterConfig, weights: Weights, alpha: f64, explore_share: f64) -> Self {
+        let prior = Prior {
+            lambda: config.lambdas(),
+            noise_sum: config.prior.noise_prior * config.prior.noise_prior_n,
+            noise_n: config.prior.noise_prior_n,
+            forgetting: config.forgetting,
+        };
+        Self {
+            shared: Arc::new(Shared { config, prior }),
+            weights,
+            alpha,
+            explore_share,
+            mode: Mode::default(),
+            sequence: 0,
+            steps: 0,
+            arms: Vec::new(),
+            recent: RecentRuns::default(),
+        }
+    }
+
+    /// The place in the log.
+    #[must_use]
+    pub const fn sequence(&self) -> Sequence {
+        self.sequence
+    }
+
+    /// Completed runs.
+    #[must_use]
+    pub const fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The reward weights in force.
+    #[must_use]
+    pub const fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// Exploration in units of uncertainty.
+    #[must_use]
+    pub const fn alpha(&self) -> f64 {
+        self.alpha
+    }
+
+    /// The share of runs that explore uniformly, in [0, 1].
+    #[must_use]
+    pub const fn explore_share(&self) -> f64 {
+        self.explore_share
+    }
+
+    /// The mode set at run time.
+    #[must_use]
+    pub const fn mode(&self) -> &Mode {
+        &self.mode
+    }
+
+    /// What it was built with.
+    #[must_use]
+    pub fn config(&self) -> &RouterConfig {
+        &self.shared.config
+    }
+
+    /// Whether the mode should have reverted by `now`.
+    #[must_use]
+    pub fn mode_expired(&self, now: Timestamp) -> bool {
+        self.mode.expires.is_some_and(|expires| now >= expires)
+    }
+
+    /// The arms in pool order.
+    pub fn arms(&self) -> impl Iterator<Item = ArmView<'_>> {
+        self.arms.iter().map(|arm| self.view(arm))
+    }
+
+    /// One arm.
+    #[must_use]
+    pub fn arm(&self, id: &str) -> Option<ArmView<'_>> {
+        self.find(id).map(|i| self.view(&self.arms[i]))
+    }
+
+    /// The arms that may be selected, in pool order; the pinned one alone, where there is one and it may.
+    #[must_use]
+    pub fn candidates(&self) -> Vec<ArmId> {
+        let open = self.arms.iter().filter(|arm| arm.pool.lifecycle.is_candidate());
+        let names: Vec<ArmId> = open.map(|arm| arm.spec.name.clone()).collect();
+        match &self.mode.pinned {
+            Some(pinned) if names.contains(pinned) => vec![pinned.clone()],
+            _ => names,
+        }
+    }
+
+    /// What is expected of `arm` at `x`; `None` for an unknown arm or a context of another length.
+    #[must_use]
+    pub fn estimate(&self, arm: &str, x: &[f64]) -> Option<Estimate> {
+        let arm = &self.arms[self.find(arm)?];
+        (x.len() == self.shared.config.d).then(|| {
+            let probe = Probe::new(&self.shared.prior, x, self.steps);
+            arm.lens.estimate(&arm.stats, &self.shared.prior, &probe)
+        })
+    }
+
+    /// A digest of the statistics' bits: equal where the same log was folded.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        let mut absorb = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        for arm in &self.arms {
+            arm.spec.name.as_str().bytes().for_each(&mut absorb);
+            let counts = [arm.pool.trials, arm.pool.wins, arm.pool.served];
+            let words = arm.stats.bits().into_iter().chain(counts);
+            words.flat_map(u64::to_le_bytes).for_each(&mut absorb);
+        }
+        hash
+    }
+
+    pub(super) fn find(&self, id: &str) -> Option<usize> {
+        self.arms.iter().position(|arm| arm.spec.name.as_str() == id)
+    }
+
+    /// As [`Self::find`], looking first at `hint`: candidates come in pool order.
+    pub(super) fn find_near(&self, id: &ArmId, hint: usize) -> Option<usize> {
+        let here = self.arms.get(hint).is_some_and(|arm| arm.spec.name == *id);
+        if here { Some(hint) } else { self.find(id.as_str()) }
+    }
+
+    fn view<'a>(&'a self, arm: &'a ArmState) -> ArmView<'a> {
+        ArmView {
+            spec: &arm.spec,
+            lifecycle: arm.pool.lifecycle,
+            reason: arm.pool.reason.as_deref(),
+            until: arm.pool.until,
+            trials: arm.pool.trials,
+            wins: arm.pool.wins,
+            served: arm.pool.served,
+            effective_n: arm.stats.effective_n(&self.shared.prior, self.steps),
+        }
+    }
+
+    /// What a new arm is expected to do: the pool's mean of each column, raised by the stated optimism
+    /// (lowered for the fallback rate); the configured mean while the pool has no data.
+    pub(super) fn pool_mean(&self) -> [f64; COLUMNS] {
+        let prior = &self.shared.config.prior;
+        let column = |column: Column, default: f64| {
+            let sums = self.arms.iter().map(|arm| arm.stats.data_mean(column));
+            let (sum, n) = sums.fold((0.0, 0.0), |(s, n), (sum, weight)| (s + sum, n + weight));
+            if n > 0.0 { sum / n } else { default }
+        };
+        let term = |c: Column| (column(c, prior.mean) + prior.optimism).min(1.0);
+        [
+            term(Column::Quality),
+            term(Column::Latency),
+            term(Column::Cost),
+            term(Column::Speed),
+            term(Column::TokenEfficiency),
+            term(Column::Stability),
+            column(Column::Dollars, 0.0),
+            column(Column::Fallback, 0.0),
+        ]
+    }
+}
+
+impl ArmState {
+    pub(super) fn refocus(&mut self, shared: &Shared, weights: &Weights) {
+        self.lens = Lens::new(&self.stats, &shared.prior, &shared.config.prior, weights);
+    }
+}
+
+/// The steps of the newest runs, oldest first, in shared pieces.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RecentRuns {
+    pieces: Vec<Arc<Vec<(RunId, u64)>>>,
+}
+
+impl RecentRuns {
+    pub(super) fn push(&mut self, run: RunId, step: u64) {
+        match self.pieces.last_mut() {
+            Some(piece) if piece.len() < PIECE => Arc::make_mut(piece).push((run, step)),
+            _ => {
+                if self.pieces.len() * PIECE >= REMEMBERED_RUNS {
+                    self.pieces.remove(0);
+                }
+                self.pieces.push(Arc::new(vec![(run, step)]));
+            }
+        }
+    }
+
+    /// The step of `run`; `None` where it is too old to be remembered.
+    pub(super) fn step_of(&self, run: RunId) -> Option<u64> {
+        let newest_first = self.pieces.iter().rev().flat_map(|piece| piece.iter().rev());
+        newest_first.copied().find(|(id, _)| *id == run).map(|(_, step)| step)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (RunId, u64)> + '_ {
+        self.pieces.iter().flat_map(|piece| piece.iter().copied())
+    }
+}

@@ -1,0 +1,348 @@
+//! What is known about one arm: its regressions by response group, and the view of them under the
+//! reward weights in force.
+//!
+//! Outcomes are partial: *judged* (quality), *preview* (the other terms) and *answer* (dollars,
+//! fallback). An observation updates only the groups that it completes. Judged and preview share one
+//! design for as long as every observation completed both (then their residuals' covariance is known
+//! too, and a change of weights is exact in mean and uncertainty); the first that completes only one of
+//! them splits the two for good, and their variances add.
+
+use serde::{Deserialize, Serialize};
+
+use super::config::{Noise, PriorConfig};
+use super::kernels::axpy;
+use super::kernels::dot;
+use super::regression::{Prior, Regression};
+use crate::domain::command::{AnswerOutcome, ArmObservation, PreviewTerms};
+use crate::domain::terms::{Column, Weights};
+
+/// Columns of the groups *judged* and *preview* together, in the order of [`Column`].
+pub(crate) const REWARD_COLUMNS: usize = 6;
+/// All columns.
+pub(crate) const COLUMNS: usize = 8;
+
+/// What is expected of one arm at one context.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Estimate {
+    /// Expected reward under the weights in force, fallback penalty included; not clamped.
+    pub mean: f64,
+    /// Standard deviation of that expectation, in units of the reward.
+    pub uncertainty: f64,
+    /// Expected value of each column, in the order of [`Column`].
+    pub columns: [f64; COLUMNS],
+    /// Residual standard deviation of the quality itself: how much one answer differs from another.
+    pub quality_sd: f64,
+}
+
+impl Estimate {
+    /// The expected value of `column`.
+    #[must_use]
+    pub const fn column(&self, column: Column) -> f64 {
+        self.columns[column as usize]
+    }
+}
+
+/// The parts of an observation as columns.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Seen {
+    pub quality: Option<f64>,
+    pub preview: Option<[f64; 5]>,
+    pub answer: Option<[f64; 2]>,
+}
+
+impl From<&ArmObservation> for Seen {
+    fn from(seen: &ArmObservation) -> Self {
+        let answer = |a: &AnswerOutcome| [a.dollars, a.fallback];
+        Self {
+            quality: seen.quality,
+            preview: seen.preview.as_ref().map(preview_columns),
+            answer: seen.answer.as_ref().map(answer),
+        }
+    }
+}
+
+/// The group *preview* in the order of [`Column`].
+pub(crate) const fn preview_columns(terms: &PreviewTerms) -> [f64; 5] {
+    [terms.latency, terms.cost, terms.speed, terms.token_efficiency, terms.stability]
+}
+
+/// One arm's statistics.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ArmStatistics {
+    /// Quality; and, while judged and preview saw the same observations, the other terms after it.
+    judged: Regression,
+    /// The other terms, once the two groups saw different observations.
+    preview: Option<Regression>,
+    answer: Regression,
+}
+
+/// What came later about a run: a column's value, and the weight that run still has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Late {
+    pub column: Column,
+    pub old: Option<f64>,
+    pub new: f64,
+    pub preview: Option<[f64; 5]>,
+    pub weight: f64,
+}
+
+impl ArmStatistics {
+    /// No data; `prior_mean` is expected of each column.
+    pub(crate) fn new(prior: &Prior, prior_mean: &[f64; COLUMNS], step: u64) -> Self {
+        let (terms, answer) = prior_mean.split_at(REWARD_COLUMNS);
+        Self {
+            judged: Regression::new(prior, terms, step),
+            preview: None,
+            answer: Regression::new(prior, answer, step),
+        }
+    }
+
+    /// Whether all parts fit dimension `d`.
+    pub(crate) fn is_sound(&self, d: usize) -> bool {
+        let terms = match &self.preview {
+            None => self.judged.is_sound(d, REWARD_COLUMNS),
+            Some(preview) => self.judged.is_sound(d, 1) && preview.is_sound(d, REWARD_COLUMNS - 1),
+        };
+        terms && self.answer.is_sound(d, COLUMNS - REWARD_COLUMNS)
+    }
+
+    /// Learns one observation of full context `x`.
+    pub(crate) fn observe(&mut self, prior: &Prior, step: u64, x: &[f64], seen: &Seen) {
+        let mut scratch = Vec::new();
+        match (seen.quality, seen.preview) {
+            (Some(quality), Some([latency, cost, speed, tokens, stability])) if self.preview.is_none() => {
+                let row = [quality, latency, cost, speed, tokens, stability];
+                self.judged.observe(prior, step, x, &row, &mut scratch);
+            }
+            (None, None) => {}
+            (quality, terms) => {
+                let (judged, preview) = self.split();
+                if let Some(quality) = quality {
+                    judged.observe(prior, step, x, &[quality], &mut scratch);
+                }
+                if let Some(terms) = terms {
+                    preview.observe(prior, step, x, &terms, &mut scratch);
+                }
+            }
+        }
+        if let Some(answer) = seen.answer {
+            self.answer.observe(prior, step, x, &answer, &mut scratch);
+        }
+    }
+
+    /// Learns what came later about a past observation. A preview or answer column that was never
+    /// observed in that run cannot complete its group and teaches nothing.
+    pub(crate) fn amend(&mut self, prior: &Prior, step: u64, x: &[f64], late: &Late) {
+        let at = late.column as usize;
+        if late.column == Column::Quality && late.old.is_none() {
+            self.split().0.observe_late(prior, step, x, &[late.new], late.weight);
+            return;
+        }
+        let Some(old) = late.old else { return };
+        let (regression, first) = match &mut self.preview {
+            _ if at >= REWARD_COLUMNS => (&mut self.answer, REWARD_COLUMNS),
+            Some(preview) if at > 0 => (preview, 1),
+            _ => (&mut self.judged, 0),
+        };
+        let columns = regression.prior_means().len();
+        let expected = |c: usize| dot(regression.theta(c), x);
+        let known = |c: usize| match late.preview {
+            Some(terms) if (1..REWARD_COLUMNS).contains(&(first + c)) => terms[first + c - 1],
+            _ => expected(c),
+        };
+        let mut before: Vec<f64> = (0..columns).map(known).collect();
+        before[at - first] = old;
+        let mut after = before.clone();
+        after[at - first] = late.new;
+        regression.amend(prior, step, x, &before, &after, late.weight);
+    }
+
+    /// Keeps `factor` of the data of every group.
+    pub(crate) fn decay(&mut self, prior: &Prior, step: u64, factor: f64) {
+        let groups = [Some(&mut self.judged), self.preview.as_mut(), Some(&mut self.answer)];
+        for group in groups.into_iter().flatten() {
+            group.decay(prior, step, factor);
+        }
+    }
+
+    /// Weight of the judged observations as of `step`.
+    pub(crate) fn effective_n(&self, prior: &Prior, step: u64) -> f64 {
+        let preview = self.preview.as_ref().map_or(0.0, |preview| preview.weight(prior, step));
+        self.judged.weight(prior, step).max(preview)
+    }
+
+    /// Weight of the judged observations, without forgetting since the last.
+    pub(crate) fn judged_n(&self) -> f64 {
+        self.locate(Column::Quality).0.data_mean(0).1
+    }
+
+    /// Sum and weight of the data of a column.
+    pub(crate) fn data_mean(&self, column: Column) -> (f64, f64) {
+        let (regression, c) = self.locate(column);
+        regression.data_mean(c)
+    }
+
+    /// θ̂ of one column: `d` values.
+    pub(crate) fn theta(&self, column: Column) -> &[f64] {
+        let (regression, c) = self.locate(column);
+        regression.theta(c)
+    }
+
+    /// The bits of the statistics, in a fixed order.
+    pub(crate) fn bits(&self) -> Vec<u64> {
+        let preview = self.preview.iter().flat_map(Regression::bits);
+        self.judged.bits().chain(preview).chain(self.answer.bits()).collect()
+    }
+
+    fn locate(&self, column: Column) -> (&Regression, usize) {
+        let at = column as usize;
+        match &self.preview {
+            _ if at >= REWARD_COLUMNS => (&self.answer, at - REWARD_COLUMNS),
+            Some(preview) if at > 0 => (preview, at - 1),
+            _ => (&self.judged, at),
+        }
+    }
+
+    /// The groups *judged* and *preview*, each on its own from now on.
+    fn split(&mut self) -> (&mut Regression, &mut Regression) {
+        let Self { judged, preview, .. } = self;
+        let preview = preview.get_or_insert_with(|| {
+            let terms = judged.part(1..REWARD_COLUMNS);
+            *judged = judged.part(0..1);
+            terms
+        });
+        (judged, preview)
+    }
+}
+
+/// The statistics of one arm under the reward weights in force: derived, and rebuilt whenever either
+/// changes, so that scoring is one dot product and one flat quadratic form.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Lens {
+    /// Σ ωθ̂ − penalty · θ̂ of fallback: `d` values.
+    theta: Vec<f64>,
+    /// Residual variance of the reward by group: joint (or judged), preview, answer.
+    variance: [f64; 3],
+    /// Residual variance of quality itself.
+    quality_variance: f64,
+}
+
+/// How an arm stands at one context, as the policies see it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Standing {
+    /// Expected reward.
+    pub mean: f64,
+    /// Its standard deviation.
+    pub uncertainty: f64,
+    /// Expected quality.
+    pub quality: f64,
+    /// Residual variance of quality.
+    pub quality_variance: f64,
+}
+
+/// One context made ready for scoring any number of arms.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Probe {
+    /// `x`, `d` values.
+    pub x: Vec<f64>,
+    /// See `kernels::fold_outer`.
+    pub outer: Vec<f64>,
+    /// xᵀΛ⁻¹x.
+    pub q_prior: f64,
+    /// The step it is scored at.
+    pub step: u64,
+}
+
+impl Probe {
+    /// `x` at `step`.
+    pub(crate) fn new(prior: &Prior, x: &[f64], step: u64) -> Self {
+        let mut probe = Self { step, ..Self::default() };
+        probe.set(prior, x);
+        probe
+    }
+
+    /// Another context, in the same buffers.
+    pub(crate) fn set(&mut self, prior: &Prior, x: &[f64]) {
+        self.x.clear();
+        self.x.extend_from_slice(x);
+        super::kernels::fold_outer(x, &mut self.outer);
+        self.q_prior = x.iter().zip(&prior.lambda).map(|(x, l)| x * x / l).sum();
+    }
+}
+
+impl Lens {
+    pub(crate) fn new(stats: &ArmStatistics, prior: &Prior, config: &PriorConfig, weights: &Weights) -> Self {
+        let omega = weights.by_term();
+        let penalty = weights.fallback_penalty();
+        let mut theta = vec![0.0; prior.lambda.len()];
+        let reward_columns =
+            [Column::Quality, Column::Latency, Column::Cost, Column::Speed, Column::TokenEfficiency, Column::Stability];
+        for (column, weight) in reward_columns.into_iter().zip(omega) {
+            if weight > 0.0 {
+                axpy(&mut theta, weight, stats.theta(column));
+            }
+        }
+        if penalty > 0.0 {
+            axpy(&mut theta, -penalty, stats.theta(Column::Fallback));
+        }
+        let variance = |regression: &Regression, omega: &[f64]| group_variance(regression, prior, config, omega);
+        let judged = &stats.judged;
+        let (first, preview, quality) = match &stats.preview {
+            None => (variance(judged, &omega), 0.0, variance(judged, &[1.0, 0.0, 0.0, 0.0, 0.0, 0.0])),
+            Some(preview) => (variance(judged, &omega[..1]), variance(preview, &omega[1..]), variance(judged, &[1.0])),
+        };
+        let answer = if penalty > 0.0 { variance(&stats.answer, &[0.0, penalty]) } else { 0.0 };
+        Self { theta, variance: [first, preview, answer], quality_variance: quality }
+    }
+
+    pub(crate) fn standing(&self, stats: &ArmStatistics, prior: &Prior, probe: &Probe) -> Standing {
+        let [first, preview, answer] = self.variance;
+        let spread = |regression: &Regression| regression.spread(prior, probe.step, &probe.outer, probe.q_prior);
+        let groups = [(first, Some(&stats.judged)), (preview, stats.preview.as_ref()), (answer, Some(&stats.answer))];
+        let share = |(variance, group): (f64, Option<&Regression>)| match group {
+            Some(group) if variance > 0.0 => variance * spread(group),
+            _ => 0.0,
+        };
+        let variance: f64 = groups.into_iter().map(share).sum();
+        Standing {
+            mean: dot(&self.theta, &probe.x),
+            uncertainty: variance.sqrt(),
+            quality: dot(stats.theta(Column::Quality), &probe.x),
+            quality_variance: self.quality_variance,
+        }
+    }
+
+    pub(crate) fn estimate(&self, stats: &ArmStatistics, prior: &Prior, probe: &Probe) -> Estimate {
+        let standing = self.standing(stats, prior, probe);
+        let all = [
+            Column::Quality,
+            Column::Latency,
+            Column::Cost,
+            Column::Speed,
+            Column::TokenEfficiency,
+            Column::Stability,
+            Column::Dollars,
+            Column::Fallback,
+        ];
+        Estimate {
+            mean: standing.mean,
+            uncertainty: standing.uncertainty,
+            columns: all.map(|column| dot(stats.theta(column), &probe.x)),
+            quality_sd: standing.quality_variance.sqrt(),
+        }
+    }
+}
+
+/// The residual variance of one group's share of the reward; floor and fixed noise are in units of the
+/// reward, so a group gets them by its share of the weights.
+fn group_variance(regression: &Regression, prior: &Prior, config: &PriorConfig, omega: &[f64]) -> f64 {
+    let share: f64 = omega.iter().sum();
+    if share <= 0.0 {
+        return 0.0;
+    }
+    let least = (config.sigma_floor * share).powi(2);
+    match config.noise {
+        Noise::Fixed(sigma) => (sigma * share).powi(2),
+        Noise::Estimated => regression.residual_variance(prior, omega).max(least),
+    }
+}

@@ -1,0 +1,199 @@
+//! What a change would do: the same forecast over recent contexts for the state as it is and as it
+//! would be. The forecast chooses k arms by what is expected of them, lets the one with the best quality
+//! be served (qualities scatter by the arms' own residuals), and averages. So that shares move smoothly
+//! as a weight is turned, expectations are taken at a few fixed points of their own uncertainty, and
+//! who is judged best is an integral, not a draw. Deterministic; no state is changed.
+
+use super::choose::{Contender, choose};
+use super::normal::{Largest, Normal};
+use super::state::RouterState;
+use super::stats::{Probe, Standing};
+use crate::domain::engine::{Forecast, WhatIf};
+use crate::domain::ids::ArmId;
+use crate::domain::spec::Lifecycle;
+use crate::domain::terms::{Column, Term};
+
+/// Points of uncertainty at which a context is looked at.
+const VIEWS: usize = 4;
+
+/// What routing does over `contexts` in the state `now` and in the state `then`, with `k` previews; `p95`
+/// knows an arm's preview p95 in seconds. Contexts of another length are left out.
+#[must_use]
+pub fn what_if(
+    now: &RouterState,
+    then: &RouterState,
+    contexts: &[Vec<f64>],
+    k: usize,
+    p95: &dyn Fn(&ArmId) -> Option<f64>,
+) -> WhatIf {
+    let gone = |arm: &ArmId| then.arm(arm.as_str()).is_none_or(|arm| !arm.lifecycle.is_candidate());
+    WhatIf {
+        contexts: contexts.iter().filter(|x| x.len() == now.config().d).count(),
+        now: forecast(now, contexts, k, p95),
+        then: forecast(then, contexts, k, p95),
+        victims: now.candidates().into_iter().filter(gone).collect(),
+    }
+}
+
+/// One arm's sums over contexts.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    share: f64,
+    dollars: f64,
+}
+
+fn forecast(state: &RouterState, contexts: &[Vec<f64>], k: usize, p95: &dyn Fn(&ArmId) -> Option<f64>) -> Forecast {
+    let candidates = state.candidates();
+    let arms: Vec<usize> = candidates.iter().filter_map(|id| state.find(id.as_str())).collect();
+    let mut sums = vec![Sums::default(); arms.len()];
+    let mut bench = Bench::new(state, &arms, k);
+    let mut reward = 0.0;
+    let mut views = 0.0;
+    let mut probe = Probe::default();
+    for x in contexts.iter().filter(|x| x.len() == state.config().d) {
+        probe.step = state.steps;
+        probe.set(&state.shared.prior, x);
+        bench.look(state, &arms, &probe);
+        for view in 0..VIEWS {
+            reward += bench.race(view, &mut sums);
+            views += 1.0;
+        }
+    }
+    if views == 0.0 || arms.is_empty() {
+        return Forecast::default();
+    }
+    let share: Vec<(ArmId, f64)> = candidates.iter().cloned().zip(sums.iter().map(|sum| sum.share / views)).collect();
+    let has_dollars = arms.iter().any(|&i| state.arms[i].stats.data_mean(Column::Dollars).1 > 0.0);
+    Forecast {
+        reward: Some((reward / views).clamp(0.0, 1.0)),
+        usd_per_run: has_dollars.then(|| (sums.iter().map(|sum| sum.dollars).sum::<f64>() / views).max(0.0)),
+        p95_s: weighted(&share, p95),
+        share,
+    }
+}
+
+/// Mean of what is known, weighted by share.
+fn weighted(share: &[(ArmId, f64)], value: &dyn Fn(&ArmId) -> Option<f64>) -> Option<f64> {
+    let known = share.iter().filter_map(|(arm, share)| Some((value(arm)?, *share)));
+    let (sum, weight) = known.fold((0.0, 0.0), |(sum, weight), (value, share)| (sum + value * share, weight + share));
+    (weight > 0.0).then(|| sum / weight)
+}
+
+/// Buffers for racing the arms at one context after the other.
+struct Bench {
+    k: usize,
+    quality_weight: f64,
+    explore: f64,
+    probation: f64,
+    on_probation: Vec<bool>,
+    standings: Vec<Standing>,
+    dollars: Vec<f64>,
+    contenders: Vec<Contender>,
+    open: Vec<usize>,
+    chosen: Vec<usize>,
+    set: Vec<usize>,
+    normals: Vec<Normal>,
+    largest: Largest,
+}
+
+impl Bench {
+    fn new(state: &RouterState, arms: &[usize], k: usize) -> Self {
+        let on_probation: Vec<bool> =
+            arms.iter().map(|&i| state.arms[i].pool.lifecycle == Lifecycle::Probation).collect();
+        let k = k.clamp(1, arms.len().max(1));
+        let active: Vec<usize> = (0..arms.len()).filter(|&at| !on_probation[at]).collect();
+        let all_open = active.len() < k || active.len() == arms.len();
+        Self {
+            k,
+            quality_weight: state.weights.get(Term::Quality),
+            explore: state.explore_share.clamp(0.0, 1.0),
+            probation: if all_open { 0.0 } else { state.config().probation_share.clamp(0.0, 1.0) },
+            open: if all_open { (0..arms.len()).collect() } else { active },
+            on_probation: if all_open { vec![false; arms.len()] } else { on_probation },
+            standings: Vec::new(),
+            dollars: Vec::new(),
+            contenders: Vec::new(),
+            chosen: Vec::new(),
+            set: Vec::new(),
+            normals: Vec::new(),
+            largest: Largest::default(),
+        }
+    }
+
+    fn look(&mut self, state: &RouterState, arms: &[usize], probe: &Probe) {
+        self.standings.clear();
+        self.dollars.clear();
+        for &i in arms {
+            let arm = &state.arms[i];
+            self.standings.push(arm.lens.standing(&arm.stats, &state.shared.prior, probe));
+            self.dollars.push(super::kernels::dot(arm.stats.theta(Column::Dollars), &probe.x));
+        }
+    }
+
+    /// The expected reward of what is served; adds each arm's share and dollars to `sums`.
+    fn race(&mut self, view: usize, sums: &mut [Sums]) -> f64 {
+        let omega = self.quality_weight;
+        self.contenders.clear();
+        for &at in &self.open {
+            let standing = &self.standings[at];
+            let mean = standing.mean + standing.uncertainty * point(at, view);
+            self.contenders.push(Contender {
+                quality: standing.quality,
+                variance: standing.quality_variance,
+                rest: mean - omega * standing.quality,
+                bonus: 0.0,
+                score: mean,
+                urgency: 0.0,
+            });
+        }
+        choose(&self.contenders, self.k, omega, &mut self.chosen);
+        let mut reward = 0.0;
+        let by_policy = 1.0 - self.explore;
+        self.set.clear();
+        self.set.extend(self.chosen.iter().map(|&c| self.open[c]));
+        reward += self.serve(by_policy * (1.0 - self.probation), sums);
+        let guests: Vec<usize> = (0..self.standings.len()).filter(|&at| self.on_probation[at]).collect();
+        for &guest in &guests {
+            self.set.pop();
+            self.set.push(guest);
+            reward += self.serve(by_policy * self.probation / guests.len() as f64, sums);
+        }
+        if self.explore > 0.0 {
+            // Every arm equally often: k neighbours, from each start.
+            let n = self.open.len();
+            for start in 0..n {
+                self.set.clear();
+                self.set.extend((0..self.k.min(n)).map(|i| self.open[(start + i) % n]));
+                reward += self.serve(self.explore / n as f64, sums);
+            }
+        }
+        reward
+    }
+
+    /// Lets the arms of `set` race, with this weight.
+    fn serve(&mut self, weight: f64, sums: &mut [Sums]) -> f64 {
+        if weight <= 0.0 || self.set.is_empty() {
+            return 0.0;
+        }
+        self.normals.clear();
+        let normal =
+            |at: &usize| Normal { mean: self.standings[*at].quality, sd: self.standings[*at].quality_variance.sqrt() };
+        self.normals.extend(self.set.iter().map(normal));
+        self.largest.of(&self.normals);
+        let mut rest = 0.0;
+        for (&at, &wins) in self.set.iter().zip(&self.largest.probability) {
+            let standing = &self.standings[at];
+            rest += wins * (standing.mean - self.quality_weight * standing.quality);
+            sums[at].share += weight * wins;
+            sums[at].dollars += weight * wins * self.dollars[at];
+        }
+        weight * (rest + self.quality_weight * self.largest.expected)
+    }
+}
+
+/// A fixed point of a standard normal for the arm at this place: over the views they are symmetric, and
+/// neighbours see different signs.
+fn point(at: usize, view: usize) -> f64 {
+    const POINTS: [f64; VIEWS] = [-1.15, 0.32, -0.32, 1.15];
+    POINTS[(at * 3 + view + at / VIEWS) % VIEWS]
+}
