@@ -1,1 +1,32 @@
-//! The orchestrator of one run.
+//! The orchestrator of one run: from features over the gate, previews and the judge to the full answer,
+//! and to what the run taught. It calls models through a port and knows no HTTP; it reads an immutable
+//! picture of what was learned and hands an observation back, so it changes no state; it has no store.
+//!
+//! A run is one future. Everything it starts is polled inside it, so dropping or cancelling the run drops
+//! every stream of it at once, and nothing is left behind.
+
+mod call;
+mod config;
+mod events;
+mod full;
+mod gate;
+mod judge;
+mod local_judge;
+mod models;
+mod order;
+mod preview;
+mod run;
+mod signals;
+mod teach;
+mod verdict;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::{JudgeConfig, PhaseTimeouts, RaceConfig};
+pub use events::{EventSink, Gone};
+pub use judge::JudgeChoice;
+pub use models::{ModelRegistry, RegisteredArm};
+pub use run::{Knowledge, Race, RaceParts, RunInput, RunReport};
+pub use signals::{ArmSignal, SignalFold, Signals};

@@ -1,0 +1,102 @@
+//! The full answer: the first arm in order streams it, and where that fails the next one starts over. An
+//! answer that was cut off is never passed for a whole one: it is void as soon as the next attempt starts.
+//! What fails for the request's own fault is still tried elsewhere, since limits differ between arms.
+
+use std::sync::Arc;
+
+use super::call::{CallReport, Lane, Limits, read};
+use super::config::RaceConfig;
+use super::events::Wire;
+use super::models::ModelRegistry;
+use crate::domain::answer::ModelCall;
+use crate::domain::chat::ChatRequest;
+use crate::domain::event::RunEvent;
+use crate::domain::ids::ArmId;
+use crate::domain::record::AttemptRecord;
+
+/// What full answers are made from.
+pub(crate) struct FullStage<'a> {
+    /// Timers and bounds.
+    pub(crate) config: &'a RaceConfig,
+    /// The adapters.
+    pub(crate) models: &'a ModelRegistry,
+    /// What to answer.
+    pub(crate) request: &'a Arc<ChatRequest>,
+}
+
+/// What came of the full stage.
+#[derive(Default)]
+pub(crate) struct FullOutcome {
+    /// Every attempt, in order.
+    pub(crate) attempts: Vec<AttemptRecord>,
+    /// Who answered what.
+    pub(crate) answer: Option<(ArmId, String)>,
+}
+
+impl FullStage<'_> {
+    /// The answer of the first arm in `order` that gives one, within the limit of fallbacks.
+    pub(crate) async fn answer(&self, order: &[ArmId], wire: Wire<'_>) -> FullOutcome {
+        let mut outcome = FullOutcome::default();
+        for (index, arm) in (0..=self.config.max_fallbacks).zip(order) {
+            if wire.stop.is_cancelled() {
+                break;
+            }
+            let (attempt, text) = self.attempt(arm, index, wire).await;
+            let is_served = attempt.ok;
+            outcome.attempts.push(attempt);
+            if is_served {
+                outcome.answer = Some((arm.clone(), text));
+                break;
+            }
+        }
+        outcome
+    }
+
+    async fn attempt(&self, arm: &ArmId, index: u32, wire: Wire<'_>) -> (AttemptRecord, String) {
+        wire.say(|| RunEvent::AttemptStarted { arm: arm.clone(), index }).await;
+        let report = match self.models.model(arm) {
+            Ok(model) => read(&model, self.call(), self.limits(), Lane::Answer(arm), wire).await,
+            Err(failure) => CallReport::not_made(failure),
+        };
+        let attempt = self.record(arm, &report);
+        if let Some(failure) = &attempt.error {
+            tracing::debug!(%arm, class = %failure.class, kind = %failure.kind, "an answer failed");
+        }
+        wire.say(|| RunEvent::AttemptDone { attempt: attempt.clone() }).await;
+        (attempt, report.text)
+    }
+
+    fn record(&self, arm: &ArmId, report: &CallReport) -> AttemptRecord {
+        AttemptRecord {
+            arm: arm.clone(),
+            ok: report.failure.is_none(),
+            error: report.failure.clone(),
+            latency_s: report.latency_s,
+            ttft_s: report.ttft_s,
+            tokens_in: report.usage.input_tokens,
+            tokens_out: report.usage.output_tokens,
+            estimated: report.usage.estimated,
+            cost_usd: self.models.price(arm).map(|p| p.cost(&report.usage)),
+            lost: false,
+        }
+    }
+
+    fn call(&self) -> ModelCall {
+        ModelCall {
+            request: Arc::clone(self.request),
+            max_tokens: self.config.answer_max_tokens,
+            json: false,
+            temperature: None,
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        let timeouts = &self.config.timeouts;
+        Limits {
+            first_token: timeouts.first_token,
+            between_tokens: timeouts.between_tokens,
+            whole: timeouts.full,
+            max_bytes: self.config.max_answer_bytes,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The first tokens of an answer from every selected arm, all at once. Each arm is measured by itself;
+//! none waits for another, and the phase ends when the last one is in or its time is up.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use super::call::{CallReport, Lane, Limits, read};
+use super::config::RaceConfig;
+use super::events::Wire;
+use super::models::ModelRegistry;
+use crate::domain::answer::ModelCall;
+use crate::domain::chat::ChatRequest;
+use crate::domain::event::RunEvent;
+use crate::domain::ids::ArmId;
+use crate::domain::record::PreviewRecord;
+
+/// What previews are made from.
+pub(crate) struct PreviewStage<'a> {
+    /// Timers and bounds.
+    pub(crate) config: &'a RaceConfig,
+    /// The adapters.
+    pub(crate) models: &'a ModelRegistry,
+    /// What to answer.
+    pub(crate) request: &'a Arc<ChatRequest>,
+    /// Tokens wanted of each.
+    pub(crate) target: u32,
+}
+
+impl PreviewStage<'_> {
+    /// One record per arm, in the order of `arms`; each is announced when it is in.
+    pub(crate) async fn take_all(&self, arms: &[ArmId], wire: Wire<'_>) -> Vec<PreviewRecord> {
+        let mut running: FuturesUnordered<_> =
+            arms.iter().enumerate().map(|(i, arm)| async move { (i, self.take(arm, wire).await) }).collect();
+        let mut previews = Vec::with_capacity(arms.len());
+        while let Some(preview) = running.next().await {
+            previews.push(preview);
+        }
+        previews.sort_by_key(|(i, _)| *i);
+        previews.into_iter().map(|(_, preview)| preview).collect()
+    }
+
+    async fn take(&self, arm: &ArmId, wire: Wire<'_>) -> PreviewRecord {
+        let report = match self.models.model(arm) {
+            Ok(model) => read(&model, self.call(), self.limits(), Lane::Preview(arm), wire).await,
+            Err(failure) => CallReport::not_made(failure),
+        };
+        let price = self.models.price(arm);
+        let preview = PreviewRecord {
+            arm: arm.clone(),
+            latency_s: report.latency_s,
+            ttft_s: report.ttft_s,
+            tokens: report.usage.output_tokens,
+            estimated: report.usage.estimated,
+            cost_usd: price.map(|p| p.cost(&report.usage)),
+            cached: false,
+            text: report.text,
+            error: report.failure,
+        };
+        wire.say(|| RunEvent::PreviewDone { preview: preview.clone() }).await;
+        preview
+    }
+
+    fn call(&self) -> ModelCall {
+        ModelCall { request: Arc::clone(self.request), max_tokens: Some(self.target), json: false, temperature: None }
+    }
+
+    fn limits(&self) -> Limits {
+        let timeouts = &self.config.timeouts;
+        Limits {
+            first_token: timeouts.first_token,
+            between_tokens: timeouts.between_tokens,
+            whole: timeouts.preview,
+            max_bytes: RaceConfig::preview_bytes(self.target),
+        }
+    }
+}

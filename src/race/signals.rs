@@ -1,0 +1,323 @@
+//! What runs say about the health of arms: a rolling p95 of preview seconds, the share of recent calls
+//! that failed, failures in a row. A fold over run records, kept outside the router's state because it
+//! is about endpoints, not about quality.
+//!
+//! The p95 is over rotating windows: samples go into the newest of [`WINDOWS`] histograms, and when that
+//! holds [`WINDOW_SAMPLES`] samples or spans [`WINDOW_SPAN`] the oldest is emptied and becomes the newest.
+//! So it covers the last 96 to 128 previews of an arm, or 15 to 20 minutes where there are fewer, in
+//! bounded memory. Reading never changes anything, and an arm that nothing is heard of keeps its last
+//! figures. Failed calls give no latency: a fast failure never looks like a fast arm.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use crate::domain::clock::Timestamp;
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::ids::ArmId;
+use crate::domain::record::{AttemptRecord, RunRecord};
+
+/// Histograms per arm.
+const WINDOWS: usize = 4;
+/// Samples in one histogram.
+const WINDOW_SAMPLES: u64 = 32;
+/// Time that one histogram spans.
+const WINDOW_SPAN: Duration = Duration::from_mins(5);
+/// Histograms count in units of 100 µs, so that arms on loopback can be told apart.
+const UNITS_PER_SECOND: f64 = 10_000.0;
+/// Ten minutes: longer previews count as that.
+const MOST_UNITS: u64 = 6_000_000;
+
+/// What is known about the health of one arm; `None` is "no data".
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ArmSignal {
+    /// Rolling p95 of preview seconds.
+    pub p95_preview_s: Option<f64>,
+    /// Share of the last 64 calls that failed, in [0, 1].
+    pub error_rate: Option<f64>,
+    /// Failures of the endpoint in a row, up to now.
+    pub consecutive_failures: u32,
+    /// The newest failure of the endpoint or of its content.
+    pub last_failure: Option<Failure>,
+}
+
+/// Signals by arm.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Signals {
+    arms: BTreeMap<ArmId, ArmSignal>,
+}
+
+impl Signals {
+    /// Signals given by arm.
+    #[must_use]
+    pub const fn new(arms: BTreeMap<ArmId, ArmSignal>) -> Self {
+        Self { arms }
+    }
+
+    /// What is known about `arm`.
+    #[must_use]
+    pub fn get(&self, arm: &ArmId) -> Option<&ArmSignal> {
+        self.arms.get(arm)
+    }
+
+    /// Rolling p95 of preview seconds.
+    #[must_use]
+    pub fn p95(&self, arm: &ArmId) -> Option<f64> {
+        self.get(arm)?.p95_preview_s
+    }
+
+    /// Share of recent calls that failed; 0 where nothing is known.
+    #[must_use]
+    pub fn error_rate(&self, arm: &ArmId) -> f64 {
+        self.get(arm).and_then(|s| s.error_rate).unwrap_or(0.0)
+    }
+
+    /// Every arm with its signals, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&ArmId, &ArmSignal)> {
+        self.arms.iter()
+    }
+}
+
+/// Folds run records into [`Signals`].
+pub struct SignalFold {
+    arms: BTreeMap<ArmId, ArmFold>,
+    /// Tokens of a preview: how much of a direct answer counts as one.
+    preview_tokens: u32,
+    summary: Arc<Signals>,
+}
+
+impl SignalFold {
+    /// A fold without data. `preview_tokens`: the length of a preview, to which answers that were streamed
+    /// without one are scaled.
+    #[must_use]
+    pub fn new(preview_tokens: u32) -> Self {
+        Self { arms: BTreeMap::new(), preview_tokens, summary: Arc::default() }
+    }
+
+    /// Takes one run in. Records come in the order in which runs were completed.
+    pub fn absorb(&mut self, record: &RunRecord) {
+        for preview in record.previews.iter().filter(|p| !p.cached) {
+            let latency = preview.error.is_none().then_some(preview.latency_s);
+            self.call(&preview.arm, record.at, latency, preview.error.as_ref());
+        }
+        for attempt in record.attempts.iter().filter(|a| !a.lost) {
+            let latency =
+                (attempt.ok && record.previews.is_empty()).then(|| preview_equivalent_s(attempt, self.preview_tokens));
+            self.call(&attempt.arm, record.at, latency, attempt.error.as_ref());
+        }
+        self.summary = Arc::new(Signals { arms: self.arms.iter().map(|(id, f)| (id.clone(), f.summary())).collect() });
+    }
+
+    fn call(&mut self, arm: &ArmId, at: Timestamp, latency_s: Option<f64>, failure: Option<&Failure>) {
+        let fold = self.arms.entry(arm.clone()).or_insert_with(ArmFold::new);
+        if let Some(seconds) = latency_s {
+            fold.latency.record(seconds, at);
+            fold.p95 = fold.latency.p95();
+        }
+        fold.outcome(failure);
+    }
+
+    /// The signals after the last record; cheap.
+    #[must_use]
+    pub fn summary(&self) -> Arc<Signals> {
+        Arc::clone(&self.summary)
+    }
+
+    /// Forgets an arm that has left the pool, or whose endpoint changed.
+    pub fn forget(&mut self, arm: &ArmId) {
+        self.arms.remove(arm);
+        let mut rest = Signals::clone(&self.summary);
+        rest.arms.remove(arm);
+        self.summary = Arc::new(rest);
+    }
+}
+
+/// Seconds that a preview of `target` tokens would have taken, from a full answer of the same call: the
+/// time to its first token, and of the rest the share that `target` has in its tokens.
+#[must_use]
+pub(crate) fn preview_equivalent_s(attempt: &AttemptRecord, target: u32) -> f64 {
+    let first = attempt.ttft_s.unwrap_or(attempt.latency_s).min(attempt.latency_s);
+    let share = f64::from(target) / f64::from(attempt.tokens_out.max(1));
+    (attempt.latency_s - first).mul_add(share.min(1.0), first)
+}
+
+/// One arm's fold.
+struct ArmFold {
+    latency: RollingLatency,
+    p95: Option<f64>,
+    /// The last 64 calls, newest in the lowest bit; set where the call failed.
+    failed: u64,
+    /// How many of the bits are calls.
+    calls: u32,
+    consecutive_failures: u32,
+    last_failure: Option<Failure>,
+}
+
+impl ArmFold {
+    fn new() -> Self {
+        let latency = RollingLatency::new();
+        Self { latency, p95: None, failed: 0, calls: 0, consecutive_failures: 0, last_failure: None }
+    }
+
+    /// What the caller or a ceiling of ours did says nothing about the endpoint. A content failure
+    /// counts as an error, but shows that the endpoint is up.
+    fn outcome(&mut self, failure: Option<&Failure>) {
+        let class = failure.map(|f| f.class);
+        if matches!(class, Some(FailureClass::Cancelled | FailureClass::Budget | FailureClass::Caller)) {
+            return;
+        }
+        self.failed = (self.failed << 1) | u64::from(failure.is_some());
+        self.calls = (self.calls + 1).min(u64::BITS);
+        let endpoint_failed = class.is_some_and(FailureClass::is_health);
+        self.consecutive_failures = if endpoint_failed { self.consecutive_failures.saturating_add(1) } else { 0 };
+        if let Some(failure) = failure {
+            self.last_failure = Some(failure.clone());
+        }
+    }
+
+    fn summary(&self) -> ArmSignal {
+        let error_rate = (self.calls > 0).then(|| f64::from(self.failed.count_ones()) / f64::from(self.calls));
+        ArmSignal {
+            p95_preview_s: self.p95,
+            error_rate,
+            consecutive_failures: self.consecutive_failures,
+            last_failure: self.last_failure.clone(),
+        }
+    }
+}
+
+/// Rotating histograms of seconds.
+struct RollingLatency {
+    windows: Vec<Histogram<u16>>,
+    newest: usize,
+    newest_since: Option<Timestamp>,
+}
+
+impl RollingLatency {
+    /// Two significant digits: a p95 is good to 1 %.
+    fn new() -> Self {
+        let windows = (0..WINDOWS).filter_map(|_| Histogram::new_with_bounds(1, MOST_UNITS, 2).ok()).collect();
+        Self { windows, newest: 0, newest_since: None }
+    }
+
+    fn record(&mut self, seconds: f64, at: Timestamp) {
+        let since = *self.newest_since.get_or_insert(at);
+        let is_full = self.windows.get(self.newest).is_some_and(|w| w.len() >= WINDOW_SAMPLES);
+        if is_full || at.since(since) >= WINDOW_SPAN {
+            self.newest = (self.newest + 1) % WINDOWS;
+            self.newest_since = Some(at);
+            if let Some(window) = self.windows.get_mut(self.newest) {
+                window.reset();
+            }
+        }
+        if let Some(window) = self.windows.get_mut(self.newest) {
+            window.saturating_record(units(seconds));
+        }
+    }
+
+    /// The smallest value that at least 95 % of the samples do not exceed.
+    fn p95(&self) -> Option<f64> {
+        let mut samples: Vec<(u64, u64)> = Vec::new();
+        for window in &self.windows {
+            samples.extend(window.iter_recorded().map(|v| (v.value_iterated_to(), v.count_since_last_iteration())));
+        }
+        samples.sort_unstable();
+        let all: u64 = samples.iter().map(|(_, count)| count).sum();
+        let rank = (all * 95).div_ceil(100);
+        let mut seen = 0;
+        let at_rank = samples.iter().find(|(_, count)| {
+            seen += count;
+            seen >= rank
+        })?;
+        Some(at_rank.0 as f64 / UNITS_PER_SECOND)
+    }
+}
+
+/// Seconds in the histogram's unit, within its bounds.
+fn units(seconds: f64) -> u64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "casts of floats saturate")]
+    let units = (seconds * UNITS_PER_SECOND).round() as u64;
+    units.clamp(1, MOST_UNITS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fold_with(latencies: impl IntoIterator<Item = (f64, u64)>) -> RollingLatency {
+        let mut rolling = RollingLatency::new();
+        for (seconds, at_s) in latencies {
+            rolling.record(seconds, Timestamp::from_millis(at_s * 1000));
+        }
+        rolling
+    }
+
+    fn close(found: Option<f64>, expected: f64) {
+        let found = found.unwrap();
+        assert!((found / expected - 1.0).abs() < 0.011, "{found} against {expected}");
+    }
+
+    #[test]
+    fn the_p95_is_of_the_sample() {
+        assert_eq!(RollingLatency::new().p95(), None);
+        close(fold_with([(0.5, 0)]).p95(), 0.5);
+        close(fold_with((1..=100).map(|i| (f64::from(i) / 100.0, 0))).p95(), 0.95);
+    }
+
+    #[test]
+    fn what_is_old_is_forgotten_by_count() {
+        let slow = (0..200).map(|_| (9.0, 0));
+        let fast = (0..128).map(|_| (0.1, 0));
+        close(fold_with(slow.chain(fast)).p95(), 0.1);
+    }
+
+    #[test]
+    fn what_is_old_is_forgotten_by_age() {
+        let slow = (0..10).map(|_| (9.0, 0));
+        let fast = (1..=4).map(|i| (0.1, i * 300));
+        close(fold_with(slow.chain(fast)).p95(), 0.1);
+    }
+
+    #[test]
+    fn odd_durations_do_no_harm() {
+        close(fold_with([(f64::NAN, 0), (-1.0, 0)]).p95(), 0.0001);
+        close(fold_with([(f64::INFINITY, 0)]).p95(), 600.0);
+    }
+
+    #[test]
+    fn failures_are_counted_by_what_they_say_about_the_endpoint() {
+        let mut fold = ArmFold::new();
+        let failure = |class| Failure::new(class, "x", "");
+        fold.outcome(None);
+        fold.outcome(Some(&failure(FailureClass::Transient)));
+        fold.outcome(Some(&failure(FailureClass::Cancelled)));
+        fold.outcome(Some(&failure(FailureClass::Transient)));
+        assert_eq!(fold.summary().consecutive_failures, 2);
+        fold.outcome(Some(&failure(FailureClass::Content)));
+        let summary = fold.summary();
+        assert_eq!(summary.consecutive_failures, 0, "an endpoint that answers, badly, is up");
+        assert_eq!(summary.error_rate, Some(0.75));
+    }
+
+    #[test]
+    fn a_full_answer_tells_what_a_preview_would_have_taken() {
+        let attempt = AttemptRecord {
+            arm: ArmId::new("a"),
+            ok: true,
+            error: None,
+            latency_s: 11.0,
+            ttft_s: Some(1.0),
+            tokens_in: 5,
+            tokens_out: 100,
+            estimated: false,
+            cost_usd: None,
+            lost: false,
+        };
+        assert!((preview_equivalent_s(&attempt, 50) - 6.0).abs() < 1e-9);
+        assert!((preview_equivalent_s(&attempt, 500) - 11.0).abs() < 1e-9);
+        let silent = AttemptRecord { ttft_s: None, tokens_out: 0, ..attempt };
+        assert!((preview_equivalent_s(&silent, 50) - 11.0).abs() < 1e-9);
+    }
+}

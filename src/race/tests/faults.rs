@@ -1,0 +1,170 @@
+//! What endpoints do to a run, and who answers then.
+
+use super::doubles::*;
+use crate::domain::answer::{AnswerPart, FinishReason};
+use crate::domain::failure::FailureClass;
+use crate::domain::record::RunOutcome;
+use crate::domain::spec::Strategy;
+
+/// Arms `a`, then `b`, in configured order and without previews.
+fn chain(a: Vec<Step>, b: Vec<Step>) -> Pool {
+    let mut pool = Pool::new().arm("a", &Scripted::new([a])).arm("b", &Scripted::new([b]));
+    pool.strategy = Strategy::Baseline;
+    pool
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_the_first_arm_does_the_second_answers() {
+    let part = |text: &str| Step::Say(AnswerPart::Text(text.to_owned()));
+    let breaks = failure(FailureClass::Transient, "truncated");
+    let rows: Vec<(&str, Vec<Step>, &str)> = vec![
+        ("down", down(), "http_503"),
+        ("accepts nothing", vec![Step::Wait(3_600_000)], "first_token_timeout"),
+        ("accepts and says nothing", vec![Step::Hang], "first_token_timeout"),
+        ("stalls", vec![part("half "), Step::Hang], "stall"),
+        ("is cut off", vec![part("half "), Step::Break(breaks)], "truncated"),
+        ("ends without a finish", vec![part("half ")], "truncated"),
+        ("is empty", vec![finish(FinishReason::Stop)], "empty"),
+        ("is blank", vec![part(" \n"), finish(FinishReason::Stop)], "empty"),
+        ("is filtered", vec![part("half "), finish(FinishReason::ContentFilter)], "content_filter"),
+        (
+            "only reasons",
+            vec![Step::Say(AnswerPart::Reasoning("hm".to_owned())), finish(FinishReason::Length)],
+            "reasoning_only",
+        ),
+        (
+            "calls a tool that nobody offered",
+            vec![Step::Say(AnswerPart::ToolCall(serde_json::json!({"name": "x"}))), finish(FinishReason::ToolCalls)],
+            "tool_calls_only",
+        ),
+    ];
+    for (what, script, kind) in rows {
+        let seen = chain(script, answer(10, "whole")).run("hello").await;
+        assert_eq!(seen.attempts(), format!("a:{kind} b:ok"), "{what}");
+        let record = &seen.report.record;
+        assert_eq!((record.winner.as_ref().unwrap().as_str(), record.fallbacks), ("b", 1), "{what}");
+        assert_eq!(record.answer.as_deref(), Some("whole"), "{what}");
+        assert_eq!(seen.streamed(), "whole", "{what}: text of the failed attempt is void");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_cut_at_its_token_limit_is_an_answer() {
+    let seen = chain(vec![text("as far as"), finish(FinishReason::Length)], down()).run("hello").await;
+    assert_eq!(seen.report.record.answer.as_deref(), Some("as far as"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_behind_the_finish_changes_nothing() {
+    let rows = [
+        vec![text("whole"), finish(FinishReason::Stop), Step::Hang],
+        vec![text("whole"), finish(FinishReason::Stop), Step::Break(failure(FailureClass::Transient, "reset"))],
+        vec![text("whole"), finish(FinishReason::Stop), text("and more")],
+    ];
+    for script in rows {
+        let record = chain(script, down()).run("hello").await.report.record;
+        assert_eq!(record.answer.as_deref(), Some("whole"));
+        assert!(record.attempts[0].latency_s < 0.1, "the wait for usage is not the answer's");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_trickle_is_alive_until_its_phase_is_over() {
+    let trickle: Vec<Step> = (0..1000).flat_map(|_| [Step::Wait(5_000), text("w ")]).collect();
+    let pool = chain(trickle, answer(1, "whole"));
+    let seen = pool.run("hello").await;
+    assert_eq!(seen.attempts(), "a:phase_timeout b:ok");
+    let spent = seen.report.record.attempts[0].latency_s;
+    assert!((spent - pool.config.timeouts.full.as_secs_f64()).abs() < 0.1, "{spent}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn empty_parts_do_not_keep_an_answer_alive() {
+    let warm: Vec<Step> =
+        std::iter::once(text("half")).chain((0..1000).flat_map(|_| [Step::Wait(500), text("")])).collect();
+    let seen = chain(warm, answer(1, "whole")).run("hello").await;
+    assert_eq!(seen.attempts(), "a:stall b:ok");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endless_answer_is_cut_and_served() {
+    let endless: Vec<Step> = (0..10_000).map(|_| text("é word ")).collect();
+    let mut pool = chain(endless, down());
+    pool.config.max_answer_bytes = 1001;
+    let record = pool.run("hello").await.report.record;
+    let answer = record.answer.unwrap();
+    assert!((995..=1001).contains(&answer.len()), "{}", answer.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn tool_calls_that_were_asked_for_are_an_answer() {
+    let piece = serde_json::json!({"index": 0, "function": {"name": "weather"}});
+    let script = vec![Step::Say(AnswerPart::ToolCall(piece)), finish(FinishReason::ToolCalls)];
+    let pool = chain(script, down());
+    let mut input = pool.input("weather?");
+    input.request.tools = vec![serde_json::json!({"type": "function", "function": {"name": "weather"}})];
+    let sink = crate::race::EventSink::none();
+    let report = pool.race().run(input, &sink, &tokio_util::sync::CancellationToken::new()).await;
+    assert!(report.record.answer.unwrap().contains("weather"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_every_preview_fails_the_arms_without_one_answer_first() {
+    let broken = Scripted::new([down()]);
+    let fresh = Scripted::new([answer(1, "here")]);
+    let mut pool = Pool::new().arm("a", &broken).arm("b", &broken).arm("c", &fresh).judged_by(&judge_by_length());
+    pool.config.k = 2;
+    let mut served = 0;
+    for seed in 0..5 {
+        pool.seed = seed;
+        let record = pool.run("hello").await.report.record;
+        if record.previews.iter().all(|p| p.error.is_some()) {
+            assert_eq!(names(&record.order).split(' ').next(), Some("c"));
+            assert!(record.verdict.is_none());
+            assert_eq!((record.winner.unwrap().as_str(), record.fallbacks), ("c", 0));
+            served += 1;
+        }
+    }
+    assert!(served > 0 || pool.state.arms().count() == 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_all_fail_the_outcome_says_what_and_what_to_do() {
+    let a = Scripted::new([down()]);
+    let b = Scripted::new([vec![Step::Refuse(failure(FailureClass::Configuration, "http_401"))]]);
+    let pool = Pool::new().arm("a", &a).arm("b", &b).judged_by(&judge_by_length());
+    let seen = pool.run("hello").await;
+    let RunOutcome::Failed { message } = &seen.report.record.outcome else {
+        panic!("{:?}", seen.report.record.outcome)
+    };
+    for part in
+        ["no arm could answer", "a: transient (http_503)", "try again", "b: configuration (http_401)", "api_key_env"]
+    {
+        assert!(message.contains(part), "{part:?} in {message}");
+    }
+    assert_eq!(seen.attempts(), "a:http_503", "an arm with a wrong key is not asked twice");
+    assert!(seen.report.observation.is_none(), "an outage teaches nothing");
+    assert!(seen.report.record.answer.is_none() && seen.report.record.winner.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn fallbacks_are_limited() {
+    let arms = ["a", "b", "c", "d", "e"].map(|n| (n, Scripted::new([down()])));
+    let mut pool = arms.iter().fold(Pool::new(), |pool, (name, model)| pool.arm(name, model));
+    pool.strategy = Strategy::Baseline;
+    pool.config.max_fallbacks = 2;
+    assert_eq!(pool.run("hello").await.attempts(), "a:http_503 b:http_503 c:http_503");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_arm_the_run_fails_in_words() {
+    let empty = Pool::new().run("hello").await;
+    let RunOutcome::Failed { message } = &empty.report.record.outcome else { panic!() };
+    assert!(message.contains("the pool is empty"), "{message}");
+    assert_eq!(empty.phases(), ["selected", "ordered "]);
+
+    let pool = Pool::new().arm("a", &Scripted::new([answer(1, "a")]));
+    pool.models.set_unavailable(spec("a"), "the environment variable `A_KEY` is not set");
+    let RunOutcome::Failed { message } = pool.run("hello").await.report.record.outcome else { panic!() };
+    assert!(message.contains("no arm can be asked") && message.contains("A_KEY"), "{message}");
+}

@@ -1,0 +1,9 @@
+//! What a run does, as a specification: scripted models in memory, time paused, no network.
+
+mod doubles;
+mod faults;
+mod judging;
+mod learning;
+mod stopping;
+mod strategies;
+mod way;

@@ -1,0 +1,53 @@
+//! What a person is told when no arm could answer: per arm what went wrong, and what to do about it.
+
+use std::collections::BTreeMap;
+
+use super::models::ModelRegistry;
+use crate::bandit::RouterState;
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::ids::ArmId;
+use crate::domain::record::{AttemptRecord, PreviewRecord};
+
+/// Why nobody answered: one line for the whole, then one per arm, in pool order.
+pub(crate) fn nobody_answered(
+    state: &RouterState,
+    models: &ModelRegistry,
+    previews: &[PreviewRecord],
+    attempts: &[AttemptRecord],
+) -> String {
+    let mut failures: BTreeMap<&ArmId, &Failure> = BTreeMap::new();
+    let of_previews = previews.iter().filter_map(|p| Some((&p.arm, p.error.as_ref()?)));
+    // The failure of a full answer is newer than that of its preview, and replaces it.
+    failures.extend(of_previews.chain(attempts.iter().filter_map(|a| Some((&a.arm, a.error.as_ref()?)))));
+    let mut lines = vec![if failures.is_empty() { "no arm can be asked" } else { "no arm could answer" }.to_owned()];
+    for view in state.arms() {
+        let arm = &view.spec.name;
+        if let Some(failure) = failures.get(arm) {
+            lines.push(format!("{arm}: {failure}; {}", advice(failure.class)));
+        } else if !view.lifecycle.is_candidate() {
+            let reason = view.reason.map(|r| format!(" ({r})")).unwrap_or_default();
+            lines.push(format!("{arm}: {}{reason}; reactivate it to use it", view.lifecycle.name()));
+        } else if let Err(failure) = models.model(arm) {
+            lines.push(format!("{arm}: {failure}"));
+        } else {
+            lines.push(format!("{arm}: was not asked"));
+        }
+    }
+    if lines.len() == 1 {
+        lines.push("the pool is empty: add an arm to the configuration, or with `state add-arm`".to_owned());
+    }
+    lines.join("\n")
+}
+
+/// What to do about a failure of that class.
+const fn advice(class: FailureClass) -> &'static str {
+    match class {
+        FailureClass::Transient => "try again; if it stays, look at the endpoint or raise the timeouts",
+        FailureClass::Quota => "top up the account, or switch the arm off",
+        FailureClass::Content => "rephrase the prompt, or ask another arm",
+        FailureClass::Caller => "change the request: the endpoint does not take it as it is",
+        FailureClass::Configuration => "mend the arm's settings (`base_url`, `model`, `api_key_env`)",
+        FailureClass::Budget => "raise the ceiling, or ask a cheaper arm",
+        FailureClass::Cancelled => "it was stopped",
+    }
+}
