@@ -319,3 +319,6 @@ impl Faults {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

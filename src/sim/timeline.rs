@@ -96,3 +96,57 @@ pub(super) fn changes(scenario: &ScenarioSpec, after_s: f64, until_s: f64) -> Ve
 fn label(change: &ChangeSpec) -> String {
     if change.label.is_empty() { format!("{} changes", change.model) } else { change.label.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scenario(repeat_s: Option<f64>, timeline: Vec<ChangeSpec>) -> ScenarioSpec {
+        ScenarioSpec { name: "t".into(), description: String::new(), repeat_s, models: Vec::new(), timeline }
+    }
+
+    fn at(at_s: f64) -> ChangeSpec {
+        ChangeSpec { at_s, model: "a".into(), label: format!("at {at_s}"), ..ChangeSpec::default() }
+    }
+
+    fn eventful() -> Vec<ChangeSpec> {
+        vec![
+            ChangeSpec { quality_change: Some(-0.3), intents: vec![Intent::Coding], ..at(10.0) },
+            ChangeSpec { slowdown: Some(2.0), price_factor: Some(0.5), ..at(20.0) },
+            ChangeSpec { outage_s: Some(5.0), ..at(30.0) },
+            ChangeSpec { recover: true, ..at(40.0) },
+        ]
+    }
+
+    #[test]
+    fn changes_apply_from_their_moment_on_and_recovery_keeps_the_price() {
+        let scenario = scenario(None, eventful());
+        let coding = |s: f64| conditions(&scenario, "a", s).quality_change(Intent::Coding);
+        assert_eq!((coding(9.9), coding(10.0), coding(40.0)), (0.0, -0.3, 0.0));
+        let untouched = conditions(&scenario, "a", 10.0).quality_change(Intent::Writing);
+        assert!(untouched.abs() < 1e-12, "only the intents named");
+        let slow = |s: f64| conditions(&scenario, "a", s).slowdown;
+        assert_eq!((slow(19.0), slow(20.0), slow(41.0)), (1.0, 2.0, 1.0));
+        let out = |s: f64| conditions(&scenario, "a", s).outage;
+        assert_eq!((out(29.9), out(30.0), out(34.9), out(35.0)), (false, true, true, false));
+        assert!((conditions(&scenario, "a", 100.0).price_factor - 0.5).abs() < 1e-12);
+        assert_eq!(conditions(&scenario, "b", 30.0), Conditions::AS_DECLARED, "only the model named");
+    }
+
+    #[test]
+    fn a_repeated_timeline_starts_over() {
+        let scenario = scenario(Some(50.0), eventful());
+        assert_eq!(conditions(&scenario, "a", 55.0), Conditions::AS_DECLARED);
+        assert_eq!(conditions(&scenario, "a", 75.0), conditions(&scenario, "a", 25.0));
+        let times: Vec<f64> = changes(&scenario, 35.0, 71.0).iter().map(|c| c.at_s).collect();
+        assert_eq!(times, [40.0, 60.0, 70.0]);
+    }
+
+    #[test]
+    fn changes_are_told_once() {
+        let scenario = scenario(None, eventful());
+        assert_eq!(changes(&scenario, 0.0, 25.0).len(), 2);
+        assert_eq!(changes(&scenario, 10.0, 25.0).len(), 1);
+        assert_eq!(changes(&scenario, 25.0, 25.0), []);
+    }
+}

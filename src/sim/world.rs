@@ -250,3 +250,6 @@ fn token_ends(text: &str) -> Vec<usize> {
     let end = (!text.is_empty()).then_some(text.len());
     starts.chain(end).collect()
 }
+
+#[cfg(test)]
+mod tests;
