@@ -1,1 +1,79 @@
-//! Arguments, subcommands and the composition root.
+//! Arguments, subcommands and the composition root: the only room that knows every other, and the place
+//! where they are put together. Each command is one function from what was typed to an outcome; errors
+//! become one line on standard error and the exit code here, and nowhere else.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
+
+mod args;
+mod ask;
+mod config_command;
+mod context;
+mod documents;
+mod failure;
+mod output;
+mod paths;
+mod prompt;
+mod session;
+mod setting_flags;
+mod state;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command, ConfigAction};
+use context::Context;
+use failure::{CliError, Outcome};
+use output::say;
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if !error.is_quiet {
+                say(&format!("error: {}", error.message));
+                if let Some(hint) = &error.hint {
+                    say(&format!("hint: {hint}"));
+                }
+            }
+            ExitCode::from(error.code())
+        }
+    }
+}
+
+/// What clap has to say: help and version are no errors, and a closed pipe is no panic.
+fn refused(error: &clap::Error) -> ExitCode {
+    _ = error.print();
+    if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+}
+
+fn run(cli: Cli) -> Outcome {
+    match &cli.command {
+        Some(Command::Completions { shell }) => return documents::completions(*shell),
+        Some(Command::Man) => return documents::man(),
+        Some(Command::Config { action }) => {
+            if let Some(done) = config_command::document(*action) {
+                return done;
+            }
+        }
+        _ => {}
+    }
+    let context = Context::load(&cli)?;
+    match cli.command {
+        Some(Command::Config { action: ConfigAction::Check }) => config_command::check(&context),
+        Some(Command::Ask(args)) => on_runtime(ask::run(&context, args)),
+        Some(Command::State(args)) => on_runtime(state::run(&context, args)),
+        _ => Err(CliError::failed("not built yet")),
+    }
+}
+
+/// Runs a command on a runtime of its own, which ends with it.
+fn on_runtime(command: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| CliError::failed(format!("no runtime: {error}")))?.block_on(command)
+}

@@ -11,7 +11,7 @@ use crate::domain::action::{ACTIONS, Action, KeyName};
 
 use super::arms::ArmDraft;
 use super::draft::Draft;
-use super::fault::{Origin, nearest};
+use super::fault::{Origin, SettingsFault, nearest};
 use super::kind::Misfit;
 use super::model::EndpointDraft;
 use super::row::KeyRow;
@@ -166,6 +166,26 @@ impl Walk<'_> {
         }
         draft.keys.insert(action, (keys, origin));
     }
+}
+
+/// An arm from texts, each the value of a key.
+pub(super) fn declared(faults: &mut Vec<SettingsFault>, fields: &[(&str, String)]) -> ArmDraft {
+    let mut arm = ArmDraft { endpoint: EndpointDraft::default(), origin: Origin::Flag("arm".into()), seen: Vec::new() };
+    for (name, text) in fields {
+        let Some(row) = ARM_KEYS.iter().find(|row| row.name == *name) else { continue };
+        arm.seen.push(row.name);
+        match row.kind.of_text(text) {
+            Ok(scalar) => (row.set)(&mut arm.endpoint, &scalar),
+            Err(misfit) => faults.push(SettingsFault {
+                origin: arm.origin.clone(),
+                key: row.name.to_owned(),
+                expected: row.kind.to_string(),
+                found: misfit.found,
+                mend: mend(row),
+            }),
+        }
+    }
+    arm
 }
 
 /// The line of a byte, the first being 1.

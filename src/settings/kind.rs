@@ -155,10 +155,10 @@ impl Kind {
     }
 
     fn shown_text(self, text: &str) -> String {
-        let secret_in_url = matches!(self, Self::Url) && text.contains('@');
+        let secret_in_url = matches!(self, Self::Url) && text.contains(['@', '?']);
         match self {
             Self::VariableName => "a text that is no such name (not shown, it may be a key)".to_owned(),
-            _ if secret_in_url => "an address with credentials in it (not shown)".to_owned(),
+            _ if secret_in_url => "an address that may hold a secret (not shown)".to_owned(),
             _ if text.trim().is_empty() => "an empty text".to_owned(),
             Self::Integer { .. } | Self::Number { .. } => crate::domain::text::one_line(text),
             _ => {
@@ -198,11 +198,15 @@ fn is_variable_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// Scheme, host, optional port; no credentials, query or fragment, and not the path of one operation.
+/// Scheme, host, optional port, and a query that holds no secret (`?api-version=…`); no credentials, no
+/// fragment, and not the path of one operation.
 fn is_endpoint(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")) else {
         return false;
     };
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let lower = query.to_lowercase();
+    let is_open = !["key", "token", "secret", "sig", "pass"].iter().any(|word| lower.contains(word));
     let authority = rest.split('/').next().unwrap_or_default();
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
@@ -211,8 +215,12 @@ fn is_endpoint(text: &str) -> bool {
     let bracketed = host.starts_with('[') && host.ends_with(']') && host.len() > 2;
     let plain = !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'));
     let port_fits = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
-    let clean = !rest.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '@' | '?' | '#'));
-    clean && port_fits && (bracketed || plain) && !rest.trim_end_matches('/').ends_with("/chat/completions")
+    let is_clean = |c: char| !(c.is_whitespace() || c.is_control() || matches!(c, '@' | '#'));
+    is_open
+        && rest.chars().chain(query.chars()).all(is_clean)
+        && port_fits
+        && (bracketed || plain)
+        && !rest.trim_end_matches('/').ends_with("/chat/completions")
 }
 
 #[cfg(test)]
@@ -221,8 +229,13 @@ mod tests {
 
     #[test]
     fn addresses() {
-        for good in ["http://localhost:4000", "https://api.openai.com/v1/", "http://[::1]:8080/v1", "http://10.0.0.1/x"]
-        {
+        for good in [
+            "http://localhost:4000",
+            "https://api.openai.com/v1/",
+            "https://x.azure.com/openai?api-version=2024-10-21",
+            "http://[::1]:8080/v1",
+            "http://10.0.0.1/x",
+        ] {
             assert!(Kind::Url.of_text(good).is_ok(), "{good}");
         }
         let bad = [

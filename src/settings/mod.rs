@@ -31,6 +31,7 @@ pub use model::{
 };
 pub use reference::{SettingFlag, key_table, setting_flags, template};
 
+use crate::domain::spec::ArmSpec;
 use draft::Draft;
 use fault::nearest;
 use row::KeyRow;
@@ -87,6 +88,27 @@ fn read_text(draft: &mut Draft, row: &'static KeyRow<Draft>, text: &str, origin:
     match row.kind.of_text(row.keyed_text(text)) {
         Ok(scalar) => draft.set(row, &scalar, origin),
         Err(misfit) => draft.fault(origin, row.name, &row.kind.to_string(), &misfit.found, &document::mend(row)),
+    }
+}
+
+/// An arm declared outside a file: `fields` are keys of an `[[arms]]` table with their values.
+///
+/// # Errors
+/// Every problem, in the words that a file's would have.
+pub fn declared_arm(fields: &[(&str, String)]) -> Result<ArmSpec, SettingsFaults> {
+    let mut draft = Draft::defaults(Origin::Default);
+    draft.arms.push(document::declared(&mut draft.faults, fields));
+    let (mut specs, faults) = arms::check(&draft.arms);
+    draft.faults.extend(faults);
+    match specs.pop() {
+        Some(spec) if draft.faults.is_empty() => Ok(spec),
+        _ => {
+            for fault in &mut draft.faults {
+                fault.key = fault.key.trim_start_matches("arms[0].").replace("price_per_million.", "price_");
+                fault.origin = Origin::Flag(format!("--{}", fault.key.replace('_', "-")));
+            }
+            Err(SettingsFaults::new(draft.faults))
+        }
     }
 }
 

@@ -25,11 +25,12 @@ pub fn setting_flags() -> impl Iterator<Item = SettingFlag> {
     KEYS.iter().filter_map(|row| {
         let default = row.default_toml().filter(|_| matches!(row.flag, FlagForm::Value(_)));
         let default = default.map(|text| format!("; default {text}")).unwrap_or_default();
+        let switched = if matches!(row.flag, FlagForm::Off(_)) { "do not " } else { "" };
         Some(SettingFlag {
             name: row.flag_name()?,
             takes_value: matches!(row.flag, FlagForm::Value(_)),
             words: if let Kind::OneOf(words) = row.kind { words } else { &[] },
-            help: format!("{} [{}, {}{default}]", row.help, row.name, row.variable()),
+            help: format!("{}{} [{}, {}{default}]", switched, row.help, row.name, row.variable()),
         })
     })
 }

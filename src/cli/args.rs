@@ -1,0 +1,90 @@
+//! What can be typed. Doc comments here are the help. Flags that set a key of the configuration are not
+//! listed: they are read off the settings' table of keys, see `setting_flags`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::setting_flags::SettingFlags;
+use super::state::StateArgs;
+
+/// A terminal operations console for LLM routing: race models, judge them, learn, steer.
+///
+/// Without a command it opens the console (as `banditop run`). The shipped configuration races simulated
+/// models: no key and no network are needed.
+#[derive(Debug, Parser)]
+#[command(name = "banditop", version, max_term_width = 100, infer_long_args = false)]
+pub(super) struct Cli {
+    /// What to do; the console where absent.
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+
+    /// The configuration [default: ./config.toml, the user's configuration folder, the built-in one]
+    #[arg(long, global = true, value_name = "FILE", env = "BANDITOP_CONFIG", hide_env_values = true)]
+    pub(super) config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) settings: SettingFlags,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Open the console
+    Run,
+    /// Run one prompt and print the answer
+    ///
+    /// The answer streams to standard output. Where a console holds the store, the run goes through it,
+    /// with the same result.
+    Ask(AskArgs),
+    /// Look at what was learned, and steer it
+    State(StateArgs),
+    /// Print the context vector of a prompt, named
+    Features(FeaturesArgs),
+    /// Check the configuration, or print what can be in it
+    Config {
+        /// What about it.
+        #[command(subcommand)]
+        action: ConfigAction,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AskArgs {
+    /// The prompt; `-` or nothing reads standard input
+    pub(super) prompt: Option<String>,
+
+    /// Print the whole run as JSON instead of the answer
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// A system message before the prompt
+    #[arg(long, value_name = "TEXT")]
+    pub(super) system: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FeaturesArgs {
+    /// The prompt; `-` or nothing reads standard input
+    pub(super) prompt: Option<String>,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(super) enum ConfigAction {
+    /// Report every problem of the configuration at once, and what is worth knowing
+    Check,
+    /// Print a configuration that documents every key
+    Template,
+    /// List every key with its default, flag and variable
+    Keys,
+}

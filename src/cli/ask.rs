@@ -1,0 +1,98 @@
+//! `banditop ask`: one run. The answer streams to standard output as it comes; with `--json` the whole
+//! record is printed at the end, and nothing else.
+
+use tokio::signal::ctrl_c;
+
+use super::args::AskArgs;
+use super::context::Context;
+use super::failure::{CliError, Outcome};
+use super::output::{Output, say};
+use super::prompt;
+use crate::domain::chat::{ChatRequest, Message};
+use crate::domain::engine::{EngineHandle, RunRequest};
+use crate::domain::event::RunEvent;
+use crate::domain::record::{Origin, RunOutcome, RunRecord};
+
+/// Runs `ask`.
+pub(super) async fn run(context: &Context, args: AskArgs) -> Outcome {
+    let prompt = prompt::read(args.prompt.as_deref(), context.settings().run.max_prompt_bytes)?;
+    let mut request = ChatRequest::from_prompt(&prompt);
+    if let Some(system) = &args.system {
+        request.messages.insert(0, Message::new("system", system));
+    }
+    let session = context.open().await?;
+    let asked = ask(session.engine(), request, args.json).await;
+    let closed = session.close().await;
+    asked.and(closed)
+}
+
+async fn ask(engine: &dyn EngineHandle, request: ChatRequest, json: bool) -> Outcome {
+    let out = Output::new();
+    let mut run = engine.submit(RunRequest { request, origin: Origin::Person }).await?;
+    let mut interrupted = std::pin::pin!(ctrl_c());
+    let mut screen = Answer { out: &out, shown: 0, last: None, silent: json };
+    let record = loop {
+        let event = tokio::select! {
+            event = run.next() => event,
+            // Dropping the run cancels it and its requests.
+            _ = &mut interrupted => return Err(CliError::failed("cancelled")),
+        };
+        match event {
+            Some(RunEvent::Finished { record }) => break record,
+            Some(event) => screen.take(&event)?,
+            None => return Err(CliError::failed("the engine went away before the run was complete")),
+        }
+    };
+    if json {
+        out.json(record.as_ref())?;
+    } else {
+        screen.end(&record)?;
+    }
+    match &record.outcome {
+        RunOutcome::Served => Ok(()),
+        RunOutcome::Failed { message } => Err(CliError::failed(message)),
+        RunOutcome::Cancelled => Err(CliError::failed("the run was cancelled")),
+    }
+}
+
+/// The answer on standard output.
+struct Answer<'a> {
+    out: &'a Output,
+    /// Bytes of the current attempt that are out.
+    shown: usize,
+    last: Option<char>,
+    silent: bool,
+}
+
+impl Answer<'_> {
+    fn take(&mut self, event: &RunEvent) -> Outcome {
+        match event {
+            RunEvent::AnswerText { text, .. } if !self.silent => {
+                self.out.foreign(text)?;
+                self.shown += text.len();
+                self.last = text.chars().last().or(self.last);
+            }
+            // What is out cannot be taken back: it is set apart, and said.
+            RunEvent::AttemptStarted { arm, .. } if self.shown > 0 => {
+                self.out.line("\n")?;
+                say(&format!("note: the answer above broke off; {arm} answers anew"));
+                self.shown = 0;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whatever of the answer did not stream, and a closing newline.
+    fn end(&mut self, record: &RunRecord) -> Outcome {
+        let answer = record.answer.as_deref().unwrap_or_default();
+        if self.shown == 0 && !answer.is_empty() {
+            self.out.foreign(answer)?;
+            self.last = answer.chars().last();
+        }
+        if self.last.is_some_and(|last| last != '\n') {
+            self.out.foreign("\n")?;
+        }
+        Ok(())
+    }
+}

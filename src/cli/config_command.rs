@@ -1,0 +1,90 @@
+//! `banditop config`: check what there is, document what there can be.
+
+use std::fmt::Write as _;
+
+use super::args::ConfigAction;
+use super::context::Context;
+use super::failure::Outcome;
+use super::output::Output;
+use crate::domain::spec::ArmSpec;
+use crate::settings::{JudgeSettings, Settings, key_table, template};
+
+/// `config template` and `config keys`, which need no configuration.
+pub(super) fn document(action: ConfigAction) -> Option<Outcome> {
+    let text = match action {
+        ConfigAction::Check => return None,
+        ConfigAction::Template => template(),
+        ConfigAction::Keys => key_table(),
+    };
+    Some(Output::new().line(text.trim_end()).map_err(Into::into))
+}
+
+/// `config check`: faults have ended the program before this; here is what is allowed but worth knowing.
+pub(super) fn check(context: &Context) -> Outcome {
+    Ok(Output::new().line(summary(context.config_name(), context.settings(), &is_set).trim_end())?)
+}
+
+fn summary(name: &str, settings: &Settings, is_set: &dyn Fn(&str) -> bool) -> String {
+    let enabled = settings.arms.iter().filter(|arm| arm.enabled).count();
+    let mut text = format!("{name}: no problem found\n");
+    _ = writeln!(text, "  strategy {}, {} arms, {enabled} enabled", settings.strategy.name(), settings.arms.len());
+    for arm in &settings.arms {
+        _ = writeln!(text, "  {}", arm_line(arm));
+    }
+    match &settings.judge {
+        Some(JudgeSettings::Arm(arm)) => _ = writeln!(text, "  judge: the arm {arm}"),
+        Some(JudgeSettings::Model(spec)) => _ = writeln!(text, "  judge: {}", arm_line(spec)),
+        None => {}
+    }
+    for note in settings.notes.iter().cloned().chain(unset_keys(settings, is_set)) {
+        _ = writeln!(text, "note: {note}");
+    }
+    text
+}
+
+fn arm_line(arm: &ArmSpec) -> String {
+    let state = if arm.enabled { "" } else { " (disabled)" };
+    let at = if arm.base_url.is_empty() { "simulated".to_owned() } else { arm.base_url.clone() };
+    format!("{}: {} at {at}{state}", arm.name, arm.model)
+}
+
+/// Arms whose key variable is not set: they are not asked, the others go on.
+pub(super) fn unset_keys(settings: &Settings, is_set: &dyn Fn(&str) -> bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    for arm in settings.arms.iter().filter(|arm| arm.enabled) {
+        if let Some(variable) = arm.api_key_env.as_deref().filter(|name| !is_set(name)) {
+            notes.push(format!(
+                "the variable {variable} is not set: the arm `{}` cannot be asked until it is",
+                arm.name
+            ));
+        }
+    }
+    if let Some(JudgeSettings::Model(judge)) = &settings.judge
+        && let Some(variable) = judge.api_key_env.as_deref().filter(|name| !is_set(name))
+    {
+        notes.push(format!("the variable {variable} is not set: the judge cannot be asked, the local one stands in"));
+    }
+    notes
+}
+
+/// Whether a variable holds something.
+pub(super) fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{ConfigText, Sources, load};
+
+    #[test]
+    fn an_unset_key_is_told_by_arm_and_variable() {
+        let text = "[[arms]]\nname = \"a\"\nbase_url = \"http://h/v1\"\nmodel = \"m\"\napi_key_env = \"A_KEY\"\n\
+                    [judge]\nbase_url = \"http://h/v1\"\nmodel = \"j\"\napi_key_env = \"J_KEY\"\n";
+        let file = ConfigText { name: "c.toml".into(), text: text.to_owned() };
+        let settings = load(&Sources { file, ..Sources::default() }).unwrap();
+        let text = summary("c.toml", &settings, &|name| name == "J_KEY");
+        assert!(text.contains("the variable A_KEY is not set: the arm `a`"), "{text}");
+        assert!(!text.contains("J_KEY is not set"), "{text}");
+    }
+}

@@ -1,0 +1,179 @@
+//! What can be typed after `banditop state`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::domain::ids::Sequence;
+
+/// Arguments of `state`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct StateArgs {
+    /// What about it.
+    #[command(subcommand)]
+    pub(super) action: StateAction,
+
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StateAction {
+    /// Show arms, weights and versions
+    Show,
+    /// Forget a share of the history
+    Decay {
+        /// What is kept, above 0 and at most 1
+        #[arg(long, default_value_t = 0.9, value_name = "SHARE")]
+        factor: f64,
+        /// Of which arms; of all where none is named
+        arms: Vec<String>,
+    },
+    /// Take out arms that rarely win; never the last one
+    Prune {
+        /// Arms with fewer judged races are left alone
+        #[arg(long, default_value_t = 50, value_name = "N")]
+        min_trials: u64,
+        /// Arms that won a smaller share of them go
+        #[arg(long, default_value_t = 0.05, value_name = "SHARE")]
+        min_win_rate: f64,
+    },
+    /// Switch arms off
+    Deactivate {
+        /// Which
+        #[arg(required = true)]
+        arms: Vec<String>,
+    },
+    /// Bring arms back, on probation
+    Reactivate {
+        /// Which
+        #[arg(required = true)]
+        arms: Vec<String>,
+    },
+    /// Change reward weights, at once and on all history: `weights quality=0.6 cost=0.2`
+    Weights {
+        /// A term of the reward, or `fallback_penalty`, with its value
+        #[arg(required = true, value_name = "TERM=WEIGHT", value_parser = weight)]
+        changes: Vec<(String, f64)>,
+    },
+    /// Change how much is explored
+    Exploration {
+        /// In units of an arm's own uncertainty
+        #[arg(long)]
+        alpha: Option<f64>,
+        /// Share of runs whose arms are drawn uniformly
+        #[arg(long)]
+        share: Option<f64>,
+    },
+    /// Set a mode over what the configuration says; `mode normal` ends it
+    Mode(ModeArgs),
+    /// Add an arm, or change the declaration of one; what it learned stays
+    AddArm(AddArmArgs),
+    /// Take an arm and its statistics out of the pool
+    RemoveArm {
+        /// Which
+        arm: String,
+    },
+    /// Forget everything about an arm but its place in the pool
+    ResetArm {
+        /// Which
+        arm: String,
+    },
+    /// Take back what was learned in an interval of the log, for example under a broken judge
+    Discard {
+        /// The first sequence number
+        from: Sequence,
+        /// The last sequence number
+        to: Sequence,
+    },
+    /// Undo an operator action, exactly; undoing an undo is a redo
+    Undo {
+        /// Its sequence number; your newest action where absent
+        sequence: Option<Sequence>,
+    },
+    /// List operator actions, newest first
+    Journal {
+        /// At most so many
+        #[arg(long, default_value_t = 50, value_name = "N")]
+        limit: usize,
+    },
+    /// Write the whole state as text
+    Export {
+        /// Where; standard output where absent or `-`
+        file: Option<PathBuf>,
+    },
+    /// Replace the state by an exported one; what was there is kept aside
+    Import {
+        /// What `export` wrote; `-` reads standard input
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ModeArgs {
+    /// The strategy, or `normal` for what the configuration says
+    #[arg(value_enum)]
+    pub(super) mode: Option<ModeName>,
+    /// Every run is answered by this arm
+    #[arg(long, value_name = "ARM")]
+    pub(super) pin: Option<String>,
+    /// Runs go on, nothing is learned
+    #[arg(long)]
+    pub(super) pause_learning: bool,
+    /// Revert by itself after so long: 90s, 10m, 2h, 1d
+    #[arg(long = "for", value_name = "DURATION", value_parser = super::duration::parse)]
+    pub(super) lasting: Option<Duration>,
+}
+
+/// What `mode` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ModeName {
+    /// What the configuration says.
+    Normal,
+    /// Previews, judge, order, full answer.
+    Race,
+    /// One arm at once.
+    Direct,
+    /// Configured order.
+    Baseline,
+    /// Decided per run.
+    Auto,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AddArmArgs {
+    /// Its name, unique in the pool
+    pub(super) name: String,
+    /// openai: any OpenAI-compatible endpoint; simulated: a model of this process
+    #[arg(long, default_value = "openai", value_parser = ["openai", "simulated"])]
+    pub(super) provider: String,
+    /// The endpoint, up to and including /v1
+    #[arg(long, value_name = "URL")]
+    pub(super) base_url: Option<String>,
+    /// The model's name there
+    #[arg(long)]
+    pub(super) model: Option<String>,
+    /// The environment variable that holds the key
+    #[arg(long, value_name = "VARIABLE")]
+    pub(super) api_key_env: Option<String>,
+    /// Dollars per million tokens of the prompt
+    #[arg(long, requires = "price_output", value_name = "DOLLARS")]
+    pub(super) price_input: Option<f64>,
+    /// Dollars per million tokens of the answer
+    #[arg(long, requires = "price_input", value_name = "DOLLARS")]
+    pub(super) price_output: Option<f64>,
+}
+
+fn weight(text: &str) -> Result<(String, f64), String> {
+    let (name, value) = text.split_once('=').ok_or("expected TERM=WEIGHT, for example quality=0.6")?;
+    let value: f64 = value.trim().parse().map_err(|_| format!("expected a number after `=`, found {value:?}"))?;
+    let short = match name.trim() {
+        "q" => "quality",
+        "l" => "latency",
+        "c" => "cost",
+        other => other,
+    };
+    Ok((short.to_owned(), value))
+}

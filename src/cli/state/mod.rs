@@ -1,0 +1,103 @@
+//! `banditop state`: what was learned, shown and steered without a console. Every action is the command
+//! that a key of the console sends; it takes the same way to the owner of the state and leaves the same
+//! journal entry, whether the engine is in this process or behind a control socket.
+
+mod args;
+mod commands;
+mod duration;
+mod show;
+mod transfer;
+
+use std::fmt::Write as _;
+
+use args::StateAction;
+pub(super) use args::StateArgs;
+
+use super::context::Context;
+use super::failure::{CliError, Outcome};
+use super::output::Output;
+use crate::domain::command::{Acknowledgement, Actor, JournalEntry};
+use crate::domain::engine::{EngineHandle, JournalQuery};
+
+/// What an action works with.
+struct Desk<'a> {
+    engine: &'a dyn EngineHandle,
+    actor: Actor,
+    out: Output,
+    json: bool,
+}
+
+/// Runs `state …`.
+pub(super) async fn run(context: &Context, args: StateArgs) -> Outcome {
+    // A declaration is checked before the store is touched.
+    let prepared = commands::prepare(&args.action)?;
+    let session = context.open().await?;
+    let desk = Desk {
+        engine: session.engine(),
+        actor: Actor::Person(context.operator()),
+        out: Output::new(),
+        json: args.json,
+    };
+    let done = perform(&desk, args.action, prepared).await;
+    let closed = session.close().await;
+    done.and(closed)
+}
+
+async fn perform(desk: &Desk<'_>, action: StateAction, prepared: commands::Prepared) -> Outcome {
+    match action {
+        StateAction::Show => show::show(desk),
+        StateAction::Journal { limit } => journal(desk, limit).await,
+        StateAction::Export { file } => transfer::export(desk, file.as_deref()).await,
+        StateAction::Import { file } => transfer::import(desk, &file).await,
+        action => {
+            let command = commands::command(desk.engine, action, prepared).await?;
+            let request = super::context::command_request(desk.engine.now(), desk.actor.clone(), command);
+            let acknowledgement = desk.engine.command(request).await?;
+            acknowledged(desk, &acknowledgement)
+        }
+    }
+}
+
+/// Says what became of a command.
+fn acknowledged(desk: &Desk<'_>, acknowledgement: &Acknowledgement) -> Outcome {
+    if desk.json {
+        desk.out.json(acknowledgement)?;
+    }
+    match acknowledgement {
+        Acknowledgement::Rejected { reason } => Err(CliError::failed(format!("refused: {reason}"))),
+        _ if desk.json => Ok(()),
+        Acknowledgement::Applied { entry, durability } => {
+            let (sequence, kept) = (entry.sequence, durability.name());
+            Ok(desk.out.line(&format!("applied #{sequence} ({kept}): {}", changed(entry)))?)
+        }
+        Acknowledgement::Duplicate { sequence } => {
+            Ok(desk.out.line(&format!("it was applied before, as #{sequence}"))?)
+        }
+    }
+}
+
+fn changed(entry: &JournalEntry) -> String {
+    let name = entry.command.name();
+    if entry.before == entry.after {
+        format!("{name} {}", entry.after)
+    } else {
+        format!("{name} {} → {}", entry.before, entry.after)
+    }
+}
+
+async fn journal(desk: &Desk<'_>, limit: usize) -> Outcome {
+    let entries = desk.engine.journal(JournalQuery { limit }).await?;
+    if desk.json {
+        return Ok(desk.out.json(&entries)?);
+    }
+    if entries.is_empty() {
+        return Ok(desk.out.line("no operator action yet")?);
+    }
+    let mut text = String::new();
+    for entry in &entries {
+        let undone = entry.undone_by.map(|by| format!(" (undone by #{by})")).unwrap_or_default();
+        let (sequence, at, who) = (entry.sequence, entry.at.rfc3339(), entry.actor.name());
+        _ = writeln!(text, "#{sequence:<6} {at}  {who:<12}  {}{undone}", changed(entry));
+    }
+    Ok(desk.out.line(crate::domain::text::showable(text.trim_end()).as_ref())?)
+}
