@@ -8,14 +8,36 @@
 //! of this process and of one behind a socket. It holds no numbers of its own: what it shows is a
 //! projection of one [`crate::domain::snapshot::EngineSnapshot`].
 
+mod logs;
+mod message;
+mod model;
+mod painter;
+mod run;
 mod settings;
+mod signals;
+mod terminal;
+mod theme;
+mod update;
+mod views;
+mod widgets;
 
 use std::sync::Arc;
 
+pub use logs::log_layer;
+use message::Step;
+use model::{Identity, Model};
+use painter::Painter;
+use run::Loop;
 pub use settings::{Background, ColorDepth, ConsoleSettings};
+use theme::Theme;
 
+use crate::domain::clock::Timestamp;
 use crate::domain::engine::EngineHandle;
+use crate::domain::snapshot::EngineSnapshot;
 use crate::domain::traffic::TrafficControl;
+
+/// Where the settings name no limit.
+const DEFAULT_MAX_PROMPT_BYTES: usize = 256 * 1024;
 
 /// Everything that the console needs.
 pub struct ConsoleParts {
@@ -77,6 +99,49 @@ pub enum ConsoleError {
 /// # Errors
 /// [`ConsoleError::NotATerminal`] before anything is changed, [`ConsoleError::Terminal`] where the
 /// terminal could not be set up or drawn to.
-pub async fn run(_parts: ConsoleParts) -> Result<ConsoleExit, ConsoleError> {
-    std::future::ready(Err(ConsoleError::NotATerminal { what: "standard output" })).await
+pub async fn run(parts: ConsoleParts) -> Result<ConsoleExit, ConsoleError> {
+    terminal::check()?;
+    let notices = signals::listen()?;
+    let settings = parts.settings;
+    let depth = if settings.no_color {
+        ColorDepth::None
+    } else {
+        settings.colors.unwrap_or_else(|| ColorDepth::detect(|name| std::env::var(name).ok()))
+    };
+    let theme = Theme::new(depth, settings.background, settings.ascii);
+    let identity = Identity {
+        keys: settings.keys,
+        operator: parts.operator,
+        source: parts.source,
+        read_only: parts.read_only,
+        max_prompt_bytes: settings.max_prompt_bytes.unwrap_or(DEFAULT_MAX_PROMPT_BYTES),
+    };
+    let step = Step { now: parts.engine.now(), entropy: 0 };
+    let status = parts.traffic.as_ref().map(|traffic| traffic.status());
+    let model = Model::new(identity, parts.engine.snapshot(), status, step);
+    let session = terminal::Session::enter(settings.mouse)?;
+    let painter = Painter::new(terminal::output(), terminal::bracket);
+    let engine = Arc::clone(&parts.engine);
+    let (mut console, inbox) = Loop::new((parts.engine, parts.traffic), model, theme, painter, session);
+    let ended = console.run(inbox, notices.receiver).await;
+    let summary = summary(&console.model, &engine.snapshot(), engine.now());
+    // Gives the terminal back, before anyone prints.
+    drop(console);
+    let panics = terminal::take_panics();
+    Ok(ConsoleExit { summary, reason: ended?, panics })
+}
+
+/// The line after the session.
+fn summary(model: &Model, snapshot: &EngineSnapshot, now: Timestamp) -> String {
+    let plural = |n: u64, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+    format!(
+        "banditop: {} on screen, {}, {}; state at #{}, {}, {} in all, {}",
+        widgets::number::span(now.since(model.started)),
+        plural(model.tally.prompts, "prompt"),
+        plural(model.tally.applied, "change"),
+        snapshot.sequence,
+        snapshot.store.durability.name(),
+        plural(snapshot.totals.runs, "run"),
+        widgets::number::money(snapshot.totals.usd_total),
+    )
 }

@@ -59,6 +59,8 @@ pub struct ConsoleSettings {
     pub background: Background,
     /// How many colours to use; `None` asks the environment.
     pub colors: Option<ColorDepth>,
+    /// No colour at all, whatever the environment says.
+    pub no_color: bool,
     /// No character outside ASCII anywhere on the screen.
     pub ascii: bool,
     /// Whether the terminal reports the mouse (which takes text selection away from it).

@@ -58,8 +58,16 @@ pub enum Action {
     Up,
     /// Move the selection down.
     Down,
+    /// Scroll up by a page.
+    PageUp,
+    /// Scroll down by a page.
+    PageDown,
     /// Acknowledge an alarm.
     AcknowledgeAlarm,
+    /// Draw everything again.
+    Redraw,
+    /// Leave the screen to the shell for a while.
+    Suspend,
     /// Help for this screen.
     Help,
     /// Leave.
@@ -148,7 +156,11 @@ pub const ACTIONS: &[ActionRow] = &[
     row!(Mark, "mark", ["space"], Overview, None, "", "mark the selected arm for the next action"),
     row!(Up, "up", ["up", "k"], Global, None, "", "move up"),
     row!(Down, "down", ["down", "j"], Global, None, "", "move down"),
+    row!(PageUp, "page-up", ["pageup"], Global, None, "", "scroll up by a page"),
+    row!(PageDown, "page-down", ["pagedown"], Global, None, "", "scroll down by a page"),
     row!(AcknowledgeAlarm, "acknowledge", ["A"], Global, None, "", "acknowledge the newest alarm"),
+    row!(Redraw, "redraw", ["ctrl-l"], Global, None, "", "draw the whole screen again"),
+    row!(Suspend, "suspend", ["ctrl-z"], Global, None, "", "back to the shell for a while; `fg` returns"),
     row!(Help, "help", ["?"], Global, None, "help", "help for this screen"),
     row!(Quit, "quit", ["q", "ctrl-c"], Global, None, "quit", "leave; asks while runs are in flight"),
 ];

@@ -1,0 +1,238 @@
+//! Keys. What lies on top gets them first: help, a dialog, the prompt, tui-logger's widget; then the
+//! action registry decides. Ctrl-C, Ctrl-Z and Ctrl-L work everywhere.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use tui_logger::TuiWidgetEvent;
+
+use super::super::message::{Effect, Step};
+use super::super::model::status::Tone;
+use super::super::model::{Frozen, Model, Screen};
+use super::{dialogs, runs};
+use crate::domain::action::{Action, Danger, KeyName};
+
+/// Effects, and whether the screen may have changed.
+type Outcome = (Vec<Effect>, bool);
+
+/// One key.
+pub(super) fn key(model: &mut Model, key: KeyEvent, step: Step) -> Outcome {
+    if key.kind == KeyEventKind::Release {
+        return (Vec::new(), false);
+    }
+    let name = name(&key);
+    match name.as_ref().map(KeyName::as_str) {
+        Some("ctrl-c") => return (dialogs::ask_to_quit(model), true),
+        Some("ctrl-z") => return (vec![Effect::Suspend], true),
+        Some("ctrl-l") => return (vec![Effect::Redraw], true),
+        _ => {}
+    }
+    if model.help.is_some() {
+        help_key(model, &key);
+        return (Vec::new(), true);
+    }
+    if model.dialog.is_some() {
+        return (dialogs::key(model, &key, step), true);
+    }
+    if model.typing {
+        return (runs::prompt_key(model, key), true);
+    }
+    if model.screen == Screen::Logs
+        && let Some(event) = log_key(&key)
+    {
+        model.logs.0.transition(event);
+        return (Vec::new(), true);
+    }
+    let action = name.and_then(|name| model.identity.keys.action(&name, model.screen.scope()));
+    match action {
+        Some(action) => (act(model, action, step), true),
+        None => (Vec::new(), key.code == KeyCode::Esc && escape(model)),
+    }
+}
+
+/// `Esc` where no action has it: messages go, then marks.
+fn escape(model: &mut Model) -> bool {
+    if model.statuses.dismiss() {
+        return true;
+    }
+    let marked = !model.table.marked.is_empty();
+    model.table.marked.clear();
+    marked
+}
+
+fn help_key(model: &mut Model, key: &KeyEvent) {
+    let lines = model.help.unwrap_or(0);
+    model.help = match key.code {
+        KeyCode::Up | KeyCode::Char('k') => Some(lines.saturating_sub(1)),
+        KeyCode::Down | KeyCode::Char('j') => Some(lines.saturating_add(1).min(200)),
+        KeyCode::PageUp => Some(lines.saturating_sub(10)),
+        KeyCode::PageDown => Some(lines.saturating_add(10).min(200)),
+        _ => None,
+    };
+}
+
+/// The keys of tui-logger's widget, as its documentation lists them.
+fn log_key(key: &KeyEvent) -> Option<TuiWidgetEvent> {
+    Some(match key.code {
+        KeyCode::Char(' ') => TuiWidgetEvent::SpaceKey,
+        KeyCode::Up => TuiWidgetEvent::UpKey,
+        KeyCode::Down => TuiWidgetEvent::DownKey,
+        KeyCode::Left => TuiWidgetEvent::LeftKey,
+        KeyCode::Right => TuiWidgetEvent::RightKey,
+        KeyCode::Char('+') => TuiWidgetEvent::PlusKey,
+        KeyCode::Char('-') => TuiWidgetEvent::MinusKey,
+        KeyCode::Char('h') => TuiWidgetEvent::HideKey,
+        KeyCode::Char('f') => TuiWidgetEvent::FocusKey,
+        KeyCode::PageUp => TuiWidgetEvent::PrevPageKey,
+        KeyCode::PageDown => TuiWidgetEvent::NextPageKey,
+        KeyCode::Esc => TuiWidgetEvent::EscapeKey,
+        _ => return None,
+    })
+}
+
+/// Does what `action` means here.
+pub(super) fn act(model: &mut Model, action: Action, step: Step) -> Vec<Effect> {
+    if model.identity.read_only && changes(action) {
+        let what = action.row().name;
+        model.statuses.say(Tone::Bad, format!("{what}: this console is read-only, nothing was changed"), model.now);
+        return Vec::new();
+    }
+    match action {
+        Action::Overview => model.screen = Screen::Overview,
+        Action::Race => model.screen = Screen::Race,
+        Action::Logs => model.screen = Screen::Logs,
+        Action::NextScreen => model.screen = model.screen.next(),
+        Action::Prompt => runs::enter_prompt(model),
+        Action::NewConversation => runs::new_conversation(model),
+        Action::CancelRun => return runs::cancel(model),
+        Action::RateUp => return runs::rate(model, 1.0, step),
+        Action::RateDown => return runs::rate(model, 0.0, step),
+        Action::Decay | Action::Prune | Action::Deactivate | Action::Reactivate | Action::Weights => {
+            return dialogs::open(model, action);
+        }
+        Action::Undo => return dialogs::open_undo(model, false),
+        Action::Redo => return dialogs::open_undo(model, true),
+        Action::Traffic => return traffic(model),
+        Action::TrafficSlower => return traffic_rate(model, 0.5),
+        Action::TrafficFaster => return traffic_rate(model, 2.0),
+        Action::Freeze => freeze(model),
+        Action::Sort => {
+            let shown = model.frozen.as_ref().map_or_else(|| model.live.clone(), |frozen| frozen.snapshot.clone());
+            model.table.sort_by_next(&shown.arms, model.now);
+        }
+        Action::Mark => model.table.mark(),
+        Action::Up => scroll(model, -1),
+        Action::Down => scroll(model, 1),
+        Action::PageUp => scroll(model, -10),
+        Action::PageDown => scroll(model, 10),
+        Action::AcknowledgeAlarm => acknowledge_alarm(model),
+        Action::Redraw => return vec![Effect::Redraw],
+        Action::Suspend => return vec![Effect::Suspend],
+        Action::Help => model.help = Some(0),
+        Action::Quit => return dialogs::ask_to_quit(model),
+    }
+    Vec::new()
+}
+
+/// Whether an action changes anything outside this screen.
+fn changes(action: Action) -> bool {
+    action.row().danger != Danger::None
+        || matches!(
+            action,
+            Action::Prompt
+                | Action::RateUp
+                | Action::RateDown
+                | Action::Traffic
+                | Action::TrafficSlower
+                | Action::TrafficFaster
+        )
+}
+
+/// Moves what the screen moves: the selection, or the answer.
+pub(super) fn scroll(model: &mut Model, rows: i32) {
+    if model.screen == Screen::Race {
+        let step = u16::try_from(rows.unsigned_abs()).unwrap_or(u16::MAX);
+        let scroll = &mut model.conversation.scroll;
+        // Counted from the end, so that an answer that still grows is followed when it is at 0.
+        *scroll = if rows < 0 { scroll.saturating_add(step) } else { scroll.saturating_sub(step) };
+    } else {
+        model.table.move_by(rows);
+    }
+}
+
+fn freeze(model: &mut Model) {
+    model.frozen = match model.frozen.take() {
+        Some(_) => None,
+        None => Some(Frozen { snapshot: model.live.clone(), at: model.now }),
+    };
+    model.follow();
+}
+
+fn traffic(model: &mut Model) -> Vec<Effect> {
+    match &mut model.traffic {
+        Some(status) => {
+            status.on = !status.on;
+            vec![Effect::SetTraffic(status.on)]
+        }
+        None => no_traffic(model),
+    }
+}
+
+fn traffic_rate(model: &mut Model, factor: f64) -> Vec<Effect> {
+    match &mut model.traffic {
+        Some(status) => {
+            let rate = (status.rate_per_s * factor).clamp(0.1, 1_000.0);
+            status.rate_per_s = rate;
+            vec![Effect::SetTrafficRate(rate)]
+        }
+        None => no_traffic(model),
+    }
+}
+
+fn no_traffic(model: &mut Model) -> Vec<Effect> {
+    let text = "there is no traffic generator here: it comes with simulated arms in this process";
+    model.statuses.say(Tone::Info, text, model.now);
+    Vec::new()
+}
+
+fn acknowledge_alarm(model: &mut Model) {
+    let newest = model.alarms().next().map(|alarm| (alarm.subject.clone(), alarm.at, alarm.message.clone()));
+    match newest {
+        Some((subject, at, message)) => {
+            model.seen_alarms.insert((subject, at));
+            model.statuses.say(Tone::Info, format!("acknowledged: {message}"), model.now);
+        }
+        None => model.statuses.say(Tone::Info, "no alarm is open", model.now),
+    }
+}
+
+/// The written form of a key, as the registry and the configuration have it.
+pub(super) fn name(key: &KeyEvent) -> Option<KeyName> {
+    let bare = match key.code {
+        KeyCode::Char(' ') => "space".to_owned(),
+        KeyCode::Char(c) if key.modifiers.contains(KeyModifiers::CONTROL) => c.to_lowercase().to_string(),
+        KeyCode::Char(c) => c.to_string(),
+        KeyCode::Tab => "tab".to_owned(),
+        KeyCode::BackTab => "backtab".to_owned(),
+        KeyCode::Esc => "esc".to_owned(),
+        KeyCode::Enter => "enter".to_owned(),
+        KeyCode::Up => "up".to_owned(),
+        KeyCode::Down => "down".to_owned(),
+        KeyCode::Left => "left".to_owned(),
+        KeyCode::Right => "right".to_owned(),
+        KeyCode::Home => "home".to_owned(),
+        KeyCode::End => "end".to_owned(),
+        KeyCode::PageUp => "pageup".to_owned(),
+        KeyCode::PageDown => "pagedown".to_owned(),
+        KeyCode::Backspace => "backspace".to_owned(),
+        KeyCode::Delete => "delete".to_owned(),
+        KeyCode::F(n) => format!("f{n}"),
+        _ => return None,
+    };
+    let text = if key.modifiers.contains(KeyModifiers::CONTROL) {
+        format!("ctrl-{bare}")
+    } else if key.modifiers.contains(KeyModifiers::ALT) {
+        format!("alt-{bare}")
+    } else {
+        bare
+    };
+    KeyName::parse(&text).ok()
+}

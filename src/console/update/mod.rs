@@ -1,0 +1,82 @@
+//! The only place where the model changes: one event in, effects out as data. It reads no clock, draws
+//! no number and does nothing by itself, so every behaviour of the console is a test of a function.
+
+mod dialogs;
+mod keys;
+mod runs;
+#[cfg(test)]
+mod tests;
+
+use super::message::{Effect, Event, Step};
+use super::model::Model;
+use super::model::dialog::Forecasting;
+use super::model::status::Tone;
+use crate::domain::command::Acknowledgement;
+use crate::domain::ids::CommandId;
+
+/// Takes `event` in, at `step`.
+pub(crate) fn update(model: &mut Model, event: Event, step: Step) -> Vec<Effect> {
+    model.now = step.now;
+    let (mut effects, mut dirty) = (Vec::new(), true);
+    match event {
+        Event::Key(key) => (effects, dirty) = keys::key(model, key, step),
+        Event::Paste(text) => dirty = runs::paste(model, &text),
+        Event::Wheel(rows) => keys::scroll(model, rows),
+        Event::Resized => {}
+        Event::Tick => dirty = tick(model),
+        Event::Snapshot(snapshot) => {
+            model.live = snapshot;
+            model.follow();
+            // A frozen view stands still; data keeps flowing behind it.
+            dirty = model.frozen.is_none();
+        }
+        Event::EngineGone => {
+            model.engine_gone = true;
+            model.fault = Some("the engine has stopped: what is shown no longer changes".to_owned());
+        }
+        Event::RunStarted(ticket, run) => runs::started(model, ticket, run),
+        Event::RunRefused(ticket, reason) => runs::refused(model, ticket, reason),
+        Event::Run(ticket, event) => dirty = runs::event(model, ticket, *event),
+        Event::RunEnded(ticket) => runs::ended(model, ticket),
+        Event::Acknowledged(id, answer) => acknowledged(model, id, answer),
+        Event::WhatIf(question, answer) => {
+            let forecast = answer.map_or_else(Forecasting::Refused, Forecasting::Known);
+            dirty = dialogs::forecast(model, question, forecast);
+        }
+        Event::Traffic(status) => {
+            let visible = |s: &crate::domain::traffic::TrafficStatus| (s.on, s.rate_per_s.to_bits());
+            dirty = model.traffic.as_ref().map(visible) != Some(visible(&status));
+            model.traffic = Some(status);
+        }
+        Event::Panicked(message) => model.fault = Some(format!("a background task panicked: {message}")),
+    }
+    model.dirty |= dirty;
+    effects
+}
+
+/// Time passed: whether the screen shows it.
+fn tick(model: &mut Model) -> bool {
+    let expired = model.statuses.expire(model.now);
+    expired || model.frozen.is_some() || model.conversation.is_running() || model.screen == super::model::Screen::Logs
+}
+
+/// A command was answered: exactly one message a press, whatever came.
+fn acknowledged(model: &mut Model, id: CommandId, answer: Result<Acknowledgement, String>) {
+    let what = model.statuses.answered(id).unwrap_or_else(|| "command".to_owned());
+    let (tone, text) = match answer {
+        Ok(Acknowledgement::Applied { entry, durability }) => {
+            model.tally.applied += 1;
+            let undo = model.identity.keys.keys(crate::domain::action::Action::Undo);
+            let undo = undo.first().map_or_else(String::new, |key| format!(" ({key} undoes it)"));
+            let undoes = entry.command.is_operator_action();
+            let hint = if undoes { undo } else { String::new() };
+            (Tone::Good, format!("{what}: applied #{}, {}{hint}", entry.sequence, durability.name()))
+        }
+        Ok(Acknowledgement::Duplicate { sequence }) => {
+            (Tone::Good, format!("{what}: had been applied before, as #{sequence}"))
+        }
+        Ok(Acknowledgement::Rejected { reason }) => (Tone::Bad, format!("{what}: rejected, nothing changed: {reason}")),
+        Err(reason) => (Tone::Bad, format!("{what}: not applied: {reason}")),
+    };
+    model.statuses.say(tone, text, model.now);
+}

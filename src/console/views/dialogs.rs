@@ -1,0 +1,204 @@
+//! What lies on top: the change on the left, what it would do on the right, the keys below.
+//!
+//! ```text
+//! ┌ Weights ─────────────────────────────────────────────────────────────────┐
+//! │ ▸ quality   ██████▎    .63  │ over 500 contexts      now    then      Δ  │
+//! │   latency   ███▏       .32  │ ● atlas-70b            41%     52%   ▲11   │
+//! │   …                         │ reward                 .72     .74         │
+//! │ Enter applies  ←→ turn  ↑↓ choose  Esc leaves                            │
+//! └──────────────────────────────────────────────────────────────────────────┘
+//! ```
+
+use ratatui::text::Span;
+
+use super::super::model::Model;
+use super::super::model::dialog::{Dialog, Forecasting, Subject, describe, names, weights_of};
+use super::super::widgets::number::{percent, small, unit};
+use super::super::widgets::wrap::wrap;
+use super::super::widgets::{Canvas, figure};
+use super::forecast;
+use crate::domain::terms::Term;
+
+/// Columns of the change.
+const LEFT: u16 = 34;
+
+pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
+    let Some(dialog) = &model.dialog else { return };
+    let (width, height) = (canvas.width(), canvas.height());
+    let wide = if dialog.is_change() { 86 } else { 56 }.min(width.saturating_sub(2));
+    let rows = if dialog.is_change() { forecast::rows(model).max(9) + 4 } else { 5 };
+    let high = rows.min(height);
+    let mut part = canvas.part((width - wide) / 2, (height - high) / 2, wide, high);
+    part.clear();
+    let mut inner = part.framed(title(dialog), "", true);
+    let (width, height) = (inner.width(), inner.height());
+    let body = height.saturating_sub(2);
+    if let Subject::Quit { what } = &dialog.subject {
+        let theme = inner.theme;
+        inner.put_within(1, 0, what, theme.text(), width.saturating_sub(2));
+    } else {
+        let left = LEFT.min(width / 2);
+        draw_subject(&mut inner.part(1, 0, left.saturating_sub(2), body), dialog);
+        let bar = inner.theme.glyphs.frame[1];
+        let dim = inner.theme.dim();
+        for y in 0..body {
+            inner.put(left, y, bar, dim);
+        }
+        forecast::draw(&mut inner.part(left + 2, 0, width.saturating_sub(left + 3), body), model, dialog);
+    }
+    draw_foot(&mut inner, model, dialog);
+}
+
+fn title(dialog: &Dialog) -> &'static str {
+    match &dialog.subject {
+        Subject::Decay { .. } => "Decay",
+        Subject::Prune { .. } => "Prune",
+        Subject::Deactivate { .. } => "Switch off",
+        Subject::Reactivate { .. } => "Bring back",
+        Subject::Weights { .. } => "Reward weights",
+        Subject::Undo { redo: false, .. } => "Undo",
+        Subject::Undo { redo: true, .. } => "Redo",
+        Subject::Quit { .. } => "Leave?",
+    }
+}
+
+fn draw_subject(canvas: &mut Canvas<'_>, dialog: &Dialog) {
+    match &dialog.subject {
+        Subject::Decay { arms, factor } => {
+            value(canvas, 0, "keep", &percent(*factor), *factor, true);
+            let text = format!("of what was learned about {}. Estimates stay, uncertainty grows.", names(arms));
+            paragraph(canvas, 2, &text);
+        }
+        Subject::Prune { min_trials, min_win_rate, field } => {
+            value(canvas, 0, "min trials", &min_trials.to_string(), *min_trials as f64 / 500.0, *field == 0);
+            value(canvas, 1, "min win rate", &percent(*min_win_rate), *min_win_rate, *field == 1);
+            draw_victims(canvas, dialog);
+        }
+        Subject::Deactivate { arms } => {
+            paragraph(canvas, 0, &format!("{} will get no more traffic. What was learned is kept.", names(arms)));
+            list(canvas, 3, arms.iter().map(ToString::to_string));
+        }
+        Subject::Reactivate { arms } => {
+            let text = format!("{} will come back on probation: history decayed, a bounded share.", names(arms));
+            paragraph(canvas, 0, &text);
+            list(canvas, 4, arms.iter().map(ToString::to_string));
+        }
+        Subject::Weights { draft, field } => draw_weights(canvas, draft, *field),
+        Subject::Undo { entry, redo } => {
+            let verb = if *redo { "redo what" } else { "undo what" };
+            let text = format!("{verb} #{} did: {}", entry.sequence, describe(&entry.command));
+            paragraph(canvas, 0, &text);
+            let who = format!("by {} at {} UTC", entry.actor.name(), entry.at.clock_text());
+            paragraph(canvas, 4, &format!("{who}. Later observations are kept."));
+        }
+        Subject::Quit { .. } => {}
+    }
+}
+
+/// `▸ quality   ██████▎    .63`.
+fn value(canvas: &mut Canvas<'_>, y: u16, name: &str, text: &str, part: f64, chosen: bool) {
+    let theme = canvas.theme;
+    let width = canvas.width();
+    let (glyph, style) = if chosen { (theme.glyphs.prompt, theme.reversed()) } else { (" ", theme.text()) };
+    canvas.put(0, y, glyph, theme.key());
+    let bar_at = 14;
+    canvas.put_within(2, y, name, theme.text(), bar_at - 3);
+    figure::bar(canvas, bar_at, y, width.saturating_sub(bar_at + 6), part, theme.good());
+    let text = format!(" {text} ");
+    canvas.put_right(width, y, small(text.chars().count()), &text, style);
+}
+
+fn draw_weights(canvas: &mut Canvas<'_>, draft: &[f64; 7], field: usize) {
+    let theme = canvas.theme;
+    match weights_of(draft) {
+        Ok(weights) => {
+            for (y, term) in (0..).zip(Term::ALL) {
+                let weight = weights.get(term);
+                value(canvas, y, &term.name().replace('_', " "), &unit(weight), weight, field == usize::from(y));
+            }
+        }
+        Err(fault) => {
+            for (y, term) in (0..).zip(Term::ALL) {
+                value(canvas, y, &term.name().replace('_', " "), "0", 0.0, field == usize::from(y));
+            }
+            for (y, line) in (8..).zip(wrap(&fault.to_string(), canvas.width())) {
+                canvas.put(0, y, &line, theme.bad());
+            }
+        }
+    }
+    value(canvas, 6, "fallback pen.", &unit(draft[6]), draft[6], field == 6);
+    if weights_of(draft).is_ok() {
+        canvas.put_within(0, 8, "at once, on all history", theme.dim(), canvas.width());
+    }
+}
+
+fn draw_victims(canvas: &mut Canvas<'_>, dialog: &Dialog) {
+    let theme = canvas.theme;
+    let Some(known) = dialog.shown_forecast() else {
+        canvas.put_within(0, 3, "who would go …", theme.dim(), canvas.width());
+        return;
+    };
+    if known.victims.is_empty() {
+        canvas.put_within(0, 3, "nobody would go", theme.dim(), canvas.width());
+    } else {
+        canvas.put_within(0, 3, "would go:", theme.warn(), canvas.width());
+        list(canvas, 4, known.victims.iter().map(ToString::to_string));
+    }
+}
+
+fn paragraph(canvas: &mut Canvas<'_>, y: u16, text: &str) {
+    let style = canvas.theme.text();
+    for (y, line) in (y..canvas.height()).zip(wrap(text, canvas.width())) {
+        canvas.put(0, y, &line, style);
+    }
+}
+
+fn list(canvas: &mut Canvas<'_>, y: u16, items: impl Iterator<Item = String>) {
+    let style = canvas.theme.strong();
+    let width = canvas.width();
+    for (y, item) in (y..canvas.height()).zip(items) {
+        canvas.put_within(2, y, &item, style, width.saturating_sub(2));
+    }
+}
+
+fn draw_foot(canvas: &mut Canvas<'_>, model: &Model, dialog: &Dialog) {
+    let theme = canvas.theme;
+    let (width, y) = (canvas.width(), canvas.height().saturating_sub(1));
+    let objection = dialog.objection(&model.live);
+    if let (Subject::Quit { .. }, _) = (&dialog.subject, &objection) {
+        canvas.put_within(1, y, "Enter or q leaves, Esc stays", theme.key(), width);
+        return;
+    }
+    if let Forecasting::Refused(reason) = &dialog.forecast {
+        canvas.put_within(1, y, &format!("{} {reason}", theme.glyphs.outcome[1]), theme.bad(), width.saturating_sub(2));
+        return;
+    }
+    let keys = |parts: &[(&str, &str)]| {
+        let mut spans = Vec::new();
+        for (key, text) in parts {
+            spans.push(Span::styled((*key).to_owned(), theme.key()));
+            spans.push(Span::styled(format!(" {text}   "), theme.dim()));
+        }
+        ratatui::text::Line::from(spans)
+    };
+    if let Some(objection) = objection {
+        let again = if dialog.armed { "Enter again does it, Esc leaves it" } else { "Enter, and Enter again" };
+        let style = if dialog.armed { theme.banner() } else { theme.warn() };
+        canvas.put_within(
+            1,
+            y,
+            &format!("{} {objection}: {again}", theme.glyphs.severity[1]),
+            style,
+            width.saturating_sub(2),
+        );
+        return;
+    }
+    let line = match &dialog.subject {
+        Subject::Decay { .. } => keys(&[("Enter", "applies"), ("Left Right", "turn"), ("Esc", "leaves it")]),
+        Subject::Prune { .. } | Subject::Weights { .. } => {
+            keys(&[("Enter", "applies"), ("Left Right", "turn"), ("Up Down", "choose"), ("Esc", "leaves it")])
+        }
+        _ => keys(&[("Enter", "does it"), ("Esc", "leaves it")]),
+    };
+    canvas.put_line(1, y, &line);
+}

@@ -1,0 +1,99 @@
+//! The last line: what became of the last press, else the prompt; and the keys of this screen from the
+//! action registry. Labels go before keys, `?` and `q` go last.
+//!
+//! ```text
+//!  ▸ ask: _                          i ask  d decay  p prune  x off  r on  w weights  u undo  ? help  q quit
+//!  ✓ decay to 0.90 of all arms: applied #142, durable (u undoes it)                          ? help  q quit
+//! ```
+
+use ratatui::text::Span;
+
+use super::super::model::status::Tone;
+use super::super::model::{Model, Screen};
+use super::super::theme::Theme;
+use super::super::widgets::Canvas;
+use super::super::widgets::number::small;
+use super::super::widgets::segments::{Segment, fit};
+use super::prompt;
+use crate::domain::action::{ACTIONS, Action, Scope};
+
+pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
+    let width = canvas.width();
+    let theme = canvas.theme;
+    let inline = model.typing && model.screen == Screen::Overview;
+    if inline && model.statuses.line().is_none_or(|(tone, ..)| tone != Tone::Bad) {
+        let label = format!(" {} ask: ", theme.glyphs.prompt);
+        let x = canvas.put(0, 0, &label, theme.key());
+        let hints = fit(&typing_hints(theme), width / 3, "  ");
+        let room = width.saturating_sub(x).saturating_sub(small(hints.width()) + 2);
+        prompt::area(&mut canvas.part(x, 0, room, 1), model);
+        canvas.put_line(width.saturating_sub(small(hints.width()) + 1), 0, &hints);
+        return;
+    }
+    let mut left = 1;
+    if let Some((tone, text, more)) = model.statuses.line() {
+        let (glyph, style) = match tone {
+            Tone::Good => (theme.glyphs.outcome[0], theme.good()),
+            Tone::Bad => (theme.glyphs.outcome[1], theme.bad()),
+            Tone::Pending => (theme.glyphs.outcome[2], theme.warn()),
+            Tone::Info => (theme.glyphs.prompt, theme.text()),
+        };
+        let more = if more > 0 { format!(" (+{more})") } else { String::new() };
+        let keys_only = 12;
+        left = canvas.put_within(left, 0, &format!("{glyph} {text}{more}"), style, width.saturating_sub(keys_only));
+        left = left.saturating_add(2);
+    } else if !model.typing {
+        left = canvas.put(left, 0, &format!("{} ask: _", theme.glyphs.prompt), theme.dim()).saturating_add(2);
+    }
+    let hints = if model.typing { typing_hints(theme) } else { hints(model, theme) };
+    let line = fit(&hints, width.saturating_sub(left).saturating_sub(1), "  ");
+    canvas.put_line(width.saturating_sub(small(line.width()) + 1), 0, &line);
+}
+
+fn hint(theme: &Theme, key: &str, text: &str, keep: u8) -> Segment {
+    let key = Span::styled(key.to_owned(), theme.key());
+    Segment::spans(vec![key.clone(), Span::styled(format!(" {text}"), theme.dim())], keep).or(vec![key])
+}
+
+fn typing_hints(theme: &Theme) -> Vec<Segment> {
+    vec![
+        hint(theme, "Alt-Enter", "line", 1),
+        hint(theme, theme.glyphs.arrow_up, "history", 2),
+        hint(theme, "Esc", "leave", 3),
+        hint(theme, "Enter", "send", 4),
+    ]
+}
+
+/// The hinted actions of this screen, as the registry has them.
+fn hints(model: &Model, theme: &Theme) -> Vec<Segment> {
+    let scope = model.screen.scope();
+    let here = |row: &&crate::domain::action::ActionRow| {
+        !row.hint.is_empty() && (row.scope == Scope::Global || row.scope == scope) && applies(model, row.action)
+    };
+    ACTIONS
+        .iter()
+        .filter(here)
+        .filter_map(|row| {
+            let key = model.identity.keys.keys(row.action).first()?.to_string();
+            let keep = match row.action {
+                Action::Quit => 9,
+                Action::Help => 8,
+                Action::CancelRun | Action::RateUp | Action::RateDown => 6,
+                Action::Prompt => 5,
+                _ => 4,
+            };
+            Some(hint(theme, &key, row.hint, keep))
+        })
+        .collect()
+}
+
+/// Whether a key would do something now; a key that would not is not hinted.
+fn applies(model: &Model, action: Action) -> bool {
+    let served = model.conversation.own.as_ref().is_some_and(|own| !own.standing.is_going());
+    match action {
+        Action::CancelRun => model.conversation.is_running(),
+        Action::RateUp | Action::RateDown => served,
+        Action::Traffic => model.traffic.is_some(),
+        _ => true,
+    }
+}

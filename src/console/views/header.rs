@@ -1,0 +1,188 @@
+//! Two lines that are always there, and a banner for each thing that must not be missed.
+//!
+//! ```text
+//!  banditop ● LIVE   race · linucb · length d=8   5/6 arms   12.3 run/s   first try 94%   fallback 3.2% ▁▂▁▃   ! 1
+//!  p50 0.8s  p95 2.4s  p99 4.1s   $0.0021/run of 0.0030   today $4.12   weights q.70 l.20 c.10   α 0.60   explore 8%
+//! ```
+
+use ratatui::style::Style;
+use ratatui::text::Span;
+
+use super::super::model::dialog::weights_text;
+use super::super::model::{Model, Screen};
+use super::super::theme::Theme;
+use super::super::widgets::Canvas;
+use super::super::widgets::number::{count, dollars, money, or_dashes, percent, rate, seconds, span};
+use super::super::widgets::segments::{Segment, fit};
+use crate::domain::alarm::Severity;
+use crate::domain::command::Durability;
+use crate::domain::ratio::Ratio;
+
+/// Draws the header; gives the rows it took.
+pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) -> u16 {
+    let width = canvas.width();
+    let theme = canvas.theme;
+    canvas.put_line(1, 0, &fit(&first(model, theme), width.saturating_sub(2), "   "));
+    let tabs = tabs(model, theme);
+    let tabs_width = u16::try_from(tabs.iter().map(Span::width).sum::<usize>()).unwrap_or(width);
+    canvas.put_line(1, 1, &fit(&second(model, theme), width.saturating_sub(tabs_width + 4), "   "));
+    let mut x = width.saturating_sub(tabs_width + 1);
+    for tab in &tabs {
+        x = canvas.put(x, 1, &tab.content, tab.style);
+    }
+    let mut y = 2;
+    for (text, style) in banners(model, theme) {
+        canvas.style(0, y, width, 1, style);
+        canvas.put_within(1, y, &text, style, width.saturating_sub(2));
+        y += 1;
+    }
+    y
+}
+
+fn label(theme: &Theme, name: &str, value: String, style: Style, keep: u8) -> Segment {
+    Segment::spans(vec![Span::styled(format!("{name} "), theme.dim()), Span::styled(value, style)], keep)
+}
+
+fn first(model: &Model, theme: &Theme) -> Vec<Segment> {
+    let shown = model.shown();
+    let (totals, text) = (&shown.totals, theme.text());
+    let candidates = shown.arms.iter().filter(|row| row.state.is_candidate()).count();
+    let dot = theme.glyphs.dot;
+    let mut parts = vec![
+        source(model, theme),
+        Segment::text(
+            format!("{} {dot} {} {dot} {} d={}", shown.strategy.name(), shown.router.name(), shown.features, shown.d),
+            theme.dim(),
+            2,
+        ),
+        Segment::text(format!("{candidates}/{} arms", shown.arms.len()), text, 5),
+        Segment::text(format!("{} run/s", or_dashes(totals.runs_per_s, rate)), text, 6),
+        label(theme, "first try", or_dashes(totals.first_try.map(Ratio::get), percent), text, 3),
+        fallback(model, theme),
+    ];
+    if totals.dropped_events > 0 {
+        parts.push(Segment::text(format!("dropped {}", count(totals.dropped_events)), theme.warn(), 8));
+    }
+    if model.identity.read_only {
+        parts.push(Segment::text("READ-ONLY", theme.warn(), 9));
+    }
+    if let Some(traffic) = &model.traffic {
+        let state = if traffic.on { format!("{}/s", rate(traffic.rate_per_s)) } else { "off".to_owned() };
+        parts.push(label(theme, "traffic", state, if traffic.on { theme.good() } else { text }, 4));
+    }
+    parts.push(alarm_count(model, theme));
+    parts
+}
+
+fn source(model: &Model, theme: &Theme) -> Segment {
+    let name = Span::styled("banditop ", theme.strong());
+    let state = match &model.frozen {
+        Some(frozen) => {
+            let age = span(model.now.since(frozen.at));
+            Span::styled(format!("{} FROZEN {age}", theme.glyphs.live[1]), theme.reversed())
+        }
+        None if model.engine_gone => Span::styled("STOPPED", theme.banner()),
+        None => Span::styled(format!("{} {}", theme.glyphs.live[0], model.identity.source), theme.good()),
+    };
+    Segment::spans(vec![name, state.clone()], 10).or(vec![state])
+}
+
+fn fallback(model: &Model, theme: &Theme) -> Segment {
+    let shown = model.shown();
+    let rate = shown.totals.fallback_rate.map(Ratio::get);
+    let style = match rate {
+        Some(rate) if rate >= 0.2 => theme.bad(),
+        Some(rate) if rate >= 0.1 => theme.warn(),
+        _ => theme.text(),
+    };
+    let history = &shown.series.fallback_rate;
+    let newest = &history[history.len().saturating_sub(8)..];
+    let spark: String = newest
+        .iter()
+        .map(|value| {
+            let eighths = |v: f64| usize::from(super::super::widgets::number::cells(v / model.axes.fallback, 8)).max(1);
+            value.map_or(" ", |value| theme.glyphs.level[eighths(value.get())])
+        })
+        .collect();
+    let value = or_dashes(rate, percent);
+    let long = vec![
+        Span::styled("fallback ", theme.dim()),
+        Span::styled(value.clone(), style),
+        Span::styled(format!(" {spark}"), style),
+    ];
+    Segment::spans(long, 7).or(vec![Span::styled("fallback ", theme.dim()), Span::styled(value, style)])
+}
+
+fn alarm_count(model: &Model, theme: &Theme) -> Segment {
+    let open = model.alarms().count();
+    let worst = model.alarms().map(|alarm| alarm.severity).max();
+    let (glyph, style) = match worst {
+        Some(Severity::Critical) => (theme.glyphs.severity[2], theme.bad()),
+        Some(Severity::Warning) => (theme.glyphs.severity[1], theme.warn()),
+        Some(Severity::Notice) => (theme.glyphs.severity[0], theme.text()),
+        None => return Segment::text(format!("{} no alarm", theme.glyphs.outcome[0]), theme.dim(), 1),
+    };
+    let noun = if open == 1 { "alarm" } else { "alarms" };
+    let short = Span::styled(format!("{glyph} {open}"), style);
+    Segment::text(format!("{glyph} {open} {noun}"), style, 9).or(vec![short])
+}
+
+fn second(model: &Model, theme: &Theme) -> Vec<Segment> {
+    let shown = model.shown();
+    let (totals, text) = (&shown.totals, theme.text());
+    let time = |value: Option<f64>| or_dashes(value, |v| format!("{}s", seconds(v)));
+    let spent = or_dashes(totals.usd_per_run, money);
+    let ceiling = shown.budget_per_request_usd.map_or_else(String::new, |b| format!(" of {}", dollars(b)));
+    let mut parts = vec![
+        label(theme, "p50", time(totals.p50_s), text, 3),
+        label(theme, "p95", time(totals.p95_s), text, 8),
+        label(theme, "p99", time(totals.p99_s), text, 2),
+        Segment::spans(vec![Span::styled(spent, text), Span::styled(format!("/run{ceiling}"), theme.dim())], 7),
+        label(theme, "today", money(totals.usd_today), text, 6),
+        label(theme, "weights", weights_text(&shown.weights), text, 5),
+        label(theme, theme.glyphs.alpha, format!("{:.2}", shown.alpha), text, 4),
+        label(theme, "explore", or_dashes(totals.explore_rate.map(Ratio::get), percent), text, 3),
+    ];
+    if let Some(arm) = &shown.mode.pinned {
+        parts.push(Segment::text(format!("PINNED {arm}"), theme.warn(), 9));
+    }
+    if shown.mode.learning_paused {
+        parts.push(Segment::text("LEARNING PAUSED", theme.warn(), 9));
+    }
+    if totals.clamped > 0 {
+        parts.push(label(theme, "clamped", count(totals.clamped), text, 1));
+    }
+    parts
+}
+
+fn tabs(model: &Model, theme: &Theme) -> Vec<Span<'static>> {
+    let keys = ["1", "2", "6"];
+    let mut spans = Vec::new();
+    for ((screen, name), key) in Screen::ALL.into_iter().zip(keys) {
+        let current = screen == model.screen;
+        let style = if current { theme.reversed() } else { theme.dim() };
+        spans.push(Span::styled(format!(" {key} {name} "), style));
+    }
+    spans
+}
+
+fn banners(model: &Model, theme: &Theme) -> Vec<(String, Style)> {
+    let mut lines = Vec::new();
+    if let Some(fault) = &model.fault {
+        let end = "; q quits, and the details are printed then";
+        lines.push((format!("{} {fault}{end}", theme.glyphs.severity[2]), theme.banner()));
+    }
+    let store = &model.shown().store;
+    let warning = theme.warn().patch(theme.reversed());
+    match (&store.notice, store.durability) {
+        (Some(notice), durability) => {
+            lines.push((format!("{} store ({}): {notice}", theme.glyphs.severity[1], durability.name()), warning));
+        }
+        (None, Durability::MemoryOnly) if store.kind != "memory" => {
+            let text = "store: memory only, what is learned now is lost with this process";
+            lines.push((format!("{} {text}", theme.glyphs.severity[1]), warning));
+        }
+        _ => {}
+    }
+    lines
+}

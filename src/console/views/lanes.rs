@@ -1,0 +1,182 @@
+//! The selected arms side by side (below one another where that is too narrow), filling while their
+//! previews stream; when the verdict lands, its scores and the winner's star.
+//!
+//! ```text
+//! ┌ ● atlas-70b ──────────── ★ 1st ┐
+//! │ ████████░░░░  42/64 tok        │
+//! │ 0.81 s, first 0.21 s, .82 ± .04│
+//! │ Sure: the idea is to …         │
+//! │ overall .86                    │
+//! │ rel .9 cov .8 fai .9 risk .1   │
+//! └────────────────────────────────┘
+//! ```
+
+use super::super::model::Model;
+use super::super::model::race::{Lane, OwnRun};
+use super::super::theme::Theme;
+use super::super::widgets::number::{seconds, small, unit};
+use super::super::widgets::wrap::{tail, wrap};
+use super::super::widgets::{Canvas, figure};
+use crate::domain::judging::Scores;
+
+/// A lane beside others has at least so many columns.
+const NARROWEST: u16 = 26;
+
+/// Rows that the lanes take of `height`.
+pub(super) fn height(width: u16, height: u16, own: &OwnRun) -> u16 {
+    let n = small(own.lanes.len());
+    if side_by_side(width, n) {
+        let most = if height >= 24 { 13 } else { 8 };
+        (height * 9 / 20).clamp(5, most).min(height)
+    } else {
+        n.saturating_mul(2).saturating_add(2).min(height / 2)
+    }
+}
+
+fn side_by_side(width: u16, lanes: u16) -> bool {
+    lanes > 0 && width / lanes >= NARROWEST
+}
+
+pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
+    let (width, height) = (canvas.width(), canvas.height());
+    let n = small(own.lanes.len());
+    if n == 0 || height == 0 {
+        return;
+    }
+    if side_by_side(width, n) {
+        for (i, lane) in (0..n).zip(&own.lanes) {
+            // Whole columns for all; the last takes what division left.
+            let from = width / n * i;
+            let to = if i + 1 == n { width } else { width / n * (i + 1) };
+            draw_lane(&mut canvas.part(from, 0, to - from, height), model, own, lane);
+        }
+    } else {
+        let mut inner = canvas.framed("Race", "", false);
+        for (i, lane) in (0..n).zip(&own.lanes) {
+            draw_row(&mut inner.part(0, i * 2, u16::MAX, 2), model, own, lane);
+        }
+    }
+}
+
+fn index(model: &Model, lane: &Lane) -> usize {
+    model.live.arms.iter().position(|row| row.arm == lane.arm).unwrap_or(0)
+}
+
+fn scores<'a>(own: &'a OwnRun, lane: &Lane) -> Option<&'a Scores> {
+    own.verdict.as_ref().and_then(|verdict| verdict.scores.get(&lane.arm))
+}
+
+fn is_winner(own: &OwnRun, lane: &Lane) -> bool {
+    own.verdict.as_ref().and_then(|verdict| verdict.best()) == Some(&lane.arm)
+}
+
+/// What stands on the right of a lane's title.
+fn place(theme: &Theme, own: &OwnRun, lane: &Lane) -> String {
+    let rank = own.order.iter().position(|arm| *arm == lane.arm);
+    let rank = rank.map(|i| format!("{}{}", i + 1, ["st", "nd", "rd"].get(i).unwrap_or(&"th")));
+    let star = if is_winner(own, lane) { Some(theme.glyphs.star.to_owned()) } else { None };
+    let failed = lane.done.as_ref().and_then(|done| done.error.as_ref()).map(|_| "failed".to_owned());
+    let cached = lane.done.as_ref().filter(|done| done.cached).map(|_| "cached".to_owned());
+    [star, rank, failed, cached].into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+fn draw_lane(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun, lane: &Lane) {
+    let theme = canvas.theme;
+    let index = index(model, lane);
+    let title = format!("{} {}", theme.arm_glyph(index), lane.arm);
+    let mut inner = canvas.framed(&title, &place(theme, own, lane), is_winner(own, lane));
+    let (width, height) = (inner.width().saturating_sub(2), inner.height());
+    let mut body = inner.part(1, 0, width, height);
+    draw_progress(&mut body, own, lane, theme.arm(index));
+    body.put_within(0, 1, &figures(theme, own, lane), theme.dim(), width);
+    let scored = draw_scores(&mut body, own, lane);
+    let rows = height.saturating_sub(2).saturating_sub(scored);
+    draw_text(&mut body.part(0, 2, width, rows), lane);
+}
+
+fn draw_progress(canvas: &mut Canvas<'_>, own: &OwnRun, lane: &Lane, style: ratatui::style::Style) {
+    let width = canvas.width();
+    let estimated = lane.done.as_ref().is_some_and(|done| done.estimated);
+    let tokens = format!("{}{}/{} tok", if estimated { "~" } else { "" }, lane.tokens, own.target);
+    let gauge = width.saturating_sub(small(tokens.len()) + 1);
+    let part = if own.target > 0 { f64::from(lane.tokens) / f64::from(own.target) } else { 0.0 };
+    figure::gauge(canvas, 0, 0, gauge, part, style);
+    let text = canvas.theme.text();
+    canvas.put_right(width, 0, small(tokens.len()), &tokens, text);
+}
+
+fn figures(theme: &Theme, own: &OwnRun, lane: &Lane) -> String {
+    let mut parts = vec![format!("{} s", seconds(lane.elapsed_s))];
+    if let Some(first) = lane.first_s {
+        parts.push(format!("first {}", seconds(first)));
+    }
+    if let Some(score) = own.score(&lane.arm) {
+        parts.push(format!("{} {} {}", unit(score.mean), theme.glyphs.plus_minus, unit(score.uncertainty)));
+    }
+    parts.join("  ")
+}
+
+/// The verdict on the last rows; gives how many it took.
+fn draw_scores(canvas: &mut Canvas<'_>, own: &OwnRun, lane: &Lane) -> u16 {
+    let theme = canvas.theme;
+    let (width, height) = (canvas.width(), canvas.height());
+    let Some(scores) = scores(own, lane) else { return 0 };
+    let details = format!(
+        "rel {} cov {} fai {} risk {}",
+        unit(scores.relevance),
+        unit(scores.coverage),
+        unit(scores.faithfulness),
+        unit(scores.hallucination_risk)
+    );
+    let star = if is_winner(own, lane) { theme.glyphs.star } else { " " };
+    let overall = format!("{star} overall {}", unit(scores.overall));
+    let style = if is_winner(own, lane) { theme.good().patch(theme.strong()) } else { theme.text() };
+    let one_line = small(overall.chars().count() + 2 + details.len()) <= width;
+    if one_line && height >= 4 {
+        let x = canvas.put(0, height - 1, &overall, style);
+        canvas.put(x + 2, height - 1, &details, theme.dim());
+        1
+    } else if height >= 5 {
+        canvas.put(0, height - 2, &overall, style);
+        canvas.put_within(0, height - 1, &details, theme.dim(), width);
+        2
+    } else if height >= 4 {
+        canvas.put_within(0, height - 1, &overall, style, width);
+        1
+    } else {
+        0
+    }
+}
+
+/// The preview: its end while it grows, its beginning when it is in.
+fn draw_text(canvas: &mut Canvas<'_>, lane: &Lane) {
+    let theme = canvas.theme;
+    let (width, rows) = (canvas.width(), canvas.height());
+    if let Some(error) = lane.done.as_ref().and_then(|done| done.error.as_ref()) {
+        for (y, line) in (0..rows).zip(wrap(&error.to_string(), width)) {
+            canvas.put(0, y, &line, theme.bad());
+        }
+        return;
+    }
+    let lines = if lane.done.is_some() { wrap(&lane.text, width) } else { tail(&lane.text, width, rows) };
+    if lines.iter().all(String::is_empty) {
+        canvas.put_within(0, 0, "waiting for the first token …", theme.dim(), width);
+    }
+    for (y, line) in (0..rows).zip(lines) {
+        canvas.put(0, y, &line, theme.text());
+    }
+}
+
+/// A lane in two rows, where there is no room beside the others.
+fn draw_row(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun, lane: &Lane) {
+    let theme = canvas.theme;
+    let index = index(model, lane);
+    let width = canvas.width();
+    canvas.put(0, 0, theme.arm_glyph(index), theme.arm(index));
+    canvas.put_within(2, 0, lane.arm.as_str(), theme.strong(), 12);
+    draw_progress(&mut canvas.part(15, 0, 22, 1), own, lane, theme.arm(index));
+    let overall = scores(own, lane).map_or_else(String::new, |s| format!("  overall {}", unit(s.overall)));
+    let text = format!("{}{overall}  {}", figures(theme, own, lane), place(theme, own, lane));
+    canvas.put_within(38, 0, &text, theme.dim(), width.saturating_sub(38));
+    draw_text(&mut canvas.part(2, 1, width.saturating_sub(2), 1), lane);
+}

@@ -1,0 +1,70 @@
+//! The newest runs of anyone, one line each.
+//!
+//! ```text
+//!  12:04:31 coding     atlas-70b  .82  1.2s  .0021  write a function that …
+//! ```
+
+use super::super::model::Model;
+use super::super::widgets::Canvas;
+use super::super::widgets::number::{dollars, or_dashes, seconds, unit};
+use crate::domain::ratio::Ratio;
+use crate::domain::record::{GateDecision, Origin};
+use crate::domain::snapshot::RunSummary;
+
+pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
+    let mut inner = canvas.framed("Latest runs", "reward  seconds  $", false);
+    list(&mut inner, model);
+}
+
+/// The list without its frame.
+pub(super) fn list(canvas: &mut Canvas<'_>, model: &Model) {
+    let theme = canvas.theme;
+    let runs = &model.shown().recent_runs;
+    if runs.is_empty() {
+        canvas.put_within(1, 0, "none yet", theme.dim(), canvas.width());
+        return;
+    }
+    for (y, run) in (0..canvas.height()).zip(runs) {
+        draw_run(&mut canvas.part(0, y, u16::MAX, 1), model, run);
+    }
+}
+
+fn draw_run(canvas: &mut Canvas<'_>, model: &Model, run: &RunSummary) {
+    let theme = canvas.theme;
+    let origin = match run.origin {
+        Origin::Person => theme.glyphs.prompt,
+        Origin::Traffic | Origin::Gateway => " ",
+    };
+    let mut x = canvas.put(0, 0, origin, theme.key()) + 1;
+    x = canvas.put(x, 0, &run.at.clock_text(), theme.dim()) + 1;
+    if canvas.width() >= 60 {
+        canvas.put_within(x, 0, run.intent.name(), theme.dim(), 9);
+        x += 10;
+    }
+    let winner = run.winner.as_ref();
+    let index = winner.and_then(|arm| model.shown().arms.iter().position(|row| row.arm == *arm));
+    match (winner, index) {
+        (Some(arm), Some(index)) => {
+            canvas.put(x, 0, theme.arm_glyph(index), theme.arm(index));
+            canvas.put_within(x + 2, 0, arm.as_str(), theme.text(), 10);
+        }
+        (Some(arm), None) => drop(canvas.put_within(x + 2, 0, arm.as_str(), theme.dim(), 10)),
+        (None, _) => drop(canvas.put_within(x, 0, &format!("{} failed", theme.glyphs.outcome[1]), theme.bad(), 12)),
+    }
+    x += 13;
+    canvas.put_right(x + 3, 0, 3, &or_dashes(run.reward.map(Ratio::get), unit), theme.text());
+    canvas.put_right(x + 8, 0, 4, &seconds(run.total_s), theme.text());
+    canvas.put_right(x + 15, 0, 6, &dollars(run.cost_usd), theme.text());
+    x += 16;
+    if run.fallbacks > 0 {
+        x = canvas.put(x, 0, &format!("+{} ", run.fallbacks), theme.warn());
+    }
+    if run.decision == GateDecision::Explore {
+        x = canvas.put(x, 0, "explore ", theme.good());
+    }
+    let (text, style) = match &run.failure {
+        Some(failure) => (failure, theme.bad()),
+        None => (&run.prompt, theme.dim()),
+    };
+    canvas.put_within(x, 0, text, style, canvas.width().saturating_sub(x));
+}

@@ -1,0 +1,149 @@
+//! Why that arm answered: who decided, what was expected of it, in which order arms were to answer,
+//! what the reward is made of, where the time went.
+//!
+//! ```text
+//! ┌ Why ──────────────────────────────────┐
+//! │ bandit: 3 of 5 by score, α 0.60       │
+//! │ atlas-70b .82 ± .04  ····├─●─┤··      │
+//! │ order atlas-70b → swift-8b → scribe   │
+//! │ term        value  weight      gives  │
+//! │ quality       .86     .70        .60  │
+//! │ reward                           .79  │
+//! │ previews 0.9 s  judge 0.3 s  full 1.1 │
+//! └───────────────────────────────────────┘
+//! ```
+
+use super::super::model::Model;
+use super::super::model::race::OwnRun;
+use super::super::widgets::number::{money, percent, seconds, small, unit};
+use super::super::widgets::wrap::wrap;
+use super::super::widgets::{Canvas, figure};
+use crate::domain::record::{RewardRecord, Timings};
+use crate::domain::terms::Term;
+
+pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
+    let strategy = own.strategy.map_or("", |strategy| strategy.name());
+    let mut inner = canvas.framed("Why", strategy, false);
+    let (width, height) = (inner.width().saturating_sub(2), inner.height());
+    let mut body = inner.part(1, 0, width, height);
+    let mut y = draw_gate(&mut body, own);
+    y = draw_expectation(&mut body, y, model, own);
+    y = draw_order(&mut body, y, own);
+    y = draw_failures(&mut body, y, own);
+    let reward = own.record.as_ref().and_then(|record| record.rewards.get(record.winner.as_ref()?));
+    if let Some(reward) = reward {
+        y = draw_reward(&mut body, y, reward);
+    }
+    if let Some(record) = &own.record {
+        draw_timings(&mut body, y, &record.timings_s, record.cost_usd);
+    }
+}
+
+fn draw_gate(canvas: &mut Canvas<'_>, own: &OwnRun) -> u16 {
+    let theme = canvas.theme;
+    let Some(gate) = &own.gate else {
+        canvas.put_within(0, 0, "the gate has not decided yet", theme.dim(), canvas.width());
+        return 1;
+    };
+    let text = format!("{}: {}", gate.decision.name(), gate.reason);
+    let rows = if canvas.height() > 9 { 3 } else { 1 };
+    let lines = wrap(&text, canvas.width());
+    for (y, line) in (0..rows).zip(&lines) {
+        canvas.put(0, y, line, theme.text());
+    }
+    rows.min(small(lines.len()))
+}
+
+fn draw_expectation(canvas: &mut Canvas<'_>, y: u16, model: &Model, own: &OwnRun) -> u16 {
+    let theme = canvas.theme;
+    let Some((arm, score)) = own.leader().and_then(|arm| own.score(arm).map(|score| (arm, score))) else { return y };
+    let index = model.live.arms.iter().position(|row| row.arm == *arm).unwrap_or(0);
+    let text = format!("{arm} {} {} {} ", unit(score.mean), theme.glyphs.plus_minus, unit(score.uncertainty));
+    let x = canvas.put(0, y, &text, theme.strong());
+    let tail = format!(" chosen {}", percent(score.propensity));
+    let room = canvas.width().saturating_sub(x).saturating_sub(small(tail.len()));
+    figure::interval(canvas, (x, y), room.min(24), score.mean, score.uncertainty, theme.arm(index));
+    canvas.put_right(canvas.width(), y, small(tail.len()), &tail, theme.dim());
+    y + 1
+}
+
+fn draw_order(canvas: &mut Canvas<'_>, y: u16, own: &OwnRun) -> u16 {
+    let theme = canvas.theme;
+    if own.order.is_empty() {
+        return y;
+    }
+    let arrow = format!(" {} ", theme.glyphs.arrow);
+    let order = own.order.iter().map(ToString::to_string).collect::<Vec<_>>().join(&arrow);
+    let x = canvas.put(0, y, "order ", theme.dim());
+    canvas.put_within(x, y, &order, theme.text(), canvas.width().saturating_sub(x));
+    let judge = own.verdict.as_ref().filter(|verdict| verdict.local_fallback);
+    if let Some(verdict) = judge {
+        let reason = verdict.reason.as_deref().unwrap_or("the judge failed");
+        canvas.put_within(0, y + 1, &format!("judged locally: {reason}"), theme.warn(), canvas.width());
+        return y + 2;
+    }
+    y + 1
+}
+
+fn draw_failures(canvas: &mut Canvas<'_>, mut y: u16, own: &OwnRun) -> u16 {
+    let theme = canvas.theme;
+    for attempt in own.attempts.iter().filter(|attempt| !attempt.ok && !attempt.lost) {
+        let why = attempt.error.as_ref().map_or_else(|| "failed".to_owned(), ToString::to_string);
+        canvas.put_within(
+            0,
+            y,
+            &format!("{} {}: {why}", theme.glyphs.outcome[1], attempt.arm),
+            theme.bad(),
+            canvas.width(),
+        );
+        y += 1;
+    }
+    y
+}
+
+fn draw_reward(canvas: &mut Canvas<'_>, y: u16, reward: &RewardRecord) -> u16 {
+    let theme = canvas.theme;
+    let width = canvas.width();
+    let columns = [width.min(40).saturating_sub(16), width.min(40).saturating_sub(8), width.min(40)];
+    let mut y = y;
+    canvas.put(0, y, "term", theme.dim());
+    for (end, title) in columns.iter().zip(["value", "weight", "gives"]) {
+        canvas.put_right(*end, y, 7, title, theme.dim());
+    }
+    let known = Term::ALL.iter().filter_map(|term| reward.terms.get(term.name()).map(|value| (term, value)));
+    for (term, value) in known {
+        // A term without weight gives nothing: shown only where there is room for it.
+        if value.weight <= 0.0 && canvas.height() < 14 {
+            continue;
+        }
+        y += 1;
+        let style = if value.weight > 0.0 { theme.text() } else { theme.dim() };
+        canvas.put_within(0, y, term.name(), style, columns[0].saturating_sub(6));
+        for (end, number) in columns.iter().zip([value.value, value.weight, value.contribution]) {
+            canvas.put_right(*end, y, 7, &unit(number), style);
+        }
+    }
+    if reward.penalty > 0.0 {
+        y += 1;
+        canvas.put(0, y, "fallbacks", theme.warn());
+        canvas.put_right(columns[2], y, 7, &format!("-{}", unit(reward.penalty)), theme.warn());
+    }
+    y += 1;
+    canvas.put(0, y, "reward", theme.strong());
+    canvas.put_right(columns[2], y, 7, &unit(reward.total), theme.strong());
+    y + 1
+}
+
+fn draw_timings(canvas: &mut Canvas<'_>, y: u16, timings: &Timings, cost: f64) {
+    let theme = canvas.theme;
+    let phases = [("previews", timings.previews), ("judge", timings.judge), ("full", timings.full)];
+    let parts: Vec<String> = phases
+        .iter()
+        .filter(|(_, seconds)| *seconds > 0.0)
+        .map(|(name, value)| format!("{name} {} s", seconds(*value)))
+        .collect();
+    let text = format!("{}  total {} s  {}", parts.join("  "), seconds(timings.total), money(cost));
+    for (y, line) in (y..canvas.height()).zip(wrap(&text, canvas.width())) {
+        canvas.put(0, y, &line, theme.dim());
+    }
+}
