@@ -68,10 +68,4 @@ where
         std::mem::swap(&mut self.shown, &mut self.next);
         Ok(wanted)
     }
-
-    /// The backend.
-    #[cfg(test)]
-    pub(crate) fn backend(&self) -> &B {
-        &self.backend
-    }
 }

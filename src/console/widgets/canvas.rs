@@ -172,7 +172,7 @@ mod tests {
     fn shown(buf: &Buffer) -> Vec<String> {
         buf.content()
             .chunks(usize::from(buf.area.width).max(1))
-            .map(|row| row.iter().map(|c| c.symbol()).collect())
+            .map(|row| row.iter().map(ratatui::buffer::Cell::symbol).collect())
             .collect()
     }
 

@@ -97,7 +97,7 @@ mod tests {
         let theme = Theme::new(ColorDepth::None, Background::Dark, false);
         let mut buf = Buffer::empty(Rect::new(0, 0, width, 1));
         draw(&mut Canvas::new(&mut buf, &theme));
-        buf.content().iter().map(|cell| cell.symbol()).collect()
+        buf.content().iter().map(ratatui::buffer::Cell::symbol).collect()
     }
 
     #[test]

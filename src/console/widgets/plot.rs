@@ -223,7 +223,10 @@ mod tests {
         let theme = Theme::new(depth, Background::Dark, false);
         let mut buf = Buffer::empty(Rect::new(0, 0, width, height));
         draw(&mut Canvas::new(&mut buf, &theme));
-        buf.content().chunks(usize::from(width)).map(|row| row.iter().map(|c| c.symbol()).collect()).collect()
+        buf.content()
+            .chunks(usize::from(width))
+            .map(|row| row.iter().map(ratatui::buffer::Cell::symbol).collect())
+            .collect()
     }
 
     #[test]
