@@ -5,11 +5,12 @@
 //!
 //! | configuration since the last start | pool | command |
 //! |---|---|---|
-//! | first start, or an arm is new | any | `AddArm` (`Deactivate` where switched off, `Reactivate` where it was out) |
+//! | first start, or an arm is new | not there | `AddArm`, which is switched off where the declaration is |
 //! | the arm's declaration changed | any | `AddArm`: the statistics stay |
 //! | the arm is as it was | removed or switched off by a person | nothing |
-//! | `enabled` became false, or the arm vanished | in | `Deactivate` |
-//! | `enabled` became true | out | `Reactivate` |
+//! | `enabled` became false, or the arm vanished | in | `Deactivate`, and `AddArm` for the record |
+//! | `enabled` became true, or the arm came back | out | `Reactivate`, and `AddArm` for the record |
+//! | `enabled` changed | removed by a person | nothing |
 //! | weights, α or the explore share changed | any | `SetWeights`, `SetExploration` |
 
 use crate::domain::command::RouterCommand;
@@ -47,23 +48,25 @@ fn changed(before: Option<f64>, now: f64) -> Option<f64> {
 }
 
 fn arm(before: Option<&ArmSpec>, now: &ArmSpec, standing: Option<Lifecycle>, commands: &mut Vec<RouterCommand>) {
-    // `enabled` is a switch, not a part of what the arm is.
-    let same = before.is_some_and(|before| ArmSpec { enabled: now.enabled, ..before.clone() } == *now);
-    let switched = before.is_none_or(|before| before.enabled != now.enabled);
-    let in_pool = standing.is_some() || !same;
-    if !same {
-        commands.push(RouterCommand::AddArm { spec: now.clone() });
-    }
-    if !switched || !in_pool {
+    if before == Some(now) {
         return;
     }
+    let add = RouterCommand::AddArm { spec: now.clone() };
+    // `enabled` is a switch, not a part of what the arm is: an arm that a person removed stays removed.
+    let only_switched = before.is_some_and(|before| ArmSpec { enabled: now.enabled, ..before.clone() } == *now);
+    let Some(standing) = standing else {
+        commands.extend((!only_switched).then_some(add));
+        return;
+    };
+    let is_switched = before.is_none_or(|before| before.enabled != now.enabled);
+    let is_out = matches!(standing, Lifecycle::Deactivated | Lifecycle::Pruned);
     let arms = vec![now.name.clone()];
-    let is_out = matches!(standing, Some(Lifecycle::Deactivated | Lifecycle::Pruned));
-    if !now.enabled && standing != Some(Lifecycle::Deactivated) {
+    if is_switched && !now.enabled && standing != Lifecycle::Deactivated {
         commands.push(RouterCommand::Deactivate { arms });
-    } else if now.enabled && is_out {
+    } else if is_switched && now.enabled && is_out {
         commands.push(RouterCommand::Reactivate { arms });
     }
+    commands.push(add);
 }
 
 fn vanished(last: Option<&ConfigFacts>, now: &ConfigFacts, pool: &Pool, commands: &mut Vec<RouterCommand>) {
@@ -128,18 +131,18 @@ mod tests {
             ("unchanged, removed by a person", Some(&on), Some(&on), None, ""),
             ("off and unchanged, switched on by a person", Some(&off), Some(&off), Some(Active), ""),
             ("new", None, Some(&on), None, "add-arm:a"),
-            ("new and off", None, Some(&off), None, "add-arm:a deactivate:a"),
-            ("came back", None, Some(&on), Some(Deactivated), "add-arm:a reactivate:a"),
+            ("new and off", None, Some(&off), None, "add-arm:a"),
+            ("came back", None, Some(&on), Some(Deactivated), "reactivate:a add-arm:a"),
             ("added at run time, now declared", None, Some(&on), Some(Active), "add-arm:a"),
             ("another model", Some(&on), Some(&other), Some(Active), "add-arm:a"),
             ("another model, off by a person", Some(&on), Some(&other), Some(Deactivated), "add-arm:a"),
             ("another model, removed by a person", Some(&on), Some(&other), None, "add-arm:a"),
-            ("switched off", Some(&on), Some(&off), Some(Active), "deactivate:a"),
-            ("switched off while ejected", Some(&on), Some(&off), Some(Ejected), "deactivate:a"),
-            ("switched off, is off already", Some(&on), Some(&off), Some(Deactivated), ""),
+            ("switched off", Some(&on), Some(&off), Some(Active), "deactivate:a add-arm:a"),
+            ("switched off while ejected", Some(&on), Some(&off), Some(Ejected), "deactivate:a add-arm:a"),
+            ("switched off, is off already", Some(&on), Some(&off), Some(Deactivated), "add-arm:a"),
             ("switched off, removed by a person", Some(&on), Some(&off), None, ""),
-            ("switched on", Some(&off), Some(&on), Some(Deactivated), "reactivate:a"),
-            ("switched on, is on already", Some(&off), Some(&on), Some(Active), ""),
+            ("switched on", Some(&off), Some(&on), Some(Deactivated), "reactivate:a add-arm:a"),
+            ("switched on, is on already", Some(&off), Some(&on), Some(Active), "add-arm:a"),
             ("vanished", Some(&on), None, Some(Active), "deactivate:a"),
             ("vanished, removed by a person", Some(&on), None, None, ""),
             ("vanished, is off already", Some(&on), None, Some(Deactivated), ""),

@@ -50,7 +50,6 @@ pub(super) struct Ejection {
     pub arm: ArmId,
     pub until: Timestamp,
     pub reason: String,
-    pub class: FailureClass,
 }
 
 /// Ejections in a row, by arm.
@@ -112,7 +111,7 @@ impl Health {
             FailureClass::Transient => format!("{in_a_row} failures in a row: {}", failure.message),
             class => format!("{class}: {}", failure.message),
         };
-        Some(Ejection { arm: arm.clone(), until: now.plus(span), reason, class: failure.class })
+        Some(Ejection { arm: arm.clone(), until: now.plus(span), reason })
     }
 
     fn transient_span(&self, arm: &ArmId, failure: &Failure) -> Duration {

@@ -66,11 +66,6 @@ impl FakeStore {
         self.held().values.clone()
     }
 
-    /// Changes every stored snapshot.
-    pub(crate) fn change_snapshots(&self, change: impl Fn(&mut StoredSnapshot)) {
-        self.held().snapshots.iter_mut().for_each(change);
-    }
-
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap()
     }

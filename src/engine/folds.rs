@@ -1,0 +1,124 @@
+//! What the owner knows: the router's state and everything that is folded beside it. No I/O and no
+//! clock here; the owner gives the time and writes what must be kept.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::bandit::{RouterConfig, RouterState};
+use crate::domain::command::JournalEntry;
+use crate::domain::ids::{ArmId, Sequence};
+use crate::domain::ratio::Ratio;
+use crate::domain::record::{RunOutcome, RunRecord};
+use crate::domain::snapshot::{Mark, RunSummary};
+use crate::domain::store::StoredSnapshot;
+use crate::domain::terms::Weights;
+use crate::domain::text;
+use crate::race::SignalFold;
+
+use super::alarms::Alarms;
+use super::health::Health;
+use super::idempotency::RecentIds;
+use super::stats::LiveStats;
+
+/// The name of our own part of a stored snapshot; every other part is the router's.
+const STATS_PART: &str = "engine:stats";
+/// Runs and journal lines that a screen gets.
+pub(super) const SHOWN: usize = 64;
+/// Characters of a prompt in a summary.
+const PROMPT_CHARS: usize = 120;
+
+/// See above.
+pub(super) struct Folds {
+    pub state: RouterState,
+    /// The place of the newest log entry: a fresh state on an old log is behind it.
+    pub end: Sequence,
+    pub stats: LiveStats,
+    pub signals: SignalFold,
+    pub alarms: Alarms,
+    pub health: Health,
+    pub ids: RecentIds,
+    /// Newest first.
+    pub journal: VecDeque<JournalEntry>,
+    /// Newest first.
+    pub summaries: VecDeque<RunSummary>,
+    /// Arms that the registry knows of.
+    pub equipped: BTreeSet<ArmId>,
+    /// Those without an adapter, and why.
+    pub unavailable: BTreeMap<ArmId, String>,
+}
+
+impl Folds {
+    /// Everything that is stored of it.
+    pub(super) fn to_snapshot(&self) -> StoredSnapshot {
+        let mut snapshot = self.state.to_snapshot();
+        snapshot.parts.push((STATS_PART.to_owned(), self.stats.save()));
+        snapshot
+    }
+
+    /// Takes in what a finished run says, but for what it taught.
+    pub(super) fn absorb(&mut self, record: &RunRecord) {
+        self.stats.absorb(record);
+        self.signals.absorb(record);
+        self.summaries.push_front(summary(record));
+        self.summaries.truncate(SHOWN);
+    }
+
+    /// Takes a journal line in, or puts a changed one in its place.
+    pub(super) fn note(&mut self, line: &JournalEntry) {
+        if let Some(held) = self.journal.iter_mut().find(|held| held.sequence == line.sequence) {
+            *held = line.clone();
+            return;
+        }
+        self.ids.insert(line.id, line.sequence);
+        self.stats.mark(mark(line));
+        self.journal.push_front(line.clone());
+        self.journal.truncate(SHOWN);
+    }
+}
+
+/// A stored snapshot without our own part, and that part.
+pub(super) fn split(mut snapshot: StoredSnapshot) -> (StoredSnapshot, Option<LiveStats>) {
+    let stats = snapshot.parts.iter().find(|(name, _)| name == STATS_PART);
+    let stats = stats.and_then(|(_, bytes)| LiveStats::restore(bytes));
+    snapshot.parts.retain(|(name, _)| name != STATS_PART);
+    (snapshot, stats)
+}
+
+/// The state before the first entry of a log. Constant: what the configuration says is in the log.
+pub(super) fn blank(config: &RouterConfig) -> RouterState {
+    RouterState::new(config.clone(), Weights::default(), 1.0, 0.0)
+}
+
+fn mark(line: &JournalEntry) -> Mark {
+    let by_person = matches!(line.actor, crate::domain::command::Actor::Person(_));
+    let name = line.command.name();
+    let label = if line.after.is_empty() { name.to_owned() } else { format!("{name} {}", line.after) };
+    Mark { at: line.at, label, by_person }
+}
+
+/// One run in one line.
+pub(super) fn summary(record: &RunRecord) -> RunSummary {
+    let winner_reward = record.winner.as_ref().and_then(|arm| record.rewards.get(arm));
+    RunSummary {
+        run: record.run_id,
+        at: record.at,
+        origin: record.origin,
+        prompt: first_line(&record.request.prompt()),
+        intent: record.context.intent,
+        decision: record.gate.decision,
+        winner: record.winner.clone(),
+        reward: winner_reward.and_then(|reward| Ratio::new(reward.total)),
+        fallbacks: record.fallbacks,
+        total_s: record.timings_s.total,
+        cost_usd: record.cost_usd,
+        failure: match &record.outcome {
+            RunOutcome::Failed { message } => Some(message.clone()),
+            RunOutcome::Served | RunOutcome::Cancelled => None,
+        },
+    }
+}
+
+fn first_line(prompt: &str) -> String {
+    let (head, _) = text::cut(prompt, 4 * PROMPT_CHARS);
+    let line = text::one_line(head);
+    line.char_indices().nth(PROMPT_CHARS).map_or_else(|| line.clone(), |(end, _)| format!("{}…", &line[..end]))
+}

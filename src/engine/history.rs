@@ -1,0 +1,124 @@
+//! The state as it would be had something never happened: a stored snapshot from before it, and the log
+//! since then folded again without it. An earlier undo counts too: its target must stay out, so the
+//! snapshot has to be older than every entry that is left out.
+
+use std::collections::BTreeSet;
+
+use crate::bandit::{RouterConfig, RouterState, exclusions, refold};
+use crate::domain::clock::Timestamp;
+use crate::domain::command::{Actor, LogEntry, RouterCommand};
+use crate::domain::ids::{CommandId, Sequence};
+use crate::domain::store::StoreError;
+
+use super::folds::{blank, split};
+use super::ledger::Ledger;
+use super::owner::Owner;
+
+/// The state without what a command leaves out.
+pub(super) struct Rewound {
+    pub state: RouterState,
+    /// The action that is undone.
+    pub target: Option<RouterCommand>,
+}
+
+impl Owner {
+    /// What `command`, an undo or a discard, would make of the state. The log is folded as if the command
+    /// stood at its end; the state's place is the end of the log as it is.
+    ///
+    /// # Errors
+    /// Why it cannot be done, for a person.
+    pub(super) async fn rewound(&self, command: &RouterCommand) -> Result<Rewound, String> {
+        let target = match command {
+            RouterCommand::Undo { target } => Some(self.action(*target).await?),
+            _ => None,
+        };
+        let mut before = first_left_out(command);
+        loop {
+            let (base, mut entries) = since(&self.ledger, self.folds.state.config(), before, self.folds.end).await?;
+            entries.push(self.as_if_logged(command));
+            let without = exclusions(&entries);
+            entries.pop();
+            match without.first() {
+                // An older action was undone after the snapshot: it is in the snapshot and must not be.
+                Some(first) if *first <= base.sequence() => before = *first,
+                _ => {
+                    no_import_between(&entries, &without)?;
+                    return Ok(Rewound { state: refold(&base, &entries, &without), target });
+                }
+            }
+        }
+    }
+
+    /// The operator action at `sequence`.
+    async fn action(&self, sequence: Sequence) -> Result<RouterCommand, String> {
+        let found = self.ledger.entries(sequence, sequence).await.map_err(|error| unreadable(&error))?;
+        let entry = found.into_iter().next().ok_or_else(|| out_of_reach(sequence))?;
+        if entry.command.is_operator_action() {
+            Ok(entry.command)
+        } else {
+            let name = entry.command.name();
+            Err(format!("#{sequence} is no operator action but `{name}`: discard the interval instead"))
+        }
+    }
+
+    fn as_if_logged(&self, command: &RouterCommand) -> LogEntry {
+        let at = Timestamp::default();
+        LogEntry {
+            sequence: self.folds.end + 1,
+            id: CommandId::new(at, 0),
+            actor: Actor::Rule("what-if".to_owned()),
+            at,
+            command: command.clone(),
+        }
+    }
+}
+
+/// A state from before `sequence`, and every entry after that state up to `end`.
+///
+/// # Errors
+/// Why there is none, for a person.
+pub(super) async fn since(
+    ledger: &Ledger,
+    config: &RouterConfig,
+    sequence: Sequence,
+    end: Sequence,
+) -> Result<(RouterState, Vec<LogEntry>), String> {
+    let stored = ledger.snapshot_before(sequence.saturating_sub(1)).await.map_err(|error| unreadable(&error))?;
+    let base = match stored {
+        Some(snapshot) => RouterState::from_snapshot(&split(snapshot).0, config).map_err(|fault| fault.to_string())?,
+        None => blank(config),
+    };
+    let from = base.sequence() + 1;
+    let entries = ledger.entries(from, end).await.map_err(|error| unreadable(&error))?;
+    let is_whole = entries.iter().map(|entry| entry.sequence).eq(from..=end);
+    if is_whole { Ok((base, entries)) } else { Err(out_of_reach(sequence)) }
+}
+
+fn first_left_out(command: &RouterCommand) -> Sequence {
+    match command {
+        RouterCommand::Undo { target } => *target,
+        RouterCommand::Discard { from, .. } => *from,
+        _ => Sequence::MAX,
+    }
+}
+
+/// The state of an import is in a snapshot alone: a fold that crosses it would lose it.
+fn no_import_between(entries: &[LogEntry], without: &BTreeSet<Sequence>) -> Result<(), String> {
+    let stands =
+        |entry: &&LogEntry| matches!(entry.command, RouterCommand::Import { .. }) && !without.contains(&entry.sequence);
+    match entries.iter().find(stands) {
+        Some(import) => Err(format!(
+            "the whole state was imported at #{}: what came before cannot be taken out of it; undo the import first",
+            import.sequence
+        )),
+        None => Ok(()),
+    }
+}
+
+fn out_of_reach(sequence: Sequence) -> String {
+    format!("#{sequence} is beyond the log that is kept: it can no longer be undone or discarded")
+}
+
+fn unreadable(error: &StoreError) -> String {
+    format!("the log could not be read: {error}")
+}

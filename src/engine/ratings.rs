@@ -1,0 +1,106 @@
+//! What a finished run and a person's rating of it change. A rating amends the quality that the run
+//! taught, with the run's own context; rating again amends it again, so it can be taken back.
+
+use std::sync::Arc;
+
+use crate::domain::command::{Acknowledgement, Actor, PreviewTerms, RouterCommand};
+use crate::domain::engine::EngineError;
+use crate::domain::ids::RunId;
+use crate::domain::record::{RewardRecord, RunRecord};
+use crate::domain::terms::{Column, Term};
+
+use super::actions::{applied, refused};
+use super::message::Finished;
+use super::owner::Owner;
+
+impl Owner {
+    /// Takes in a finished run. An observation that does not fit is dropped with a word in the log: the
+    /// record stays.
+    pub(super) fn finished(&mut self, report: Finished) {
+        let Finished { record, observation, clamped } = report;
+        if self.folds.stats.knows(record.run_id) {
+            return;
+        }
+        if let Some(observation) = observation
+            && let Err(rejection) = self.execute(record.run_id, Actor::Run, RouterCommand::Observe(observation))
+        {
+            tracing::warn!(run = %record.run_id, %rejection, "what a run taught was refused");
+        }
+        self.folds.absorb(&record);
+        self.folds.stats.clamped(clamped.into());
+        let is_current = self.is_current(&record);
+        self.shared.recent().push(&record, is_current);
+        self.pending.batch.runs.push(Arc::clone(&record));
+        self.pending.has_news = true;
+        self.review_health(&record);
+    }
+
+    /// Whether the run's context is of the present schema.
+    pub(super) fn is_current(&self, record: &RunRecord) -> bool {
+        let config = self.folds.state.config();
+        record.context.feature_version == config.feature_version && record.context.x.len() == config.d
+    }
+
+    /// Amends what a run taught about the quality of its winner.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] with what is wrong.
+    pub(super) async fn rate(&mut self, run: RunId, rating: f64, actor: Actor) -> Result<Acknowledgement, EngineError> {
+        if !(0.0..=1.0).contains(&rating) {
+            return Err(refused(format!("the rating is {rating}: expected a number from 0 to 1")));
+        }
+        let record = self.known_run(run).await?;
+        let arm = match (&record.winner, &record.answer) {
+            (Some(arm), Some(_)) => arm.clone(),
+            _ => return Err(refused(format!("run {run} served no answer: there is nothing to rate"))),
+        };
+        if !self.is_current(&record) {
+            return Err(refused(format!("run {run} was made with other features: it teaches this router nothing")));
+        }
+        let reward = record.rewards.get(&arm);
+        let command = RouterCommand::Amend {
+            run,
+            arm,
+            x: record.context.x.clone(),
+            column: Column::Quality,
+            old: record.rating.or_else(|| term(reward?, Term::Quality)),
+            new: rating,
+            preview: reward.and_then(preview_terms),
+        };
+        let id = self.own_id();
+        let line = match self.execute(id, actor, command) {
+            Ok(line) => line,
+            Err(rejection) => return Ok(Acknowledgement::Rejected { reason: rejection.to_string() }),
+        };
+        self.pending.sync = true;
+        let rated = Arc::new(RunRecord { rating: Some(rating), ..RunRecord::clone(&record) });
+        self.shared.recent().replace(&rated);
+        self.pending.batch.runs.push(rated);
+        Ok(applied(line))
+    }
+
+    async fn known_run(&mut self, run: RunId) -> Result<Arc<RunRecord>, EngineError> {
+        let recent = self.shared.recent().find(run);
+        if let Some(record) = recent {
+            return Ok(record);
+        }
+        let stored = self.ledger.store().run(run).await.map_err(|error| EngineError::Store(error.to_string()))?;
+        stored
+            .map(Arc::new)
+            .ok_or_else(|| refused(format!("run {run} is not known: it may be older than what is kept")))
+    }
+}
+
+fn term(reward: &RewardRecord, term: Term) -> Option<f64> {
+    reward.terms.get(term.name()).map(|term| term.value)
+}
+
+fn preview_terms(reward: &RewardRecord) -> Option<PreviewTerms> {
+    Some(PreviewTerms {
+        latency: term(reward, Term::Latency)?,
+        cost: term(reward, Term::Cost)?,
+        speed: term(reward, Term::Speed)?,
+        token_efficiency: term(reward, Term::TokenEfficiency)?,
+        stability: term(reward, Term::Stability)?,
+    })
+}

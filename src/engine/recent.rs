@@ -1,0 +1,129 @@
+//! The newest runs in memory, for reading one that has just ended without asking the store, and the
+//! newest contexts, for what-if and for expectations on screen. Bounded by count and by bytes: a prompt
+//! may have two megabytes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::domain::ids::RunId;
+use crate::domain::record::RunRecord;
+
+/// Records that are kept.
+pub(super) const RECORDS: usize = 200;
+/// Bytes of records that are kept, about.
+const RECORD_BYTES: usize = 8 << 20;
+/// Contexts that are kept.
+pub(super) const CONTEXTS: usize = 500;
+
+/// A context: `d` values.
+pub(super) type Point = Arc<[f64]>;
+
+/// See above.
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    /// Oldest first, each with its size.
+    records: VecDeque<(usize, Arc<RunRecord>)>,
+    bytes: usize,
+    contexts: VecDeque<Point>,
+}
+
+impl Recent {
+    /// Takes in a finished run; `is_current` where its context is of the present schema.
+    pub(super) fn push(&mut self, record: &Arc<RunRecord>, is_current: bool) {
+        let size = size_of_record(record);
+        self.records.push_back((size, Arc::clone(record)));
+        self.bytes += size;
+        while self.records.len() > RECORDS || (self.bytes > RECORD_BYTES && self.records.len() > 1) {
+            self.bytes -= self.records.pop_front().map_or(0, |(size, _)| size);
+        }
+        if is_current {
+            self.contexts.push_back(Arc::from(record.context.x.as_slice()));
+            if self.contexts.len() > CONTEXTS {
+                self.contexts.pop_front();
+            }
+        }
+    }
+
+    /// Puts a changed record in the place of the old one.
+    pub(super) fn replace(&mut self, record: &Arc<RunRecord>) {
+        if let Some((_, held)) = self.records.iter_mut().find(|(_, held)| held.run_id == record.run_id) {
+            *held = Arc::clone(record);
+        }
+    }
+
+    /// The run of that id.
+    pub(super) fn find(&self, run: RunId) -> Option<Arc<RunRecord>> {
+        self.records.iter().rev().find(|(_, held)| held.run_id == run).map(|(_, held)| Arc::clone(held))
+    }
+
+    /// The newest runs, newest first.
+    pub(super) fn newest(&self, limit: usize) -> Vec<Arc<RunRecord>> {
+        self.records.iter().rev().take(limit).map(|(_, held)| Arc::clone(held)).collect()
+    }
+
+    /// Every context, oldest first.
+    pub(super) fn contexts(&self) -> Vec<Point> {
+        self.contexts.iter().cloned().collect()
+    }
+
+    /// About `count` of the newest hundred contexts, evenly spaced.
+    pub(super) fn sample(&self, count: usize) -> Vec<Point> {
+        let newest = self.contexts.len().min(100);
+        let every = newest.div_ceil(count.max(1)).max(1);
+        self.contexts.iter().rev().take(newest).step_by(every).cloned().collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+}
+
+fn size_of_record(record: &RunRecord) -> usize {
+    let previews: usize = record.previews.iter().map(|preview| preview.text.len() + 200).sum();
+    let answer = record.answer.as_ref().map_or(0, String::len);
+    record.request.text_bytes() + answer + previews + 200 * record.arms.len() + 2_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::chat::ChatRequest;
+    use crate::domain::clock::Timestamp;
+    use crate::engine::testing::record;
+
+    fn run(n: u64, bytes: usize) -> Arc<RunRecord> {
+        let mut run = record(Timestamp::from_millis(n), n).served_by("a").build();
+        run.request = ChatRequest::from_prompt(&"x".repeat(bytes));
+        run.context.x = vec![1.0, n as f64];
+        Arc::new(run)
+    }
+
+    #[test]
+    fn runs_are_bounded_by_count_and_by_bytes() {
+        let mut recent = Recent::default();
+        for n in 0..1_000 {
+            recent.push(&run(n, 10), true);
+        }
+        assert_eq!((recent.len(), recent.contexts().len()), (RECORDS, CONTEXTS));
+        assert_eq!(recent.newest(1)[0].run_id, run(999, 10).run_id);
+        assert!(recent.find(run(0, 10).run_id).is_none());
+        for n in 1_000..1_010 {
+            recent.push(&run(n, 2 << 20), false);
+        }
+        assert!(recent.len() <= 4, "{}", recent.len());
+        assert_eq!(recent.contexts().len(), CONTEXTS);
+    }
+
+    #[test]
+    fn a_sample_is_spread_over_the_newest_hundred() {
+        let mut recent = Recent::default();
+        assert!(recent.sample(8).is_empty());
+        for n in 0..300 {
+            recent.push(&run(n, 1), true);
+        }
+        let sample = recent.sample(10);
+        assert_eq!(sample.len(), 10);
+        assert!(sample.iter().all(|x| x[1] >= 200.0));
+    }
+}

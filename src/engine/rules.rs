@@ -1,0 +1,125 @@
+//! What the engine does by itself: takes out arms that fail and lets them back, ends a mode that has
+//! expired, raises and clears alarms. Every change goes through the log like a person's, by the actor
+//! `rule`.
+
+use crate::domain::alarm::Severity;
+use crate::domain::clock::Timestamp;
+use crate::domain::command::{Actor, RouterCommand};
+use crate::domain::failure::FailureClass;
+use crate::domain::ids::ArmId;
+use crate::domain::record::RunRecord;
+use crate::domain::spec::{Lifecycle, Mode};
+
+use super::alarms::Notice;
+use super::health::Ejection;
+use super::owner::Owner;
+
+impl Owner {
+    /// Takes out arms that this run shows to be failing, but for the last one that could answer.
+    pub(super) fn review_health(&mut self, record: &RunRecord) {
+        let signals = self.folds.signals.summary();
+        let in_a_row = |arm: &ArmId| signals.get(arm).map_or(0, |signal| signal.consecutive_failures);
+        for ejection in self.folds.health.judge(record, in_a_row, self.shared.now()) {
+            self.eject(ejection);
+        }
+    }
+
+    /// Takes out arms that have no adapter.
+    pub(super) fn eject_unavailable(&mut self) {
+        let until = self.shared.now().plus(self.folds.health.rules().configuration);
+        let unavailable: Vec<(ArmId, String)> =
+            self.folds.unavailable.iter().map(|(arm, reason)| (arm.clone(), reason.clone())).collect();
+        for (arm, reason) in unavailable {
+            let reason = format!("{}: {reason}", FailureClass::Configuration);
+            self.eject(Ejection { arm, until, reason });
+        }
+    }
+
+    /// Lets arms back that were out for a setting and have an adapter now: the restart may have mended it.
+    pub(super) fn reinstate_mended(&mut self) {
+        let prefix = format!("{}: ", FailureClass::Configuration);
+        let is_mended = |arm: &ArmId| !self.folds.unavailable.contains_key(arm);
+        let ejected = self.folds.state.arms().filter(|arm| arm.lifecycle == Lifecycle::Ejected);
+        let mended: Vec<ArmId> = ejected
+            .filter(|arm| arm.reason.is_some_and(|reason| reason.starts_with(&prefix)) && is_mended(&arm.spec.name))
+            .map(|arm| arm.spec.name.clone())
+            .collect();
+        for arm in mended {
+            self.by_rule("restart", RouterCommand::Reinstate { arm });
+        }
+    }
+
+    /// What time asks for.
+    pub(super) fn rules(&mut self) {
+        let now = self.shared.now();
+        if self.folds.state.mode_expired(now) {
+            self.by_rule("expiry", RouterCommand::SetMode { mode: Mode::default() });
+        }
+        for arm in self.due_back(now) {
+            self.by_rule("health", RouterCommand::Reinstate { arm });
+        }
+        self.is_dirty |= self.review_alarms(now) || self.folds.stats.moves_by_itself(now);
+    }
+
+    /// Raises and clears what follows from the state; whether anything changed.
+    pub(super) fn review_alarms(&mut self, now: Timestamp) -> bool {
+        let mut is_changed = self.review_ejected(now);
+        let store = self.ledger.is_degraded().then(|| {
+            let status = self.ledger.status();
+            let message = status.notice.unwrap_or_else(|| "commands are kept in memory only".to_owned());
+            Notice::new("store", Severity::Critical, message)
+        });
+        is_changed |= self.folds.alarms.set(now, "store", store);
+        let rules = self.folds.health.rules();
+        let (runs, rate) = self.folds.stats.fallback_rate();
+        let rate = rate.map_or(0.0, crate::domain::ratio::Ratio::get);
+        let fallbacks = (runs >= rules.fallback_runs && rate > rules.fallback_rate).then(|| {
+            let percent = (rate * 100.0).round();
+            let message = format!("{percent} % of the last {runs} runs needed a fallback");
+            Notice::new("fallbacks", Severity::Warning, message).remedy("deactivate")
+        });
+        is_changed | self.folds.alarms.set(now, "fallbacks", fallbacks)
+    }
+
+    fn review_ejected(&mut self, now: Timestamp) -> bool {
+        let mut is_changed = false;
+        for arm in self.folds.state.arms() {
+            let notice = (arm.lifecycle == Lifecycle::Ejected).then(|| {
+                let until = arm.until.map_or_else(String::new, |until| format!(", back at {}", until.clock_text()));
+                let message = format!("{} is out{until}: {}", arm.spec.name, arm.reason.unwrap_or("failing"));
+                Notice::of_arm("ejected", &arm.spec.name, Severity::Warning, message).remedy("deactivate")
+            });
+            let subject = format!("ejected:{}", arm.spec.name);
+            is_changed |= self.folds.alarms.set(now, &subject, notice);
+        }
+        is_changed
+    }
+
+    /// Ejected arms whose time has come. An arm without an adapter is built again when it next fails.
+    fn due_back(&self, now: Timestamp) -> Vec<ArmId> {
+        let due = |until: Option<Timestamp>| until.is_none_or(|until| now >= until);
+        let ejected = self.folds.state.arms().filter(|arm| arm.lifecycle == Lifecycle::Ejected && due(arm.until));
+        ejected.map(|arm| arm.spec.name.clone()).collect()
+    }
+
+    fn eject(&mut self, ejection: Ejection) {
+        let Ejection { arm, until, reason } = ejection;
+        let open: Vec<ArmId> = self.open_arms();
+        if open.contains(&arm) && open.len() > 1 {
+            self.by_rule("health", RouterCommand::Eject { arm, until, reason });
+        }
+    }
+
+    /// Arms that may be selected, whatever is pinned.
+    fn open_arms(&self) -> Vec<ArmId> {
+        let open = self.folds.state.arms().filter(|arm| arm.lifecycle.is_candidate());
+        open.map(|arm| arm.spec.name.clone()).collect()
+    }
+
+    pub(super) fn by_rule(&mut self, rule: &str, command: RouterCommand) {
+        let id = self.own_id();
+        if let Err(rejection) = self.execute(id, Actor::Rule(rule.to_owned()), command) {
+            tracing::warn!(rule, %rejection, "a rule's command was refused");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Runs in tasks of their own. A run reads what was published when it began, and ends with the owner
+//! having its record: only then does its stream say `Finished`. Dropping the stream cancels the run. A
+//! panic in a run is a failed run, with a record like any other.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures_util::FutureExt;
+use tokio::sync::mpsc;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::domain::BoxFuture;
+use crate::domain::chat::ChatRequest;
+use crate::domain::clock::Timestamp;
+use crate::domain::engine::{EngineError, RunRequest, RunStream};
+use crate::domain::event::RunEvent;
+use crate::domain::ids::RunId;
+use crate::domain::record::{ContextRecord, Gate, GateDecision, Origin, RunOutcome, RunRecord, Timings};
+use crate::domain::spec::Strategy;
+use crate::race::{EventSink, RunInput, RunReport};
+
+use super::actions::refused;
+use super::message::{Finished, Message};
+use super::shared::{Place, Shared};
+
+/// Starts a run.
+///
+/// # Errors
+/// [`EngineError::Refused`] for a prompt that cannot be run or where no arm could be asked,
+/// [`EngineError::Busy`], [`EngineError::Stopped`].
+pub(super) fn submit(shared: &Arc<Shared>, request: RunRequest) -> Result<Box<dyn RunStream>, EngineError> {
+    let RunRequest { request, origin } = request;
+    shared.race.check(&request).map_err(|fault| refused(fault.to_string()))?;
+    let knowledge = shared.knowledge.load_full();
+    if knowledge.state.candidates().is_empty() {
+        return Err(refused("no arm can be asked: add one, or bring one back (`state reactivate`)"));
+    }
+    let place = shared.take_place()?;
+    let seed = mixed(shared.seed, shared.started.fetch_add(1, Ordering::SeqCst));
+    let run = RunId::new(shared.now(), seed);
+    let input = RunInput { id: run, request, origin, seed, knowledge, strategy: shared.strategy };
+    let (sender, events) = mpsc::channel(shared.limits.event_buffer.max(1));
+    let cancel = shared.tokens.cancel.child_token();
+    shared.tasks.spawn(conduct(Arc::clone(shared), place, input, EventSink::to(sender), cancel.clone()));
+    Ok(Box::new(LocalStream { run, events, _cancel_on_drop: cancel.drop_guard() }))
+}
+
+/// A seed for run number `count`, with all its bits mixed (`SplitMix64`, Steele et al. 2014): different
+/// for different numbers.
+fn mixed(seed: u64, count: u64) -> u64 {
+    let mut z = seed.wrapping_add(count.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+async fn conduct(shared: Arc<Shared>, place: Place, input: RunInput, events: EventSink, cancel: CancellationToken) {
+    let run = input.id;
+    let abort = shared.tokens.abort.clone();
+    tokio::select! {
+        biased;
+        () = abort.cancelled() => tracing::warn!(%run, "a run was dropped"),
+        () = run_and_record(&shared, place, input, events, cancel) => {}
+    }
+}
+
+async fn run_and_record(
+    shared: &Arc<Shared>,
+    place: Place,
+    input: RunInput,
+    events: EventSink,
+    cancel: CancellationToken,
+) {
+    let remains = Remains::of(&input, shared.now());
+    let race = AssertUnwindSafe(shared.race.run(input, &events, &cancel)).catch_unwind();
+    let RunReport { record, observation, clamped } =
+        Box::pin(race).await.unwrap_or_else(|panic| remains.report(&panic, shared));
+    let record = Arc::new(record);
+    let told = Arc::clone(&record);
+    // An owner that has gone takes no record; the reader gets it all the same.
+    let report = Finished { record: told, observation, clamped };
+    let _ = shared.ask(|recorded| Message::Finished { report, recorded }).await;
+    drop(place);
+    let _ = events.send(|| RunEvent::Finished { record }).await;
+}
+
+/// What is left of a run that panicked.
+struct Remains {
+    run: RunId,
+    at: Timestamp,
+    origin: Origin,
+    request: ChatRequest,
+    strategy: Strategy,
+}
+
+impl Remains {
+    fn of(input: &RunInput, at: Timestamp) -> Self {
+        Self { run: input.id, at, origin: input.origin, request: input.request.clone(), strategy: input.strategy }
+    }
+
+    fn report(self, panic: &(dyn std::any::Any + Send), shared: &Shared) -> RunReport {
+        let told = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        tracing::error!(run = %self.run, panic = told, "a run panicked");
+        let message = "a fault in banditop itself ended the run: see the log, and please report it".to_owned();
+        let total = shared.now().since(self.at).as_secs_f64();
+        let record = RunRecord {
+            run_id: self.run,
+            at: self.at,
+            origin: self.origin,
+            request: self.request,
+            strategy: self.strategy,
+            gate: Gate { decision: GateDecision::Bandit, reason: "the run did not get that far".to_owned() },
+            context: ContextRecord::default(),
+            arms: Vec::new(),
+            previews: Vec::new(),
+            verdict: None,
+            order: Vec::new(),
+            attempts: Vec::new(),
+            rewards: BTreeMap::new(),
+            winner: None,
+            answer: None,
+            fallbacks: 0,
+            cost_usd: 0.0,
+            timings_s: Timings { total, ..Timings::default() },
+            outcome: RunOutcome::Failed { message },
+            rating: None,
+        };
+        RunReport { record, observation: None, clamped: 0 }
+    }
+}
+
+/// A run as it goes, in this process.
+struct LocalStream {
+    run: RunId,
+    events: mpsc::Receiver<RunEvent>,
+    _cancel_on_drop: DropGuard,
+}
+
+impl RunStream for LocalStream {
+    fn run(&self) -> RunId {
+        self.run
+    }
+
+    fn next(&mut self) -> BoxFuture<'_, Option<RunEvent>> {
+        Box::pin(self.events.recv())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_two_runs_of_a_seed_share_theirs() {
+        let seeds: BTreeSet<u64> = (0..10_000).map(|n| mixed(7, n)).collect();
+        assert_eq!(seeds.len(), 10_000);
+        assert_eq!(mixed(7, 3), mixed(7, 3));
+        assert_ne!(mixed(7, 3), mixed(8, 3));
+    }
+}

@@ -1,0 +1,228 @@
+//! What the engine starts from: the newest stored snapshot, the log after it, and the newest run records
+//! for everything that is folded beside the router's state. A state that was learned under another
+//! feature schema is kept under its own key and never read; the engine then starts fresh and says so.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crate::bandit::{RouterConfig, RouterState, StateFault, exclusions, refold};
+use crate::domain::alarm::Severity;
+use crate::domain::command::{Actor, LogEntry, RouterCommand};
+use crate::domain::ids::{CommandId, Sequence};
+use crate::domain::record::RunRecord;
+use crate::domain::spec::ConfigFacts;
+use crate::domain::store::{StoreError, StoredSnapshot, StoredState};
+use crate::race::SignalFold;
+
+use super::alarms::{Alarms, Notice};
+use super::facts::reconcile;
+use super::folds::{Folds, SHOWN, blank, split, summary};
+use super::health::Health;
+use super::history::since;
+use super::idempotency::{REMEMBERED, RecentIds};
+use super::ledger::Ledger;
+use super::lifecycle::StartError;
+use super::owner::Owner;
+use super::parts::EngineParts;
+use super::recent::Recent;
+use super::stats::LiveStats;
+use super::transfer::kept_aside;
+
+/// The stored value that holds the configuration's facts of the last start.
+const FACTS: &str = "config.facts";
+/// Run records that are read to go on from a stored snapshot.
+const RUNS_AFTER_SNAPSHOT: usize = 1_000;
+/// Run records that are read where the figures of a snapshot are missing.
+const RUNS_WITHOUT: usize = 2_000;
+/// Of these, the newest are what the health of arms is known from.
+const RUNS_FOR_SIGNALS: usize = 400;
+
+/// What was stored, folded.
+pub(super) struct Loaded {
+    pub folds: Folds,
+    pub recent: Recent,
+    pub ledger: Ledger,
+    /// What is still to be done when the owner stands.
+    pub rest: Rest,
+}
+
+/// See above.
+pub(super) struct Rest {
+    facts_then: Option<ConfigFacts>,
+    facts_now: ConfigFacts,
+    /// A state that could not be read, to be stored under its own key.
+    kept: Vec<(String, Vec<u8>)>,
+    notices: Vec<Notice>,
+}
+
+struct Folded {
+    state: RouterState,
+    end: Sequence,
+    stats: Option<LiveStats>,
+    tail: Vec<LogEntry>,
+}
+
+/// Reads everything that is stored.
+///
+/// # Errors
+/// [`StartError`] where the store cannot be read, or its state was written by a newer program.
+pub(super) async fn load(parts: &EngineParts) -> Result<Loaded, StartError> {
+    let ledger = Ledger::new(Arc::clone(&parts.store));
+    let mut rest =
+        Rest { facts_then: facts(parts).await?, facts_now: parts.facts.clone(), kept: Vec::new(), notices: Vec::new() };
+    let stored = parts.store.load().await?;
+    let Folded { state, end, stats, tail } = fold(&ledger, stored, &parts.router_config, &mut rest).await?;
+    let wanted = if stats.is_some() { RUNS_AFTER_SNAPSHOT } else { RUNS_WITHOUT };
+    let runs = parts.store.runs(wanted).await?;
+    let config = &parts.race.parts().config;
+    let mut folds = Folds {
+        state,
+        end,
+        stats: stats.unwrap_or_default(),
+        signals: SignalFold::new(config.preview_tokens),
+        alarms: Alarms::default(),
+        health: Health::new(parts.health.clone()),
+        ids: RecentIds::default(),
+        journal: VecDeque::new(),
+        summaries: VecDeque::new(),
+        equipped: BTreeSet::new(),
+        unavailable: BTreeMap::new(),
+    };
+    for entry in &tail {
+        if !matches!(entry.command, RouterCommand::Observe(_)) {
+            folds.ids.insert(entry.id, entry.sequence);
+        }
+    }
+    for line in parts.store.journal(REMEMBERED).await?.into_iter().rev() {
+        folds.note(&line);
+    }
+    let recent = remember(runs, &mut folds, &parts.router_config);
+    Ok(Loaded { folds, recent, ledger, rest })
+}
+
+async fn facts(parts: &EngineParts) -> Result<Option<ConfigFacts>, StoreError> {
+    let bytes = parts.store.value(FACTS).await?;
+    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+}
+
+async fn fold(
+    ledger: &Ledger,
+    stored: StoredState,
+    config: &RouterConfig,
+    rest: &mut Rest,
+) -> Result<Folded, StartError> {
+    let StoredState { snapshot, tail } = stored;
+    let end = tail.last().map_or(0, |entry| entry.sequence).max(snapshot.as_ref().map_or(0, |s| s.sequence));
+    let (base, stats) = match snapshot {
+        None => (blank(config), None),
+        Some(snapshot) => {
+            let (snapshot, stats) = split(snapshot);
+            match RouterState::from_snapshot(&snapshot, config) {
+                Ok(base) => (base, stats),
+                Err(fault @ StateFault::Newer { .. }) => return Err(StartError::State(fault)),
+                Err(fault) => {
+                    rest.set_aside(&snapshot, &fault);
+                    // What the log says is about the state that was set aside.
+                    return Ok(Folded { state: blank(config), end, stats, tail: Vec::new() });
+                }
+            }
+        }
+    };
+    let (base, tail) = before_undone(ledger, base, tail, config, rest).await;
+    let folded = refold(&base, &tail, &exclusions(&tail));
+    Ok(Folded { state: folded, end, stats, tail })
+}
+
+/// An undo is stored with a snapshot; where that one was lost, its target may be in the older snapshot,
+/// and a still older one is needed.
+async fn before_undone(
+    ledger: &Ledger,
+    mut base: RouterState,
+    mut tail: Vec<LogEntry>,
+    config: &RouterConfig,
+    rest: &mut Rest,
+) -> (RouterState, Vec<LogEntry>) {
+    let end = tail.last().map_or(0, |entry| entry.sequence);
+    while let Some(first) = exclusions(&tail).first().copied().filter(|first| *first <= base.sequence()) {
+        match since(ledger, config, first, end).await {
+            Ok((older, entries)) => (base, tail) = (older, entries),
+            Err(reason) => {
+                let message = format!("an undo could not be applied again: {reason}");
+                rest.notices.push(Notice::new("state", Severity::Warning, message));
+                break;
+            }
+        }
+    }
+    (base, tail)
+}
+
+impl Rest {
+    fn set_aside(&mut self, snapshot: &StoredSnapshot, fault: &StateFault) {
+        let (key, values) = kept_aside(snapshot);
+        tracing::error!(%fault, key, "starting from priors; the stored state is kept");
+        let message = format!("{fault}; it is kept as `{key}`, and learning starts afresh");
+        self.notices.push(Notice::new("features", Severity::Critical, message));
+        self.kept = values;
+    }
+}
+
+/// Folds run records, given newest first.
+fn remember(runs: Vec<RunRecord>, folds: &mut Folds, config: &RouterConfig) -> Recent {
+    let mut recent = Recent::default();
+    let count = runs.len();
+    for (n, record) in runs.into_iter().rev().map(Arc::new).enumerate() {
+        folds.stats.absorb(&record);
+        if n + RUNS_FOR_SIGNALS >= count {
+            folds.signals.absorb(&record);
+        }
+        if n + SHOWN >= count {
+            folds.summaries.push_front(summary(&record));
+        }
+        let is_current = record.context.feature_version == config.feature_version && record.context.x.len() == config.d;
+        recent.push(&record, is_current);
+    }
+    recent
+}
+
+impl Owner {
+    /// Brings the pool in step with the configuration and the adapters, and stores what follows.
+    pub(super) async fn settle(&mut self, rest: Rest) {
+        let Rest { facts_then, facts_now, kept, notices } = rest;
+        let now = self.shared.now();
+        for notice in notices {
+            self.folds.alarms.raise(now, notice);
+        }
+        self.equip();
+        // A fresh pool knows nothing of what the configuration said before.
+        let is_fresh = self.folds.state.sequence() == 0;
+        let last = facts_then.as_ref().filter(|_| !is_fresh);
+        let pool: Vec<_> = self.folds.state.arms().map(|arm| (arm.spec.name.clone(), arm.lifecycle)).collect();
+        for command in reconcile(last, &facts_now, &pool) {
+            self.by_config(command);
+        }
+        self.reinstate_mended();
+        self.eject_unavailable();
+        if facts_then.as_ref() != Some(&facts_now)
+            && let Ok(bytes) = serde_json::to_vec(&facts_now)
+        {
+            self.pending.batch.values.push((FACTS.to_owned(), bytes));
+        }
+        self.pending.batch.values.extend(kept);
+        if !self.pending.batch.entries.is_empty() || !self.pending.batch.values.is_empty() {
+            self.pending.batch.snapshot = Some(self.folds.to_snapshot());
+            self.pending.sync = true;
+        }
+        self.commit().await;
+    }
+
+    fn by_config(&mut self, command: RouterCommand) {
+        let (name, id): (_, CommandId) = (command.name(), self.own_id());
+        match self.execute(id, Actor::Config, command) {
+            Ok(line) => self.follow(&line),
+            Err(rejection) => {
+                let message = format!("the configuration's `{name}` was not applied: {rejection}");
+                self.folds.alarms.raise(self.shared.now(), Notice::new("config", Severity::Warning, message));
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Scripted models: what an arm does is said by the test, and can change while it runs.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::domain::BoxFuture;
+use crate::domain::answer::{AnswerPart, AnswerStream, ChatModel, FinishReason, ModelCall, ModelFactory};
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::ids::ArmId;
+use crate::domain::money::Usage;
+use crate::domain::spec::ArmSpec;
+
+/// What an arm does when it is called.
+#[derive(Clone, Debug)]
+pub(crate) enum Script {
+    /// Answers with this text after so long.
+    Answer(&'static str, Duration),
+    /// Fails at once.
+    Fail(FailureClass),
+    /// Never says anything.
+    Hang,
+    /// Panics.
+    Panic,
+    /// Has no adapter, for this reason.
+    Unset(&'static str),
+}
+
+/// A factory of models that follow their scripts; an arm without one answers at once.
+#[derive(Default)]
+pub(crate) struct Stage {
+    scripts: Arc<Mutex<BTreeMap<ArmId, Script>>>,
+}
+
+impl Stage {
+    /// From the next call on, `arm` does this.
+    pub(crate) fn script(&self, arm: &str, script: Script) {
+        self.lock().insert(arm.into(), script);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ArmId, Script>> {
+        self.scripts.lock().unwrap()
+    }
+}
+
+impl ModelFactory for Stage {
+    fn build(&self, spec: &ArmSpec) -> Result<Arc<dyn ChatModel>, String> {
+        match self.lock().get(&spec.name) {
+            Some(Script::Unset(reason)) => Err((*reason).to_owned()),
+            _ => Ok(Arc::new(Actor { arm: spec.name.clone(), scripts: Arc::clone(&self.scripts) })),
+        }
+    }
+}
+
+struct Actor {
+    arm: ArmId,
+    scripts: Arc<Mutex<BTreeMap<ArmId, Script>>>,
+}
+
+impl ChatModel for Actor {
+    fn stream(&self, _call: ModelCall) -> BoxFuture<'_, Result<Box<dyn AnswerStream>, Failure>> {
+        let answer = Script::Answer("a plain answer of a few words", Duration::from_millis(10));
+        let script = self.scripts.lock().unwrap().get(&self.arm).cloned().unwrap_or(answer);
+        Box::pin(async move {
+            match script {
+                Script::Answer(text, after) => {
+                    sleep(after).await;
+                    Ok(Box::new(Lines::of(text)) as Box<dyn AnswerStream>)
+                }
+                Script::Fail(class) => Err(Failure::new(class, "scripted", "the script says so")),
+                Script::Hang | Script::Unset(_) => std::future::pending().await,
+                Script::Panic => panic!("the script says so"),
+            }
+        })
+    }
+}
+
+struct Lines(std::vec::IntoIter<AnswerPart>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        let usage = Usage { input_tokens: 10, output_tokens: 10, estimated: false };
+        let parts =
+            vec![AnswerPart::Text(text.to_owned()), AnswerPart::Finish(FinishReason::Stop), AnswerPart::Usage(usage)];
+        Self(parts.into_iter())
+    }
+}
+
+impl AnswerStream for Lines {
+    fn next(&mut self) -> BoxFuture<'_, Option<Result<AnswerPart, Failure>>> {
+        Box::pin(async move { self.0.next().map(Ok) })
+    }
+}

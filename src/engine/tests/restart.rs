@@ -1,0 +1,132 @@
+//! A restart goes on where it stopped; the configuration wins only where it was edited.
+
+use crate::domain::alarm::Severity;
+use crate::domain::command::{Actor, RouterCommand};
+use crate::domain::engine::JournalQuery;
+use crate::domain::snapshot::EngineSnapshot;
+use crate::domain::spec::Lifecycle;
+use crate::domain::terms::Weights;
+use crate::engine::testing::rig::{applied, ask, spec, until};
+use crate::engine::testing::{Rig, Script};
+
+/// What must be the same, bar the moment.
+fn essence(picture: &EngineSnapshot) -> EngineSnapshot {
+    let mut same = picture.clone();
+    same.revision = 0;
+    same.at = crate::domain::clock::Timestamp::default();
+    same.totals.runs_per_s = None;
+    same.series = std::sync::Arc::default();
+    for arm in &mut same.arms {
+        arm.reward_history.clear();
+    }
+    same
+}
+
+#[tokio::test(start_paused = true)]
+async fn means_shares_and_history_are_the_same() {
+    let rig = Rig::new(&["a", "b", "c"]);
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    for n in 0..30 {
+        ask(&handle, &format!("question {n} about something else")).await;
+        if n == 10 {
+            applied(&handle, RouterCommand::Decay { factor: 0.8, arms: vec![] }).await;
+            tokio::time::sleep(rig.limits.snapshot_every).await;
+        }
+    }
+    until(&handle, "all runs are shown", |picture| picture.totals.runs == 30).await;
+    let (before, digest) = (handle.snapshot(), engine.digest());
+    // As after a crash: no last snapshot, the log and the records are all there is.
+    drop(engine);
+    let again = rig.start().await;
+    let after = again.handle().snapshot();
+    assert_eq!(again.digest(), digest);
+    assert_eq!(essence(&after), essence(&before));
+    again.stop().await;
+    let third = rig.start().await;
+    assert_eq!(third.digest(), digest);
+    assert_eq!(essence(&third.handle().snapshot()), essence(&before));
+    assert_eq!(third.handle().runs(100).await.unwrap().len(), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_person_changed_beats_the_configuration_until_it_is_edited() {
+    let mut rig = Rig::new(&["a", "b", "c"]);
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    let by_hand = Weights::new([0.2, 0.8, 0.0, 0.0, 0.0, 0.0], 0.1).unwrap();
+    applied(&handle, RouterCommand::SetWeights { weights: by_hand }).await;
+    applied(&handle, RouterCommand::Deactivate { arms: vec!["b".into()] }).await;
+    applied(&handle, RouterCommand::AddArm { spec: spec("mine") }).await;
+    engine.stop().await;
+
+    let engine = rig.start().await;
+    let picture = engine.handle().snapshot();
+    assert_eq!(picture.weights, by_hand);
+    let states: Vec<_> = picture.arms.iter().map(|arm| (arm.arm.as_str(), arm.state)).collect();
+    let active = |name| (name, Lifecycle::Active);
+    assert_eq!(states, [active("a"), ("b", Lifecycle::Deactivated), active("c"), active("mine")]);
+    engine.stop().await;
+
+    rig.facts.weights = Weights::new([0.5, 0.5, 0.0, 0.0, 0.0, 0.0], 0.05).unwrap();
+    rig.facts.arms[0].enabled = false;
+    let engine = rig.start().await;
+    let picture = engine.handle().snapshot();
+    assert_eq!(picture.weights, rig.facts.weights);
+    assert_eq!(picture.arms[0].state, Lifecycle::Deactivated);
+    let journal = engine.handle().journal(JournalQuery { limit: 3 }).await.unwrap();
+    assert!(journal.iter().all(|line| line.actor == Actor::Config), "{journal:?}");
+    engine.stop().await;
+
+    rig.facts.arms[0].enabled = true;
+    let engine = rig.start().await;
+    assert_eq!(engine.handle().snapshot().arms[0].state, Lifecycle::Probation);
+    assert_eq!(engine.handle().snapshot().arms[1].state, Lifecycle::Deactivated);
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_features_start_afresh_and_keep_the_old_state() {
+    let mut rig = Rig::new(&["a", "b"]);
+    let engine = rig.start().await;
+    for n in 0..5 {
+        ask(&engine.handle(), &format!("question {n}")).await;
+    }
+    let old = engine.handle().snapshot();
+    engine.stop().await;
+    rig.length_threshold = 500;
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    let picture = handle.snapshot();
+    assert_ne!(picture.feature_version, old.feature_version);
+    assert!(picture.sequence > old.sequence, "the log goes on");
+    assert!(picture.arms.iter().all(|arm| arm.trials == 0 && arm.effective_n == 0.0));
+    assert_eq!(picture.totals.runs, 5, "what was counted is still true");
+    let alarm = picture.alarms.iter().find(|alarm| alarm.subject == "features").unwrap();
+    assert_eq!(alarm.severity, Severity::Critical);
+    assert!(rig.store.values().keys().any(|key| key.starts_with(&format!("kept:{}", old.feature_version))));
+    ask(&handle, "learning goes on").await;
+    let digest = engine.digest();
+    engine.stop().await;
+    let engine = rig.start().await;
+    assert_eq!(engine.digest(), digest);
+    assert!(engine.handle().snapshot().alarms.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_arm_without_a_key_waits_for_it() {
+    let rig = Rig::new(&["a", "b"]);
+    rig.stage.script("a", Script::Unset("arm `a`: the variable OPENAI_API_KEY is not set"));
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    let picture = handle.snapshot();
+    assert_eq!(picture.arms[0].state, Lifecycle::Ejected);
+    assert!(picture.arms[0].state_reason.as_ref().unwrap().contains("OPENAI_API_KEY"));
+    assert!(picture.alarms.iter().any(|alarm| alarm.message.contains("OPENAI_API_KEY")));
+    assert_eq!(ask(&handle, "who answers?").await.winner, Some("b".into()));
+    engine.stop().await;
+    rig.stage.script("a", Script::Answer("here I am", std::time::Duration::ZERO));
+    let engine = rig.start().await;
+    let picture = engine.handle().snapshot();
+    assert_eq!(picture.arms[0].state, Lifecycle::Active);
+    assert!(picture.alarms.is_empty(), "{:?}", picture.alarms);
+}

@@ -1,0 +1,163 @@
+//! Undo, redo, discard: exact, and refused with a reason where they cannot be.
+
+use std::time::Duration;
+
+use crate::domain::command::{JournalEntry, Observation, RouterCommand};
+use crate::domain::engine::JournalQuery;
+use crate::domain::spec::Lifecycle;
+use crate::domain::terms::Weights;
+use crate::engine::testing::Rig;
+use crate::engine::testing::rig::{applied, ask, rejected};
+
+fn decay(factor: f64) -> RouterCommand {
+    RouterCommand::Decay { factor, arms: vec![] }
+}
+
+/// The end of the log.
+fn newest(rig: &Rig) -> u64 {
+    rig.store.log().last().unwrap().sequence
+}
+
+/// What the newest run taught.
+fn observed(rig: &Rig) -> Option<Observation> {
+    match rig.store.log().pop()?.command {
+        RouterCommand::Observe(observation) => Some(observation),
+        _ => None,
+    }
+}
+
+/// Waits until a snapshot is due by time alone, and stored.
+async fn until_snapshot(rig: &Rig) {
+    tokio::time::sleep(rig.limits.snapshot_every + Duration::from_secs(2)).await;
+}
+
+async fn line(engine: &crate::engine::Engine, sequence: u64) -> JournalEntry {
+    let journal = engine.handle().journal(JournalQuery { limit: 100 }).await.unwrap();
+    journal.into_iter().find(|line| line.sequence == sequence).unwrap()
+}
+
+/// Two engines see the same runs; one also sees an action and its undo.
+#[tokio::test(start_paused = true)]
+async fn undoing_equals_never_having_done_it() {
+    let actions = [
+        decay(0.3),
+        RouterCommand::ResetArm { arm: "b".into() },
+        RouterCommand::Deactivate { arms: vec!["b".into()] },
+        RouterCommand::SetWeights { weights: Weights::new([0.1, 0.9, 0.0, 0.0, 0.0, 0.0], 0.0).unwrap() },
+    ];
+    for action in actions {
+        let (rig, other) = (Rig::new(&["a", "b", "c"]), Rig::new(&["a", "b", "c"]));
+        let (with, without) = (rig.start().await, other.start().await);
+        let mut done = None;
+        for n in 0..12 {
+            let prompt = format!("question number {n}");
+            let record = ask(&without.handle(), &prompt).await;
+            if n == 6 {
+                done = Some(applied(&with.handle(), action.clone()).await.sequence);
+            }
+            // The same observation reaches both, whoever was asked: what later runs taught stands as recorded.
+            with.teach(&record, observed(&other)).await;
+        }
+        assert_ne!(with.digest_with_pool(), without.digest_with_pool(), "{action:?}");
+        let undo = applied(&with.handle(), RouterCommand::Undo { target: done.unwrap() }).await;
+        assert_eq!(with.digest_with_pool(), without.digest_with_pool(), "{action:?}");
+        assert_eq!(line(&with, done.unwrap()).await.undone_by, Some(undo.sequence));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_can_be_undone_and_again() {
+    let rig = Rig::new(&["a", "b"]);
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    for n in 0..6 {
+        ask(&handle, &format!("question {n}")).await;
+    }
+    let plain = engine.digest();
+    let target = applied(&handle, decay(0.5)).await.sequence;
+    let decayed = engine.digest();
+    let first = applied(&handle, RouterCommand::Undo { target }).await.sequence;
+    assert_eq!(engine.digest(), plain);
+    let said = rejected(&handle, RouterCommand::Undo { target }).await;
+    assert!(said.contains("already undone"), "{said}");
+    let redo = applied(&handle, RouterCommand::Undo { target: first }).await.sequence;
+    assert_eq!(engine.digest(), decayed);
+    assert_eq!(line(&engine, target).await.undone_by, None);
+    applied(&handle, RouterCommand::Undo { target: redo }).await;
+    assert_eq!(engine.digest(), plain);
+    assert_eq!(line(&engine, target).await.undone_by, Some(first));
+    engine.stop().await;
+    assert_eq!(rig.start().await.digest(), plain);
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_undos_do_not_bring_each_other_back() {
+    let rig = Rig::new(&["a", "b"]);
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    for n in 0..4 {
+        ask(&handle, &format!("question {n}")).await;
+    }
+    let plain = engine.digest();
+    let first = applied(&handle, decay(0.5)).await.sequence;
+    until_snapshot(&rig).await;
+    let second = applied(&handle, decay(0.7)).await.sequence;
+    applied(&handle, RouterCommand::Undo { target: first }).await;
+    // The snapshot between the two has the first decay in it, which must stay out.
+    applied(&handle, RouterCommand::Undo { target: second }).await;
+    assert_eq!(engine.digest(), plain);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_discarded_interval_was_never_learned() {
+    let rig = Rig::new(&["a", "b"]);
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    for n in 0..4 {
+        ask(&handle, &format!("question {n}")).await;
+    }
+    let (good, from) = (engine.digest(), newest(&rig) + 1);
+    for n in 0..4 {
+        ask(&handle, &format!("poisoned {n}")).await;
+    }
+    let to = newest(&rig);
+    assert_ne!(engine.digest(), good);
+    let discard = applied(&handle, RouterCommand::Discard { from, to }).await.sequence;
+    assert_eq!(engine.digest(), good);
+    let poisoned = applied(&handle, RouterCommand::Undo { target: discard }).await;
+    assert_ne!(engine.digest(), good);
+    assert!(poisoned.sequence > discard);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_undone_says_why() {
+    let rig = Rig::new(&["a", "b"]);
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    let old = applied(&handle, decay(0.9)).await.sequence;
+    ask(&handle, "a question").await;
+    let run = newest(&rig);
+    let said = rejected(&handle, RouterCommand::Undo { target: run }).await;
+    assert!(said.contains("no operator action"), "{said}");
+    until_snapshot(&rig).await;
+    rig.store.trim(run + 1);
+    let said = rejected(&handle, RouterCommand::Undo { target: old }).await;
+    assert!(said.contains("beyond the log"), "{said}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn removing_an_arm_can_be_undone_with_its_adapter() {
+    let rig = Rig::new(&["a", "b"]);
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    ask(&handle, "a question").await;
+    let before = engine.digest_with_pool();
+    let removed = applied(&handle, RouterCommand::RemoveArm { arm: "a".into() }).await.sequence;
+    assert_eq!(ask(&handle, "who is left?").await.winner, Some("b".into()));
+    applied(&handle, RouterCommand::Undo { target: removed }).await;
+    assert_ne!(engine.digest_with_pool(), before, "the run in between is kept");
+    applied(&handle, RouterCommand::Deactivate { arms: vec!["b".into()] }).await;
+    assert_eq!(ask(&handle, "who now?").await.winner, Some("a".into()));
+    let states: Vec<Lifecycle> = handle.snapshot().arms.iter().map(|arm| arm.state).collect();
+    assert_eq!(states.len(), 2);
+}

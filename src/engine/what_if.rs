@@ -1,0 +1,58 @@
+//! What a command would do: the same prediction over the newest contexts, for the state as it is and as
+//! it would be. On a worker thread, over copies; nothing changes.
+
+use std::sync::Arc;
+
+use crate::bandit::{self, RouterState};
+use crate::domain::clock::Timestamp;
+use crate::domain::command::{Actor, LogEntry, RouterCommand};
+use crate::domain::engine::{EngineError, WhatIf};
+use crate::domain::ids::{ArmId, CommandId};
+use crate::domain::spec::Strategy;
+
+use super::actions::refused;
+use super::message::Message;
+use super::shared::Shared;
+
+/// See above.
+///
+/// # Errors
+/// [`EngineError::Refused`] where the command would be rejected, [`EngineError::Stopped`].
+pub(super) async fn what_if(shared: &Arc<Shared>, command: RouterCommand) -> Result<WhatIf, EngineError> {
+    let knowledge = shared.knowledge.load_full();
+    let command = knowledge.state.prepare(command).map_err(|rejection| refused(rejection.to_string()))?;
+    let then = match &command {
+        RouterCommand::Undo { .. } | RouterCommand::Discard { .. } => {
+            let asked = command.clone();
+            shared.ask(|reply| Message::Rewound { command: asked, reply }).await?.map_err(refused)?
+        }
+        RouterCommand::Observe(_) | RouterCommand::Amend { .. } | RouterCommand::Import { .. } => {
+            return Err(refused("there is no forecast of what a run or an import would do"));
+        }
+        _ => applied(&knowledge.state, command),
+    };
+    let contexts: Vec<Vec<f64>> = shared.recent().contexts().iter().map(|x| x.to_vec()).collect();
+    let configured = shared.strategy;
+    let k = shared.race.parts().config.k;
+    let forecast = move || {
+        let strategy = then.mode().strategy.unwrap_or(configured);
+        let k = if strategy == Strategy::Race { k } else { 1 };
+        let p95 = |arm: &ArmId| knowledge.signals.p95(arm);
+        bandit::what_if(&knowledge.state, &then, &contexts, k, &p95)
+    };
+    shared.tasks.spawn_blocking(forecast).await.map_err(|_| EngineError::Stopped)
+}
+
+/// A copy one step further.
+fn applied(state: &RouterState, command: RouterCommand) -> RouterState {
+    let mut then = state.clone();
+    let at = Timestamp::default();
+    then.apply(&LogEntry {
+        sequence: state.sequence() + 1,
+        id: CommandId::new(at, 0),
+        actor: Actor::Rule("what-if".to_owned()),
+        at,
+        command,
+    });
+    then
+}
