@@ -1,12 +1,13 @@
-//! Where a run says what it does: a bounded queue to one reader, or nobody. Sending waits for a slow
-//! reader, so nothing piles up and nothing is lost; how long it waited is told, so that a slow reader
-//! makes no arm look slow. A reader that went away, or that does not read for [`PATIENCE`], cancels the run.
+//! Where a run says what it does: a bounded queue to one reader, or nobody. Nothing piles up and nothing is
+//! lost: text waits beside its stream (see `outlet.rs`), everything else waits for room. A reader that went
+//! away, or that makes no room for [`PATIENCE`], cancels the run.
 
 use std::future::pending;
 use std::time::Duration;
 
-use tokio::sync::mpsc::Sender;
-use tokio::time::{Instant, timeout};
+use tokio::select;
+use tokio::sync::mpsc::{Permit, Sender};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::RunEvent;
@@ -44,24 +45,39 @@ impl EventSink {
         self.reader.is_some()
     }
 
-    /// Sends what `event` makes, where anybody reads; the time that it had to wait for the reader.
+    /// Sends what `event` makes, where anybody reads, as soon as there is room.
     ///
     /// # Errors
-    /// [`Gone`] where the reader went away or took nothing for half a minute.
-    pub async fn send(&self, event: impl FnOnce() -> RunEvent) -> Result<Duration, Gone> {
-        let Some(reader) = &self.reader else { return Ok(Duration::ZERO) };
-        // The common case needs no timer: there is room.
-        let event = match reader.try_reserve() {
-            Ok(permit) => {
-                permit.send(event());
-                return Ok(Duration::ZERO);
+    /// [`Gone`] where the reader went away or made no room for half a minute.
+    pub async fn send(&self, event: impl FnOnce() -> RunEvent) -> Result<(), Gone> {
+        let Some(reader) = &self.reader else { return Ok(()) };
+        // The common case needs no timer.
+        if let Some(room) = self.try_room() {
+            room.send(event());
+            return Ok(());
+        }
+        match timeout(PATIENCE, reader.reserve()).await {
+            Ok(Ok(room)) => {
+                room.send(event());
+                Ok(())
             }
-            Err(_) => event(),
-        };
-        let waiting_since = Instant::now();
-        match timeout(PATIENCE, reader.send(event)).await {
-            Ok(Ok(())) => Ok(waiting_since.elapsed()),
             Ok(Err(_)) | Err(_) => Err(Gone),
+        }
+    }
+
+    /// Room for one event, where there is some at once.
+    pub(crate) fn try_room(&self) -> Option<Permit<'_, RunEvent>> {
+        self.reader.as_ref()?.try_reserve().ok()
+    }
+
+    /// Resolves when there is room for an event; never where nobody reads (any more).
+    pub(crate) async fn room(&self) -> Permit<'_, RunEvent> {
+        match &self.reader {
+            Some(reader) => match reader.reserve().await {
+                Ok(room) => room,
+                Err(_) => pending().await,
+            },
+            None => pending().await,
         }
     }
 
@@ -84,12 +100,13 @@ pub(crate) struct Wire<'a> {
 }
 
 impl Wire<'_> {
-    /// Sends, and stops the run where nobody reads any more; the time it had to wait for the reader.
-    pub(crate) async fn say(&self, event: impl FnOnce() -> RunEvent) -> Duration {
-        self.events.send(event).await.unwrap_or_else(|Gone| {
-            self.stop.cancel();
-            Duration::ZERO
-        })
+    /// Sends, and stops the run where nobody reads any more. A run that is stopped waits for nobody.
+    pub(crate) async fn say(&self, event: impl FnOnce() -> RunEvent) {
+        select! {
+            biased;
+            sent = self.events.send(event) => if sent.is_err() { self.stop.cancel() },
+            () = self.stop.cancelled() => {}
+        }
     }
 }
 
@@ -103,16 +120,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn waiting_for_a_slow_reader_is_told() {
+    async fn a_slow_reader_is_waited_for() {
         let (sender, mut reader) = tokio::sync::mpsc::channel(1);
         let sink = EventSink::to(sender);
-        assert_eq!(sink.send(event).await, Ok(Duration::ZERO));
+        assert_eq!(sink.send(event).await, Ok(()));
         let slow = async {
             tokio::time::sleep(Duration::from_secs(3)).await;
             reader.recv().await
         };
-        let (waited, _) = tokio::join!(sink.send(event), slow);
-        assert_eq!(waited, Ok(Duration::from_secs(3)));
+        let (sent, _) = tokio::join!(sink.send(event), slow);
+        assert_eq!(sent, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
@@ -129,6 +146,6 @@ mod tests {
     #[tokio::test]
     async fn without_a_reader_no_event_is_made() {
         let made = || unreachable!("an event for nobody");
-        assert_eq!(EventSink::none().send(made).await, Ok(Duration::ZERO));
+        assert_eq!(EventSink::none().send(made).await, Ok(()));
     }
 }

@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
-use super::call::{CallReport, Lane, Limits, read};
+use super::call::{CallReport, Limits, read};
 use super::config::RaceConfig;
 use super::events::Wire;
 use super::models::ModelRegistry;
+use super::outlet::Lane;
 use crate::domain::answer::ModelCall;
 use crate::domain::chat::ChatRequest;
 use crate::domain::event::RunEvent;

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use fastrand::Rng;
 use tokio::time::Instant;
 
-use super::call::{CallReport, Lane, Limits, read};
+use super::call::{CallReport, Limits, read};
 use super::config::RaceConfig;
 use super::events::Wire;
 use super::local_judge;
 use super::models::ModelRegistry;
+use super::outlet::Lane;
 use super::verdict::read_verdict;
 use crate::domain::answer::{ChatModel, ModelCall};
 use crate::domain::chat::{ChatRequest, Message};

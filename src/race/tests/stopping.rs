@@ -81,6 +81,36 @@ async fn a_reader_that_leaves_cancels_the_run() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_is_cancelled_waits_for_no_reader() {
+    let words: Vec<Step> = (0..50).map(|_| text("word ")).chain([Step::Hang]).collect();
+    let a = Scripted::new([words]);
+    let pool = Pool::new().arm("a", &a);
+    let (sender, receiver) = tokio::sync::mpsc::channel(1);
+    let (sink, race, cancel) = (EventSink::to(sender), pool.race(), CancellationToken::new());
+    let stands_still = async {
+        after(1_000).await;
+        cancel.cancel();
+    };
+    let started = Instant::now();
+    let (report, ()) = tokio::join!(race.run(pool.input("hello"), &sink, &cancel), stands_still);
+    assert_eq!(started.elapsed(), Duration::from_secs(1));
+    assert_eq!(report.record.outcome, RunOutcome::Cancelled);
+    drop(receiver);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_stands_still_ends_the_run_in_bounded_time() {
+    let answer = answer(10, "whole");
+    let pool = Pool::new().arm("a", &Scripted::new([answer]));
+    let (sender, _receiver) = tokio::sync::mpsc::channel(1);
+    let (sink, race, cancel) = (EventSink::to(sender), pool.race(), CancellationToken::new());
+    let started = Instant::now();
+    let report = race.run(pool.input("hello"), &sink, &cancel).await;
+    assert!(started.elapsed() <= Duration::from_secs(61), "{:?}", started.elapsed());
+    assert_eq!(report.record.outcome, RunOutcome::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_that_was_cancelled_before_it_started_calls_nobody() {
     let a = Scripted::new([answer(1, "a")]);
     let pool = Pool::new().arm("a", &a).arm("b", &a);

@@ -132,29 +132,60 @@ async fn control_characters_reach_the_model_as_they_are() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_reader_makes_no_arm_look_slow() {
-    let words: Vec<Step> = (0..10).map(|_| text("word ")).chain([finish(FinishReason::Stop)]).collect();
-    let pool = Pool::new().arm("a", &Scripted::new([words]));
+async fn a_slow_reader_makes_no_arm_look_slow_and_misses_nothing() {
+    let said: String = (0..100).map(|i| i.to_string() + " ").collect();
+    let words = said.split_inclusive(' ').flat_map(|word| [Step::Wait(10), text(word)]);
+    let model = Scripted::new([words.chain([finish(FinishReason::Stop)]).collect::<Vec<_>>()]);
+    let pool = Pool::new().arm("a", &model);
     let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
-    let sink = EventSink::to(sender);
-    let race = pool.race();
-    let cancel = tokio_util::sync::CancellationToken::new();
-    let reader = async {
-        while receiver.recv().await.is_some() {
+    let (sink, race, cancel) = (EventSink::to(sender), pool.race(), tokio_util::sync::CancellationToken::new());
+    let racing = async {
+        let report = race.run(pool.input("hello"), &sink, &cancel).await;
+        drop(sink);
+        report
+    };
+    let reading = async {
+        let mut heard = String::new();
+        while let Some(event) = receiver.recv().await {
+            if let RunEvent::AnswerText { text, .. } = event {
+                heard.push_str(&text);
+            }
             tokio::time::sleep(Duration::from_secs(2)).await;
         }
+        heard
     };
-    let (report, ()) = tokio::join!(
-        async {
-            let report = race.run(pool.input("hello"), &sink, &cancel).await;
-            drop(sink);
-            report
-        },
-        reader
-    );
+    let (report, heard) = tokio::join!(racing, reading);
     assert_eq!(report.record.outcome, RunOutcome::Served);
-    assert!(report.record.attempts[0].latency_s < 0.1, "{}", report.record.attempts[0].latency_s);
-    assert!(report.record.timings_s.total > 10.0);
+    assert!(report.record.attempts[0].latency_s < 1.1, "{}", report.record.attempts[0].latency_s);
+    assert_eq!(heard, said);
+    assert_eq!(report.record.answer, Some(said));
+}
+
+#[tokio::test(start_paused = true)]
+async fn text_that_waited_for_the_reader_is_sent_while_the_arm_thinks() {
+    let script = vec![text("one "), text("two "), text("three "), Step::Wait(5_000), finish(FinishReason::Stop)];
+    let pool = Pool::new().arm("a", &Scripted::new([script]));
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
+    let (sink, race, cancel) = (EventSink::to(sender), pool.race(), tokio_util::sync::CancellationToken::new());
+    let reading = async {
+        let mut heard = String::new();
+        while heard != "one two three " {
+            if let Some(RunEvent::AnswerText { text, .. }) = receiver.recv().await {
+                heard.push_str(&text);
+            }
+        }
+        let at = tokio::time::Instant::now();
+        while receiver.recv().await.is_some() {}
+        at
+    };
+    let started = tokio::time::Instant::now();
+    let racing = async {
+        let report = race.run(pool.input("hello"), &sink, &cancel).await;
+        drop(sink);
+        report
+    };
+    let (_, heard_at) = tokio::join!(racing, reading);
+    assert!(heard_at - started < Duration::from_millis(100));
 }
 
 #[tokio::test(start_paused = true)]

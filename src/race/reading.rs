@@ -1,0 +1,214 @@
+//! An answer while it comes: what has arrived, how long it took, what would be too late, and at its end
+//! what it amounts to. Time is measured here; nothing is awaited.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::call::{CallReport, Limits};
+use super::outlet::Outlet;
+use crate::domain::answer::{AnswerPart, FinishReason};
+use crate::domain::chat::ChatRequest;
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::money::{Usage, estimate_tokens};
+use crate::domain::text::cut;
+
+/// After its finish reason an answer is complete: its usage is waited for so long and no longer.
+const USAGE_GRACE: Duration = Duration::from_millis(500);
+/// With its usage in, too, only the end of the stream is waited for: a stream read to its end leaves a
+/// connection that can be used again.
+const END_GRACE: Duration = Duration::from_millis(50);
+
+/// An answer while it comes.
+pub(crate) struct Reading {
+    limits: Limits,
+    started: Instant,
+    /// When the last part with content had been dealt with.
+    last_content: Option<Instant>,
+    first_text: Option<Duration>,
+    ended: Option<Duration>,
+    text: String,
+    chars: usize,
+    tool_calls: Vec<serde_json::Value>,
+    tool_bytes: usize,
+    reasoning_chars: usize,
+    finish: Option<FinishReason>,
+    is_full: bool,
+    usage: Option<Usage>,
+}
+
+impl Reading {
+    /// Nothing yet; the clock runs.
+    pub(crate) fn start(limits: Limits) -> Self {
+        Self {
+            limits,
+            started: Instant::now(),
+            last_content: None,
+            first_text: None,
+            ended: None,
+            text: String::new(),
+            chars: 0,
+            tool_calls: Vec::new(),
+            tool_bytes: 0,
+            reasoning_chars: 0,
+            finish: None,
+            is_full: false,
+            usage: None,
+        }
+    }
+
+    /// Takes the next part in.
+    pub(crate) fn take(&mut self, part: AnswerPart, outlet: &mut Outlet<'_>) {
+        match part {
+            AnswerPart::Text(text) if text.is_empty() || self.finish.is_some() => return,
+            AnswerPart::Reasoning(text) if text.is_empty() => return,
+            AnswerPart::Text(text) => self.take_text(&text, outlet),
+            AnswerPart::Reasoning(text) => self.reasoning_chars += text.chars().count(),
+            AnswerPart::ToolCall(piece) => {
+                self.first_text.get_or_insert(self.started.elapsed());
+                self.tool_bytes += piece.to_string().len();
+                self.tool_calls.push(piece);
+            }
+            AnswerPart::Finish(reason) => self.end(reason),
+            AnswerPart::Usage(usage) => {
+                self.usage = Some(usage);
+                return;
+            }
+        }
+        self.last_content = Some(Instant::now());
+        if self.finish.is_none() && self.text.len().max(self.tool_bytes) >= self.limits.max_bytes {
+            self.is_full = true;
+            self.end(FinishReason::Length);
+        }
+    }
+
+    fn take_text(&mut self, text: &str, outlet: &mut Outlet<'_>) {
+        let elapsed = self.started.elapsed();
+        self.first_text.get_or_insert(elapsed);
+        let (piece, was_cut) = cut(text, self.limits.max_bytes.saturating_sub(self.text.len()));
+        self.text.push_str(piece);
+        self.chars += piece.chars().count();
+        if was_cut {
+            // At a character's border, which may lie before the bound.
+            self.limits.max_bytes = self.text.len();
+        }
+        outlet.push(piece, tokens_of(self.chars), elapsed);
+    }
+
+    fn end(&mut self, reason: FinishReason) {
+        self.finish.get_or_insert(reason);
+        self.ended.get_or_insert(self.started.elapsed());
+    }
+
+    /// Whether the content is complete; only usage may still come.
+    pub(crate) const fn is_complete(&self) -> bool {
+        self.finish.is_some()
+    }
+
+    /// Whether the bound is reached: nothing more is wanted.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// The next moment at which waiting is over, and what that would mean.
+    pub(crate) fn deadline(&self) -> (Instant, Late) {
+        let whole = self.started + self.limits.whole;
+        let (next, late) = match self.last_content {
+            None => (self.started + self.limits.first_token, Late::FirstToken),
+            Some(at) if self.finish.is_some() && self.usage.is_some() => (at + END_GRACE, Late::Whole),
+            Some(at) if self.finish.is_some() => (at + USAGE_GRACE, Late::Whole),
+            Some(at) => (at + self.limits.between_tokens, Late::Stall),
+        };
+        if whole <= next { (whole, Late::Whole) } else { (next, late) }
+    }
+
+    /// The failure that `reason` stands for.
+    pub(crate) fn late(&self, reason: Late) -> Failure {
+        reason.failure(&self.limits)
+    }
+
+    /// What came of it, with the failures that only show in the content.
+    pub(crate) fn report(mut self, request: &ChatRequest, failure: Option<Failure>) -> CallReport {
+        let failure = failure.or_else(|| self.content_failure(request));
+        if self.text.trim().is_empty() && !self.tool_calls.is_empty() {
+            self.text = serde_json::Value::Array(std::mem::take(&mut self.tool_calls)).to_string();
+        }
+        let latency = self.ended.unwrap_or_else(|| self.started.elapsed());
+        CallReport {
+            usage: self.usage(request, failure.as_ref()),
+            latency_s: latency.as_secs_f64(),
+            ttft_s: self.first_text.map(|d| d.as_secs_f64()),
+            failure,
+            text: self.text,
+        }
+    }
+
+    fn content_failure(&self, request: &ChatRequest) -> Option<Failure> {
+        if self.finish == Some(FinishReason::ContentFilter) {
+            return Some(content("content_filter", "a filter of the endpoint stopped the answer"));
+        }
+        if !self.text.trim().is_empty() {
+            return None;
+        }
+        if self.is_full && !self.tool_calls.is_empty() {
+            return Some(content("malformed", "its tool calls are longer than an answer may be"));
+        }
+        if !self.tool_calls.is_empty() {
+            let was_offered = !request.tools.is_empty();
+            let message = "the answer calls tools, and the request offers none";
+            return (!was_offered).then(|| content("tool_calls_only", message));
+        }
+        if self.reasoning_chars > 0 {
+            let message = "all tokens went into reasoning and none into an answer: allow more tokens for this arm";
+            return Some(content("reasoning_only", message));
+        }
+        Some(content("empty", "the arm answered nothing"))
+    }
+
+    /// Reported tokens, or an estimate. A call that failed before its first token is taken to have cost nothing.
+    fn usage(&self, request: &ChatRequest, failure: Option<&Failure>) -> Usage {
+        if let Some(usage) = self.usage {
+            return usage;
+        }
+        let answered = self.last_content.is_some();
+        if failure.is_some() && !answered {
+            return Usage { estimated: true, ..Usage::default() };
+        }
+        let input_tokens = request.messages.iter().map(|m| estimate_tokens(&m.text())).fold(0, u32::saturating_add);
+        let output_tokens = tokens_of(self.chars + self.reasoning_chars + self.tool_bytes);
+        Usage { input_tokens, output_tokens, estimated: true }
+    }
+}
+
+/// Tokens in so many characters, as [`estimate_tokens`] has it.
+fn tokens_of(chars: usize) -> u32 {
+    u32::try_from(chars.div_ceil(4)).unwrap_or(u32::MAX)
+}
+
+/// Which timer ran out.
+#[derive(Clone, Copy)]
+pub(crate) enum Late {
+    /// No content at all.
+    FirstToken,
+    /// No more content.
+    Stall,
+    /// The whole call takes too long.
+    Whole,
+}
+
+impl Late {
+    fn failure(self, limits: &Limits) -> Failure {
+        let (kind, message) = match self {
+            Self::FirstToken => ("first_token_timeout", format!("no token within {:?}", limits.first_token)),
+            Self::Stall => {
+                ("stall", format!("nothing came for {:?} in the middle of the answer", limits.between_tokens))
+            }
+            Self::Whole => ("phase_timeout", format!("not complete within {:?}", limits.whole)),
+        };
+        Failure::new(FailureClass::Transient, kind, message)
+    }
+}
+
+fn content(kind: &'static str, message: &str) -> Failure {
+    Failure::new(FailureClass::Content, kind, message)
+}
