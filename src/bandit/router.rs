@@ -89,7 +89,7 @@ impl Field {
             let Some(i) = state.find_near(id, hint) else { continue };
             let arm = &state.arms[i];
             let standing = arm.lens.standing(&arm.stats, &state.shared.prior, &probe);
-            let missing = f64::from(state.shared.config.first_tries) - arm.stats.judged_n();
+            let missing = f64::from(state.shared.config.first_tries) - arm.stats.tried_n();
             contenders.push(Contender {
                 quality: standing.quality,
                 variance: standing.quality_variance,

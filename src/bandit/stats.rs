@@ -171,9 +171,10 @@ impl ArmStatistics {
         self.judged.weight(prior, step).max(preview)
     }
 
-    /// Weight of the judged observations, without forgetting since the last.
-    pub(crate) fn judged_n(&self) -> f64 {
-        self.locate(Column::Quality).0.data_mean(0).1
+    /// Weight of the observations of the group that has most, without forgetting since the last. An arm that
+    /// only answers, and that nobody judges, is no longer unknown.
+    pub(crate) fn tried_n(&self) -> f64 {
+        [Column::Quality, Column::Latency, Column::Dollars].map(|c| self.data_mean(c).1).into_iter().fold(0.0, f64::max)
     }
 
     /// Sum and weight of the data of a column.

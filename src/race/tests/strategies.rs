@@ -52,6 +52,23 @@ async fn direct_streams_the_best_arm_at_once_and_the_others_step_in() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_arm_does_not_keep_all_direct_answers_because_nobody_judges_them() {
+    let known = taught(three(), &[("a", 0.2), ("b", 0.95), ("c", 0.5)], 200);
+    let mut pool = known
+        .arm("new", &Scripted::new([answer(10, "new")]))
+        .told(RouterCommand::SetExploration { alpha: Some(0.0), explore_share: None });
+    pool.strategy = Strategy::Direct;
+    let mut winners = Vec::new();
+    for _ in 0..10 {
+        let report = pool.run("hello").await.report;
+        winners.push(report.record.winner.unwrap());
+        pool = pool.told(RouterCommand::Observe(report.observation.unwrap()));
+    }
+    assert_eq!(winners[0].as_str(), "new", "it is tried first");
+    assert_eq!(winners[9].as_str(), "b", "{winners:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn baseline_answers_in_configured_order_whatever_was_learned() {
     let mut pool = taught(three(), &[("a", 0.1), ("b", 0.9), ("c", 0.5)], 50);
     pool.strategy = Strategy::Baseline;
