@@ -2,7 +2,9 @@
 #![allow(dead_code, reason = "each test binary uses its own part of this module")]
 
 pub(crate) mod data;
+pub(crate) mod engine_contract;
 pub(crate) mod fake_engine;
+pub(crate) mod scripted;
 pub(crate) mod source;
 
 use std::path::PathBuf;
