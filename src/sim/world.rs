@@ -253,3 +253,6 @@ fn token_ends(text: &str) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod learning;

@@ -5,9 +5,9 @@ use crate::domain::clock::{ManualClock, Timestamp};
 use crate::domain::judging::{Candidate, JudgeReply, JudgeTask};
 use axum::http::StatusCode;
 
-const ARMS: [&str; 6] = ["atlas-70b", "coder-32b", "scribe", "orbit", "swift-8b", "penny"];
+pub(super) const ARMS: [&str; 6] = ["atlas-70b", "coder-32b", "scribe", "orbit", "swift-8b", "penny"];
 
-fn suite() -> Vec<Prompt> {
+pub(super) fn suite() -> Vec<Prompt> {
     toml::from_str::<PromptSuite>(assets::PROMPTS).unwrap().prompts
 }
 
@@ -16,7 +16,7 @@ fn scenario(name: &str) -> ScenarioSpec {
 }
 
 /// A world without faults, so that every call has an answer.
-fn world(name: &str, seed: u64) -> (World, Arc<ManualClock>) {
+pub(super) fn world(name: &str, seed: u64) -> (World, Arc<ManualClock>) {
     let mut scenario = scenario(name);
     for model in &mut scenario.models {
         model.failures = super::super::scenario::FailureRates::default();
@@ -26,12 +26,12 @@ fn world(name: &str, seed: u64) -> (World, Arc<ManualClock>) {
     (World::new(scenario, &suite(), seed, clock.clone()), clock)
 }
 
-fn call(model: &str, prompt: &str, max_tokens: Option<u32>) -> ChatCall {
+pub(super) fn call(model: &str, prompt: &str, max_tokens: Option<u32>) -> ChatCall {
     let request = ChatRequest::from_prompt(prompt);
     ChatCall { request, model: model.to_owned(), stream: true, include_usage: true, max_tokens }
 }
 
-fn judged(world: &World, prompt: &str, previews: &[(&str, String)]) -> Vec<f64> {
+pub(super) fn judged(world: &World, prompt: &str, previews: &[(&str, String)]) -> Vec<f64> {
     let ids = ["A", "B", "C", "D", "E", "F"];
     let candidates =
         previews.iter().zip(ids).map(|((_, text), id)| Candidate { id: id.to_owned(), text: text.clone() }).collect();
