@@ -55,6 +55,21 @@ pub(super) enum Command {
     Man,
 }
 
+impl Command {
+    /// As it is typed.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Ask(_) => "ask",
+            Self::State(_) => "state",
+            Self::Features(_) => "features",
+            Self::Config { .. } => "config",
+            Self::Completions { .. } => "completions",
+            Self::Man => "man",
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct AskArgs {
     /// The prompt; `-` or nothing reads standard input

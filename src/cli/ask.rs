@@ -8,6 +8,7 @@ use super::context::Context;
 use super::failure::{CliError, Outcome};
 use super::output::{Output, say};
 use super::prompt;
+use super::session::Need;
 use crate::domain::chat::{ChatRequest, Message};
 use crate::domain::engine::{EngineHandle, RunRequest};
 use crate::domain::event::RunEvent;
@@ -20,7 +21,7 @@ pub(super) async fn run(context: &Context, args: AskArgs) -> Outcome {
     if let Some(system) = &args.system {
         request.messages.insert(0, Message::new("system", system));
     }
-    let session = context.open().await?;
+    let session = context.open(Need::Engine).await?;
     let asked = ask(session.engine(), request, args.json).await;
     let closed = session.close().await;
     asked.and(closed)

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use super::args::ConfigAction;
 use super::context::Context;
-use super::failure::Outcome;
+use super::failure::{CliError, Outcome};
 use super::output::Output;
-use crate::domain::spec::ArmSpec;
+use super::simulation::Simulation;
+use crate::domain::spec::{ArmSpec, Provider};
 use crate::settings::{JudgeSettings, Settings, key_table, template};
 
 /// `config template` and `config keys`, which need no configuration.
@@ -19,9 +20,27 @@ pub(super) fn document(action: ConfigAction) -> Option<Outcome> {
     Some(Output::new().line(text.trim_end()).map_err(Into::into))
 }
 
-/// `config check`: faults have ended the program before this; here is what is allowed but worth knowing.
+/// `config check`: faults of the file have ended the program before this; here are those that only show
+/// against the scenario, and what is allowed but worth knowing.
 pub(super) fn check(context: &Context) -> Outcome {
+    let simulation = Simulation::new(&context.settings().simulation, context.clock())?;
+    let unknown = unknown_models(context.settings(), &simulation.models());
+    if !unknown.is_empty() {
+        return Err(CliError::usage(format!("{}: {}", context.config_name(), unknown.join("; "))));
+    }
     Ok(Output::new().line(summary(context.config_name(), context.settings(), &is_set).trim_end())?)
+}
+
+/// Simulated arms (or a judge) whose model the scenario does not have.
+fn unknown_models(settings: &Settings, models: &[&str]) -> Vec<String> {
+    let judge = if let Some(JudgeSettings::Model(spec)) = &settings.judge { Some(spec) } else { None };
+    let endpoints = settings.arms.iter().filter(|arm| arm.enabled).chain(judge);
+    let simulated = endpoints.filter(|spec| spec.provider == Provider::Simulated);
+    let unknown = simulated.filter(|spec| !models.contains(&spec.model.as_str()));
+    let known = models.join(", ");
+    unknown
+        .map(|spec| format!("`{}`: expected a model of the scenario ({known}), found {:?}", spec.name, spec.model))
+        .collect()
 }
 
 fn summary(name: &str, settings: &Settings, is_set: &dyn Fn(&str) -> bool) -> String {

@@ -4,10 +4,11 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::args::Cli;
+use super::args::{Cli, Command};
+use super::config_command;
 use super::failure::{CliError, Outcome};
 use super::paths;
-use super::session::Session;
+use super::session::{Need, Session};
 use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::domain::command::{Actor, RouterCommand};
 use crate::domain::engine::CommandRequest;
@@ -19,6 +20,7 @@ pub(super) struct Context {
     settings: Settings,
     config_name: Arc<str>,
     clock: Arc<dyn Clock>,
+    command: &'static str,
 }
 
 impl Context {
@@ -34,7 +36,8 @@ impl Context {
         let sources = Sources { file, environment: environment.collect(), flags: cli.settings.0.clone() };
         let settings = load(&sources)
             .map_err(|faults| CliError::usage(faults).hint("`banditop config template` documents every key"))?;
-        Ok(Self { settings, config_name, clock: Arc::new(SystemClock::new()) })
+        let command = cli.command.as_ref().map_or("run", Command::name);
+        Ok(Self { settings, config_name, clock: Arc::new(SystemClock::new()), command })
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -62,8 +65,18 @@ impl Context {
     }
 
     /// An engine: one of this process, or the one of whoever holds the store.
-    pub(super) async fn open(&self) -> Outcome<Session> {
-        Session::open(self).await
+    pub(super) async fn open(&self, need: Need) -> Outcome<Session> {
+        Session::open(self, need).await
+    }
+
+    /// What this process is, for whoever finds the store held.
+    pub(super) fn command_name(&self) -> String {
+        format!("banditop {}", self.command)
+    }
+
+    /// Keys that are missing, one line each.
+    pub(super) fn missing_keys(&self) -> Vec<String> {
+        config_command::unset_keys(&self.settings, &config_command::is_set)
     }
 }
 

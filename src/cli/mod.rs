@@ -7,14 +7,21 @@
 mod args;
 mod ask;
 mod config_command;
+mod console_command;
 mod context;
 mod documents;
+mod factory;
 mod failure;
+mod features_command;
+mod local;
+mod logging;
 mod output;
+mod parts;
 mod paths;
 mod prompt;
 mod session;
 mod setting_flags;
+mod simulation;
 mod state;
 
 use std::process::ExitCode;
@@ -66,10 +73,20 @@ fn run(cli: Cli) -> Outcome {
     let context = Context::load(&cli)?;
     match cli.command {
         Some(Command::Config { action: ConfigAction::Check }) => config_command::check(&context),
-        Some(Command::Ask(args)) => on_runtime(ask::run(&context, args)),
-        Some(Command::State(args)) => on_runtime(state::run(&context, args)),
-        _ => Err(CliError::failed("not built yet")),
+        Some(Command::Features(args)) => features_command::run(&context, &args),
+        Some(Command::Ask(args)) => headless(&context, ask::run(&context, args)),
+        Some(Command::State(args)) => headless(&context, state::run(&context, args)),
+        _ => {
+            console_command::check_terminal()?;
+            logging::to_console(context.settings().log.level.as_deref());
+            on_runtime(console_command::run(&context))
+        }
     }
+}
+
+fn headless(context: &Context, command: impl Future<Output = Outcome>) -> Outcome {
+    logging::to_stderr(context.settings().log.level.as_deref());
+    on_runtime(command)
 }
 
 /// Runs a command on a runtime of its own, which ends with it.

@@ -1,29 +1,62 @@
 //! An engine to work with, wherever it is: where nobody holds the store, one is started in this process
-//! and stopped at the end; where somebody does, theirs is reached through the control socket.
+//! and stopped at the end; where somebody does, theirs is reached through the control socket. Either
+//! way the same commands give the same results and leave the same journal.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::context::Context;
 use super::failure::{CliError, Outcome};
+use super::local::LocalEngine;
 use super::paths::SocketPath;
-use crate::client::SocketEngine;
+use crate::client::{ConnectError, SocketEngine};
 use crate::domain::engine::EngineHandle;
+use crate::domain::store::{StateStore, StoreError};
+use crate::store::{OpenOptions, SledStore, open_or_memory};
+
+/// How long to wait for a holder that neither answers nor leaves: another command that is about to end.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What a command needs of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// A command on the state: without the store there is nothing to do.
+    Store,
+    /// A run: goes on in memory where the store is out of order, and says so.
+    Engine,
+}
 
 /// An engine in use.
 pub(super) enum Session {
+    /// Of this process.
+    Here(LocalEngine),
     /// Of whoever holds the store.
+    Elsewhere(SocketEngine),
+}
+
+/// Where the store is.
+pub(super) enum Found {
+    /// Open, and held by this process.
+    Here(Arc<dyn StateStore>),
+    /// Held by another process, which answers.
     Elsewhere(SocketEngine),
 }
 
 impl Session {
     /// Opens the store, or reaches whoever holds it.
-    pub(super) async fn open(context: &Context) -> Outcome<Self> {
-        let dir = context.data_dir()?;
-        let socket = SocketPath::in_dir(&dir)?;
-        let engine = SocketEngine::connect(socket.get(), context.clock()).await.map_err(CliError::failed)?;
-        Ok(Self::Elsewhere(engine))
+    pub(super) async fn open(context: &Context, need: Need) -> Outcome<Self> {
+        Ok(match find(context, need).await? {
+            Found::Here(store) => Self::Here(LocalEngine::start(context, store).await?),
+            Found::Elsewhere(engine) => Self::Elsewhere(engine),
+        })
     }
 
     pub(super) fn engine(&self) -> &dyn EngineHandle {
         match self {
+            Self::Here(local) => local.engine(),
             Self::Elsewhere(engine) => engine,
         }
     }
@@ -31,7 +64,41 @@ impl Session {
     /// Ends what was started here.
     pub(super) async fn close(self) -> Outcome {
         match self {
-            Self::Elsewhere(_) => std::future::ready(Ok(())).await,
+            Self::Here(local) => local.stop().await,
+            Self::Elsewhere(_) => Ok(()),
         }
+    }
+}
+
+/// Opens the store, or reaches whoever holds it. A holder that does not answer is waited for: it may be
+/// starting, or be a short command.
+pub(super) async fn find(context: &Context, need: Need) -> Outcome<Found> {
+    let dir = context.data_dir()?;
+    let clock = context.clock();
+    let started = clock.monotonic();
+    loop {
+        let locked = match open(context, &dir, need) {
+            Ok(store) => return Ok(Found::Here(store)),
+            Err(fault @ StoreError::Locked { .. }) => fault,
+            Err(fault) => return Err(CliError::failed(fault)),
+        };
+        let socket = SocketPath::in_dir(&dir)?;
+        match SocketEngine::connect(socket.get(), clock.clone()).await {
+            Ok(engine) => return Ok(Found::Elsewhere(engine)),
+            Err(refused @ ConnectError::Refused { .. }) => return Err(CliError::failed(refused)),
+            Err(ConnectError::Nobody { .. }) if clock.monotonic().saturating_sub(started) > PATIENCE => {
+                return Err(CliError::failed(locked));
+            }
+            Err(ConnectError::Nobody { .. }) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+fn open(context: &Context, dir: &Path, need: Need) -> Result<Arc<dyn StateStore>, StoreError> {
+    let mut options = OpenOptions::new(&context.command_name(), context.clock());
+    options.max_runs = context.settings().store.retain_runs;
+    match need {
+        Need::Store => Ok(Arc::new(SledStore::open(dir, options)?)),
+        Need::Engine => open_or_memory(dir, options),
     }
 }

@@ -2,6 +2,7 @@
 //! from, and every fault so far. [`Draft::finish`] makes the checks that need more than one key.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use crate::domain::action::{Action, KeyBindings, KeyFault, KeyName};
 use crate::domain::spec::ArmSpec;
@@ -91,6 +92,7 @@ impl Draft {
         self.finish_weights();
         self.check_pairs();
         self.finish_keys();
+        self.finish_paths();
         if self.faults.is_empty() { Ok(self.settings) } else { Err(SettingsFaults::new(self.faults)) }
     }
 
@@ -197,6 +199,27 @@ impl Draft {
             let found = preview.min_tokens.to_string();
             let origin = self.origin_of_any(&["preview.min_tokens", "preview.max_tokens"]);
             self.fault(origin, "preview.min_tokens", &expected, &found, "lower it, or raise max_tokens");
+        }
+    }
+
+    /// A relative path in a file is relative to that file; in a variable or flag, to where one stands. A
+    /// bare word may be the name of a built-in scenario.
+    fn finish_paths(&mut self) {
+        let beside = |origin: Origin, path: &mut PathBuf| {
+            if let Origin::File { file, .. } = origin
+                && path.is_relative()
+                && let Some(folder) = Path::new(&*file).parent()
+            {
+                *path = folder.join(&*path);
+            }
+        };
+        let (state, scenario) = (self.origin("data_dir"), self.origin("simulation.scenario"));
+        if let Some(path) = &mut self.settings.data_dir {
+            beside(state, path);
+        }
+        let is_file = |path: &&mut PathBuf| path.components().count() > 1 || path.extension().is_some();
+        if let Some(path) = self.settings.simulation.scenario.as_mut().filter(is_file) {
+            beside(scenario, path);
         }
     }
 

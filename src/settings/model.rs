@@ -161,7 +161,7 @@ pub struct StoreSettings {
 /// `[simulation]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SimulationSettings {
-    /// A scenario file; the built-in scenario where absent.
+    /// A scenario file, or the name of a built-in one.
     pub scenario: Option<PathBuf>,
     /// Seed of simulated models, traffic and the router's draws.
     pub seed: u64,
@@ -201,7 +201,7 @@ pub enum Theme {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogSettings {
     /// `error`, `warn`, `info`, `debug` or `trace`.
-    pub level: String,
+    pub level: Option<String>,
 }
 
 impl Settings {

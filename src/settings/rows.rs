@@ -103,12 +103,12 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
     row("reward.latency_per_length_s", Kind::Number { min: 0.0, max: 86_400.0 }, Some("3"), NoFlag,
         "seconds added to that reference for a prompt of full length",
         |d, v| d.settings.reward.latency_per_length_s = v.number()),
-    row("reward.ttft_reference_s", SECONDS, Some("1"), NoFlag,
+    row("reward.ttft_reference_s", SECONDS, Some("2"), NoFlag,
         "seconds to the first token at which the speed term is 0",
         |d, v| d.settings.reward.ttft_reference_s = v.number()),
-    row("reward.token_target", TOKENS, Some("400"), NoFlag,
+    row("reward.token_target", TOKENS, Some("256"), NoFlag,
         "tokens at which the token efficiency term is 0", |d, v| d.settings.reward.token_target = v.count()),
-    row("reward.cost_floor_usd", Kind::Number { min: 1e-12, max: 1e6 }, Some("0.00001"), NoFlag,
+    row("reward.cost_floor_usd", Kind::Number { min: 1e-12, max: 1e6 }, Some("0.000001"), NoFlag,
         "dollars of a preview at which the cost term is 1", |d, v| d.settings.reward.cost_floor_usd = v.number()),
     row("reward.cost_ceiling_usd", Kind::Number { min: 1e-12, max: 1e6 }, Some("0.01"), NoFlag,
         "dollars of a preview at which the cost term is 0", |d, v| d.settings.reward.cost_ceiling_usd = v.number()),
@@ -149,7 +149,7 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
         "run records kept", |d, v| d.settings.store.retain_runs = v.size()),
 
     row("simulation.scenario", Kind::Text, None, NoFlag,
-        "a scenario file; default: the built-in scenario",
+        "a scenario file, or the name of a built-in one (default, drift, outage, price-cut)",
         |d, v| d.settings.simulation.scenario = Some(v.text().into())),
     row("simulation.seed", Kind::Integer { min: 0, max: u64::MAX }, Some("7"), Value("seed"),
         "seed of simulated models, traffic and the router's draws", |d, v| d.settings.simulation.seed = v.integer()),
@@ -172,8 +172,9 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
     row("console.operator", Kind::Text, None, Value("operator"),
         "your name in the journal; default: the login name", |d, v| d.settings.console.operator = Some(v.text().into())),
 
-    row("log.level", Kind::OneOf(&["error", "warn", "info", "debug", "trace"]), Some("info"), Value("log-level"),
-        "how much is logged", |d, v| d.settings.log.level = v.text().into()),
+    row("log.level", Kind::OneOf(&["error", "warn", "info", "debug", "trace"]), None, Value("log-level"),
+        "how much is logged; default: info in the console, warn elsewhere",
+        |d, v| d.settings.log.level = Some(v.text().into())),
 ];
 
 /// The keys of one `[[arms]]` table.

@@ -115,6 +115,20 @@ fn facts_are_what_a_person_may_change_at_run_time() {
 }
 
 #[test]
+fn a_relative_path_in_a_file_is_relative_to_it() {
+    let file = format!("data_dir = \"state\"\nsimulation.scenario = \"s.toml\"\n{ONE_ARM}");
+    let file = ConfigText { name: "/etc/banditop/config.toml".into(), text: file };
+    let settings = load(&Sources { file: file.clone(), ..Sources::default() }).unwrap();
+    assert_eq!(settings.data_dir.unwrap().to_str(), Some("/etc/banditop/state"));
+    assert_eq!(settings.simulation.scenario.unwrap().to_str(), Some("/etc/banditop/s.toml"));
+    let text = file.text.replace("s.toml", "drift");
+    let flags = vec![("data-dir".to_owned(), "here".to_owned())];
+    let settings = load(&Sources { file: ConfigText { text, ..file }, flags, ..Sources::default() }).unwrap();
+    assert_eq!(settings.data_dir.unwrap().to_str(), Some("here"));
+    assert_eq!(settings.simulation.scenario.unwrap().to_str(), Some("drift"));
+}
+
+#[test]
 fn keys_can_be_rebound() {
     let file = format!("{ONE_ARM}[keys]\nquit = [\"ctrl-q\", \"Q\"]\ndecay = \"q\"\n");
     let keys = load(&sources(&file)).unwrap().keys;

@@ -16,6 +16,7 @@ pub(super) use args::StateArgs;
 use super::context::Context;
 use super::failure::{CliError, Outcome};
 use super::output::Output;
+use super::session::Need;
 use crate::domain::command::{Acknowledgement, Actor, JournalEntry};
 use crate::domain::engine::{EngineHandle, JournalQuery};
 
@@ -31,7 +32,7 @@ struct Desk<'a> {
 pub(super) async fn run(context: &Context, args: StateArgs) -> Outcome {
     // A declaration is checked before the store is touched.
     let prepared = commands::prepare(&args.action)?;
-    let session = context.open().await?;
+    let session = context.open(Need::Store).await?;
     let desk = Desk {
         engine: session.engine(),
         actor: Actor::Person(context.operator()),

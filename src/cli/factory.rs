@@ -1,0 +1,71 @@
+//! From the declaration of an arm to its adapter: where simulated models meet the same client as any
+//! endpoint. Keys are read from the environment here, and nowhere else.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::Map;
+
+use super::simulation::Simulation;
+use crate::domain::BoxFuture;
+use crate::domain::answer::{AnswerStream, ChatModel, ModelCall, ModelFactory};
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::spec::{ArmSpec, Provider};
+use crate::providers::{HttpClient, OpenAiConfig, OpenAiModel, Secret};
+
+/// Builds adapters.
+pub(super) struct Factory {
+    http: HttpClient,
+    simulation: Arc<Simulation>,
+}
+
+impl Factory {
+    pub(super) const fn new(http: HttpClient, simulation: Arc<Simulation>) -> Self {
+        Self { http, simulation }
+    }
+
+    fn base_url<'a>(&self, spec: &'a ArmSpec) -> Result<Cow<'a, str>, String> {
+        if spec.provider == Provider::Openai {
+            return Ok(Cow::Borrowed(&spec.base_url));
+        }
+        let server = self.simulation.server()?;
+        let models = server.models();
+        if models.contains(&spec.model) {
+            return Ok(Cow::Owned(server.base_url()));
+        }
+        Err(format!("the scenario has no model {:?}: expected one of {}", spec.model, models.join(", ")))
+    }
+}
+
+impl ModelFactory for Factory {
+    fn build(&self, spec: &ArmSpec) -> Result<Arc<dyn ChatModel>, String> {
+        let config = OpenAiConfig {
+            http: self.http.clone(),
+            base_url: self.base_url(spec)?.into_owned(),
+            model: spec.model.clone(),
+            api_key: spec.api_key_env.as_deref().map(key).transpose()?,
+            extra: Map::new(),
+        };
+        let model = OpenAiModel::new(config).map_err(|fault| fault.to_string())?;
+        Ok(Arc::new(model))
+    }
+}
+
+/// The key in a variable; what is wrong with it is said without it.
+fn key(variable: &str) -> Result<Secret, String> {
+    match std::env::var(variable) {
+        Ok(key) if !key.trim().is_empty() => Ok(Secret::new(&key)),
+        Err(std::env::VarError::NotUnicode(_)) => Err(format!("the variable {variable} holds no text: set it anew")),
+        _ => Err(format!("the variable {variable} is not set: set it to the key and start again")),
+    }
+}
+
+/// A model that could not be built: every call says why.
+pub(super) struct Unavailable(pub(super) String);
+
+impl ChatModel for Unavailable {
+    fn stream(&self, _call: ModelCall) -> BoxFuture<'_, Result<Box<dyn AnswerStream>, Failure>> {
+        let failure = Failure::new(FailureClass::Configuration, "no_adapter", self.0.clone());
+        Box::pin(std::future::ready(Err(failure)))
+    }
+}

@@ -1,0 +1,77 @@
+//! An engine of this process: the composition root proper. It puts store, race, models and engine
+//! together, and takes them apart again in the right order.
+
+use std::sync::Arc;
+
+use super::context::Context;
+use super::factory::Factory;
+use super::failure::{CliError, Outcome};
+use super::parts;
+use super::simulation::Simulation;
+use crate::domain::engine::EngineHandle;
+use crate::domain::store::StateStore;
+use crate::engine::{Engine, EngineLimits, EngineParts, HealthRules};
+use crate::providers::HttpClient;
+
+/// A running engine with everything under it.
+pub(super) struct LocalEngine {
+    engine: Engine,
+    handle: Arc<dyn EngineHandle>,
+    simulation: Arc<Simulation>,
+}
+
+impl LocalEngine {
+    /// Starts an engine on an open store, which it closes when it stops.
+    pub(super) async fn start(context: &Context, store: Arc<dyn StateStore>) -> Outcome<Self> {
+        let settings = context.settings();
+        let clock = context.clock();
+        for missing in context.missing_keys() {
+            tracing::warn!("{missing}");
+        }
+        let simulation = Arc::new(Simulation::new(&settings.simulation, clock.clone())?);
+        let http = HttpClient::new(settings.timeouts.connect, clock.clone()).map_err(CliError::failed)?;
+        let factory = Arc::new(Factory::new(http, simulation.clone()));
+        let race = parts::race(settings, factory.as_ref(), clock);
+        let router_config = parts::router_config(&settings.router, race.parts().features.as_ref());
+        let engine = Engine::start(EngineParts {
+            store,
+            race,
+            factory,
+            facts: settings.facts(),
+            router_config,
+            strategy: settings.strategy,
+            seed: settings.simulation.seed,
+            limits: limits(settings.run.max_in_flight),
+            health: HealthRules::default(),
+        })
+        .await
+        .map_err(CliError::failed)?;
+        let handle = engine.handle();
+        Ok(Self { engine, handle, simulation })
+    }
+
+    pub(super) fn engine(&self) -> &dyn EngineHandle {
+        self.handle.as_ref()
+    }
+
+    pub(super) fn handle(&self) -> Arc<dyn EngineHandle> {
+        self.handle.clone()
+    }
+
+    pub(super) fn simulation(&self) -> &Simulation {
+        &self.simulation
+    }
+
+    /// Waits for what is in flight, stores a last snapshot, closes the store; then stops the simulation.
+    pub(super) async fn stop(self) -> Outcome {
+        let report = self.engine.stop().await;
+        tracing::debug!(?report, "the engine has stopped");
+        self.simulation.shutdown().await;
+        Ok(())
+    }
+}
+
+fn limits(max_in_flight: usize) -> EngineLimits {
+    let max_in_flight = u64::try_from(max_in_flight).unwrap_or(u64::MAX);
+    EngineLimits { max_in_flight, ..EngineLimits::default() }
+}

@@ -1,0 +1,121 @@
+//! From settings to the parts of an engine: the one place where a key of the configuration meets the
+//! field of a room. A test holds the defaults of both together.
+
+use std::sync::Arc;
+
+use super::factory::Unavailable;
+use crate::bandit::RouterConfig;
+use crate::domain::answer::ModelFactory;
+use crate::domain::clock::Clock;
+use crate::features::{FeatureExtractor, LengthFeatures};
+use crate::race::{JudgeChoice, ModelRegistry, PhaseTimeouts, Race, RaceConfig, RaceParts};
+use crate::reward::{QualityLatencyCostPolicy, References};
+use crate::settings::{FeatureKind, FeatureSettings, JudgeSettings, RewardSettings, RouterSettings, Settings};
+
+/// How prompts become numbers.
+pub(super) fn features(settings: &FeatureSettings) -> Arc<dyn FeatureExtractor> {
+    match settings.kind {
+        FeatureKind::Length => Arc::new(LengthFeatures::new(settings.length_threshold)),
+    }
+}
+
+/// The orchestrator; its registry is filled by the engine.
+pub(super) fn race(settings: &Settings, factory: &dyn ModelFactory, clock: Arc<dyn Clock>) -> Race {
+    Race::new(RaceParts {
+        config: race_config(settings),
+        models: Arc::new(ModelRegistry::new()),
+        judge: judge(settings, factory),
+        features: features(&settings.features),
+        reward: Arc::new(QualityLatencyCostPolicy::new(references(&settings.reward))),
+        router: settings.router.policy,
+        clock,
+    })
+}
+
+/// The router's mathematics for the schema of `features`.
+pub(super) fn router_config(settings: &RouterSettings, features: &dyn FeatureExtractor) -> RouterConfig {
+    let mut config = RouterConfig::for_schema(features.schema());
+    let prior = &mut config.prior;
+    for lambda in [
+        &mut prior.lambda_intercept,
+        &mut prior.lambda_length,
+        &mut prior.lambda_intent,
+        &mut prior.lambda_embedding,
+        &mut prior.lambda_signal,
+    ] {
+        *lambda *= settings.ridge;
+    }
+    config
+}
+
+/// A judge that cannot be built is asked all the same, and says why: the local judge then stands in,
+/// marked as such, and teaches nothing.
+fn judge(settings: &Settings, factory: &dyn ModelFactory) -> Option<JudgeChoice> {
+    Some(match settings.judge.as_ref()? {
+        JudgeSettings::Arm(arm) => JudgeChoice::Arm(arm.clone()),
+        JudgeSettings::Model(spec) => {
+            let model = factory.build(spec).unwrap_or_else(|reason| {
+                tracing::warn!(judge = %spec.name, reason, "the judge cannot be asked");
+                Arc::new(Unavailable(reason))
+            });
+            JudgeChoice::Model { name: spec.name.as_str().to_owned(), model, price: spec.price }
+        }
+    })
+}
+
+fn race_config(settings: &Settings) -> RaceConfig {
+    let defaults = RaceConfig::default();
+    RaceConfig {
+        k: settings.router.k,
+        preview_tokens: middling(settings.preview.min_tokens),
+        max_preview_tokens: settings.preview.max_tokens,
+        timeouts: PhaseTimeouts {
+            first_token: settings.timeouts.first_token,
+            between_tokens: settings.timeouts.between_tokens,
+            preview: settings.timeouts.preview,
+            judge: settings.timeouts.judge,
+            full: settings.timeouts.full,
+        },
+        max_fallbacks: settings.run.max_fallbacks,
+        max_prompt_bytes: settings.run.max_prompt_bytes,
+        answer_max_tokens: settings.run.answer_max_tokens,
+        max_answer_bytes: settings.run.max_answer_bytes,
+        ..defaults
+    }
+}
+
+/// The preview of a prompt of middling size, where that of the shortest has `min` tokens: three quarters.
+fn middling(min: u32) -> u32 {
+    min.saturating_mul(4).div_ceil(3)
+}
+
+fn references(settings: &RewardSettings) -> References {
+    References {
+        latency_s: settings.latency_reference_s,
+        latency_per_length_s: settings.latency_per_length_s,
+        ttft_s: settings.ttft_reference_s,
+        token_target: f64::from(settings.token_target),
+        cost_floor_usd: settings.cost_floor_usd,
+        cost_ceiling_usd: settings.cost_ceiling_usd,
+        linear_cost: settings.linear_cost,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{ConfigText, Sources, load};
+
+    #[test]
+    fn the_defaults_of_the_settings_are_those_of_the_rooms() {
+        let text = "[[arms]]\nname = \"a\"\nprovider = \"simulated\"\n".to_owned();
+        let file = ConfigText { name: "c.toml".into(), text };
+        let settings = load(&Sources { file, ..Sources::default() }).unwrap();
+        assert_eq!(race_config(&settings), RaceConfig::default());
+        assert_eq!(references(&settings.reward), References::default());
+        let features = features(&settings.features);
+        let config = router_config(&settings.router, features.as_ref());
+        assert_eq!(config, RouterConfig::for_schema(features.schema()));
+        assert_eq!(race_config(&settings).preview_target(0.0), settings.preview.min_tokens);
+    }
+}
