@@ -18,9 +18,10 @@ use super::backend::Fault;
 
 /// The form that this program writes, and the newest that it reads.
 pub(super) const FORM: u8 = 1;
-/// The most bytes in one piece. The database keeps up to some twenty values in a page, and a page
-/// above 128 KB would go to a file of its own.
-pub(super) const PIECE: usize = 6_000;
+/// The most bytes in one piece. The database keeps some sixteen values in a page and hundreds of pages in
+/// memory whatever its cache is set to, so small pieces are what bounds its memory; and a page above
+/// 128 KB would go to a file of its own.
+pub(super) const PIECE: usize = 1_000;
 const HEADER: usize = 15;
 
 /// Kinds of records; the first byte of a key.
@@ -108,7 +109,7 @@ pub(super) struct Piece<'a> {
 /// The pieces that `payload` becomes.
 pub(super) fn seal(record: &[u8], batch: u64, payload: &[u8]) -> Result<Vec<Op>, Fault> {
     let count = payload.len().div_ceil(PIECE).max(1);
-    let count = u16::try_from(count).map_err(|_| Fault::Refused("a record is larger than 390 MB".to_owned()))?;
+    let count = u16::try_from(count).map_err(|_| Fault::Refused("a record is larger than 65 MB".to_owned()))?;
     let mut pieces = payload.chunks(PIECE);
     Ok((0..count)
         .map(|index| {

@@ -63,6 +63,9 @@ impl Read for SledBackend {
             let mut range = self.db.range(from..to);
             while let Some(item) = if newest_first { range.next_back() } else { range.next() } {
                 let (key, value) = item.map_err(|fault| running(&fault))?;
+                // A page is let go only after enough notes of use, and iterating notes each page once: without
+                // this, reading everything would leave everything in memory.
+                self.db.get(&key).map_err(|fault| running(&fault))?;
                 if visit(&key, &value)? == ControlFlow::Break(()) {
                     break;
                 }
