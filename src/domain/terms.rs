@@ -105,6 +105,10 @@ impl Weights {
         if !faults.is_empty() {
             return Err(faults);
         }
+        // Weights that sum to 1 stay as they were written: 0.1 must not become 0.10000000000000002.
+        if (by_term.iter().sum::<f64>() - 1.0).abs() < 1e-12 {
+            return Ok(Self { by_term, fallback_penalty });
+        }
         let sum: f64 = by_term.iter().map(|w| w / largest).sum();
         Ok(Self { by_term: by_term.map(|w| w / largest / sum), fallback_penalty })
     }
@@ -183,9 +187,7 @@ impl TryFrom<WeightsFile> for Weights {
     /// Weights that already sum to 1 are kept to the bit, so that a stored command reads back unchanged.
     fn try_from(file: WeightsFile) -> Result<Self, WeightsFault> {
         let by_term = [file.quality, file.latency, file.cost, file.speed, file.token_efficiency, file.stability];
-        let checked = Self::new(by_term, file.fallback_penalty).map_err(|mut faults| faults.remove(0))?;
-        let already_normal = (by_term.iter().sum::<f64>() - 1.0).abs() < 1e-12;
-        Ok(if already_normal { Self { by_term, fallback_penalty: file.fallback_penalty } } else { checked })
+        Self::new(by_term, file.fallback_penalty).map_err(|mut faults| faults.remove(0))
     }
 }
 
@@ -230,6 +232,8 @@ mod tests {
     fn weights_are_normalised_and_named() {
         let weights = Weights::new([7.0, 2.0, 1.0, 0.0, 0.0, 0.0], 0.05).unwrap();
         assert!((weights.get(Term::Quality) - 0.7).abs() < 1e-12);
+        let written = [0.7, 0.2, 0.1, 0.0, 0.0, 0.0];
+        assert_eq!(Weights::new(written, 0.0).map(|w| w.by_term()), Ok(written));
         let changed = weights.with(&[("cost".to_owned(), 0.0), ("latency".to_owned(), 0.7)]).unwrap();
         assert!((changed.get(Term::Latency) - 0.5).abs() < 1e-12);
         let json = serde_json::to_string(&changed).unwrap();
