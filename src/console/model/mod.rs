@@ -100,11 +100,13 @@ pub(crate) struct Axes {
     pub(crate) fallback: f64,
     /// Since when the data would fit into less.
     smaller_since: Option<Timestamp>,
+    /// Whether any data was seen: the first is followed at once.
+    is_settled: bool,
 }
 
 impl Default for Axes {
     fn default() -> Self {
-        Self { reward: (0.0, 1.0), fallback: 0.1, smaller_since: None }
+        Self { reward: (0.0, 1.0), fallback: 0.1, smaller_since: None, is_settled: false }
     }
 }
 
@@ -123,17 +125,22 @@ impl Axes {
         let reward =
             ((low * 10.0).floor() / 10.0, ((high * 10.0).ceil() / 10.0).max((low * 10.0).floor() / 10.0 + 0.1));
         let fallback = [0.1, 0.2, 0.5].into_iter().find(|top| worst <= *top).unwrap_or(1.0);
+        let fitting = Self { reward, fallback, smaller_since: None, is_settled: true };
+        if !self.is_settled {
+            *self = fitting;
+            return;
+        }
         let wider = Self {
             reward: (self.reward.0.min(reward.0), self.reward.1.max(reward.1)),
             fallback: self.fallback.max(fallback),
-            smaller_since: self.smaller_since,
+            ..*self
         };
         let fits = (wider.reward, wider.fallback) == (reward, fallback);
         *self = wider;
         match self.smaller_since {
             _ if fits => self.smaller_since = None,
             Some(since) if now.since(since) >= Self::PATIENCE => {
-                *self = Self { reward, fallback, smaller_since: None };
+                *self = fitting;
             }
             Some(_) => {}
             None => self.smaller_since = Some(now),

@@ -39,12 +39,12 @@ enum Column {
 
 /// Column, narrow width, wide width, and what it is worth: the lowest leaves first.
 const COLUMNS: [(Column, u16, u16, u8); 15] = [
-    (Column::Arm, 11, 15, 99),
+    (Column::Arm, 11, 14, 99),
     (Column::State, 9, 11, 90),
     (Column::Share, 9, 13, 95),
     (Column::Delta, 4, 4, 40),
     (Column::Mean, 4, 4, 85),
-    (Column::Interval, 12, 20, 80),
+    (Column::Interval, 12, 22, 80),
     (Column::P95, 5, 5, 70),
     (Column::Reward, 8, 8, 50),
     (Column::Errors, 5, 5, 65),
@@ -189,18 +189,13 @@ fn header(canvas: &mut Canvas<'_>, columns: &[(Column, u16)], gap: u16, sort: So
     }
 }
 
-/// The axis's name with its ends.
+/// The axis's name between its ends.
 fn interval_title(theme: &Theme, width: u16) -> String {
     let plus = theme.glyphs.plus_minus;
-    let name = if width >= 22 {
-        format!("mean {plus} uncertainty")
-    } else if width >= 14 {
-        format!("{plus} uncert.")
-    } else {
-        plus.to_owned()
-    };
-    let fill = usize::from(width).saturating_sub(name.chars().count() + 4);
-    format!("0 {name}{}1", " ".repeat(fill + 1))
+    let names = [format!("mean {plus} uncertainty"), format!("{plus} uncertainty"), plus.to_owned()];
+    let room = usize::from(width).saturating_sub(2);
+    let name = names.iter().find(|name| name.chars().count() + 2 <= room).map_or("", String::as_str);
+    format!("0{name:^room$}1")
 }
 
 fn draw_row(

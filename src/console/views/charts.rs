@@ -57,7 +57,7 @@ struct Room {
 impl Room {
     fn of(canvas: &Canvas<'_>, left: u16, labels: bool) -> Self {
         let labels = match canvas.width() {
-            width if labels && width >= 40 => 12,
+            width if labels && width >= 40 => (width / 4).clamp(12, 17),
             width if labels && width >= 24 => 3,
             _ => 0,
         };

@@ -48,13 +48,11 @@ fn first(model: &Model, theme: &Theme) -> Vec<Segment> {
     let (totals, text) = (&shown.totals, theme.text());
     let candidates = shown.arms.iter().filter(|row| row.state.is_candidate()).count();
     let dot = theme.glyphs.dot;
+    let how = format!("{} {dot} {}", shown.strategy.name(), shown.router.name());
     let mut parts = vec![
         source(model, theme),
-        Segment::text(
-            format!("{} {dot} {} {dot} {} d={}", shown.strategy.name(), shown.router.name(), shown.features, shown.d),
-            theme.dim(),
-            2,
-        ),
+        Segment::text(format!("{how} {dot} {} d={}", shown.features, shown.d), theme.dim(), 2)
+            .or(vec![Span::styled(how, theme.dim())]),
         Segment::text(format!("{candidates}/{} arms", shown.arms.len()), text, 5),
         Segment::text(format!("{} run/s", or_dashes(totals.runs_per_s, rate)), text, 6),
         label(theme, "first try", or_dashes(totals.first_try.map(Ratio::get), percent), text, 3),
@@ -161,7 +159,10 @@ fn tabs(model: &Model, theme: &Theme) -> Vec<Span<'static>> {
     for ((screen, name), key) in Screen::ALL.into_iter().zip(keys) {
         let current = screen == model.screen;
         let style = if current { theme.reversed() } else { theme.dim() };
-        spans.push(Span::styled(format!(" {key} {name} "), style));
+        if !spans.is_empty() {
+            spans.push(Span::raw("  "));
+        }
+        spans.push(Span::styled(format!("{key} {name}"), style));
     }
     spans
 }

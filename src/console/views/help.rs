@@ -3,7 +3,7 @@
 use super::super::model::{Model, Screen};
 use super::super::widgets::Canvas;
 use super::super::widgets::number::small;
-use crate::domain::action::{ACTIONS, Danger, Scope};
+use crate::domain::action::{ACTIONS, ActionRow, Danger, Scope};
 
 /// What tui-logger's widget does with keys while the log is shown.
 const LOG_KEYS: [(&str, &str); 8] = [
@@ -44,18 +44,13 @@ fn lines(model: &Model) -> Vec<Line> {
     let scope = model.screen.scope();
     let title = |text: &str| Line { keys: text.to_owned(), text: String::new(), is_title: true };
     let mut lines = Vec::new();
-    let rows = |wanted: &dyn Fn(Scope) -> bool| {
+    let rows = |wanted: &dyn Fn(&ActionRow) -> bool| {
         ACTIONS
             .iter()
-            .filter(|row| wanted(row.scope))
+            .filter(|row| wanted(row))
             .map(|row| {
                 let keys = model.identity.keys.keys(row.action).iter().map(ToString::to_string).collect::<Vec<_>>();
-                let care = match row.danger {
-                    Danger::None => "",
-                    Danger::WhatIf => " (shows what it would do; undo)",
-                    Danger::Confirm => " (shows what it would do, confirms; undo)",
-                };
-                Line { keys: keys.join(" "), text: format!("{}{care}", row.help), is_title: false }
+                Line { keys: keys.join(" "), text: row.help.to_owned(), is_title: false }
             })
             .collect::<Vec<_>>()
     };
@@ -71,11 +66,13 @@ fn lines(model: &Model) -> Vec<Line> {
         }
         screen => {
             lines.push(title(screen.name()));
-            lines.extend(rows(&|s| s == scope));
+            lines.extend(rows(&|row| row.scope == scope));
         }
     }
     lines.push(title("Everywhere"));
-    lines.extend(rows(&|s| s == Scope::Global));
+    lines.extend(rows(&|row| row.scope == Scope::Global && row.danger == Danger::None));
+    lines.push(title("Changing what is learned: each shows first what it would do, and can be undone"));
+    lines.extend(rows(&|row| row.scope == Scope::Global && row.danger != Danger::None));
     lines.push(title("While typing"));
     lines.extend(fixed(&PROMPT_KEYS));
     lines.push(title("In a dialog"));

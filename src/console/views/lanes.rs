@@ -6,8 +6,8 @@
 //! │ ████████░░░░  42/64 tok        │
 //! │ 0.81 s, first 0.21 s, .82 ± .04│
 //! │ Sure: the idea is to …         │
-//! │ overall .86                    │
-//! │ rel .9 cov .8 fai .9 risk .1   │
+//! │ ★ overall .86 risk .14         │
+//! │ rel .90 cov .80 fai .88        │
 //! └────────────────────────────────┘
 //! ```
 
@@ -88,7 +88,7 @@ fn draw_lane(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun, lane: &Lane) 
     let (width, height) = (inner.width().saturating_sub(2), inner.height());
     let mut body = inner.part(1, 0, width, height);
     draw_progress(&mut body, own, lane, theme.arm(index));
-    body.put_within(0, 1, &figures(theme, own, lane), theme.dim(), width);
+    body.put_within(0, 1, &figures(theme, own, lane, width), theme.dim(), width);
     let scored = draw_scores(&mut body, own, lane);
     let rows = height.saturating_sub(2).saturating_sub(scored);
     draw_text(&mut body.part(0, 2, width, rows), lane);
@@ -105,13 +105,17 @@ fn draw_progress(canvas: &mut Canvas<'_>, own: &OwnRun, lane: &Lane, style: rata
     canvas.put_right(width, 0, small(tokens.len()), &tokens, text);
 }
 
-fn figures(theme: &Theme, own: &OwnRun, lane: &Lane) -> String {
+fn figures(theme: &Theme, own: &OwnRun, lane: &Lane, width: u16) -> String {
     let mut parts = vec![format!("{} s", seconds(lane.elapsed_s))];
     if let Some(first) = lane.first_s {
         parts.push(format!("first {}", seconds(first)));
     }
     if let Some(score) = own.score(&lane.arm) {
         parts.push(format!("{} {} {}", unit(score.mean), theme.glyphs.plus_minus, unit(score.uncertainty)));
+    }
+    // What was expected goes before what was measured.
+    while parts.len() > 1 && parts.join("  ").chars().count() > usize::from(width) {
+        parts.pop();
     }
     parts.join("  ")
 }
@@ -121,15 +125,11 @@ fn draw_scores(canvas: &mut Canvas<'_>, own: &OwnRun, lane: &Lane) -> u16 {
     let theme = canvas.theme;
     let (width, height) = (canvas.width(), canvas.height());
     let Some(scores) = scores(own, lane) else { return 0 };
-    let details = format!(
-        "rel {} cov {} fai {} risk {}",
-        unit(scores.relevance),
-        unit(scores.coverage),
-        unit(scores.faithfulness),
-        unit(scores.hallucination_risk)
-    );
+    let gap = if width >= 23 { " " } else { "" };
+    let [relevance, coverage, faithfulness] = [scores.relevance, scores.coverage, scores.faithfulness].map(unit);
+    let details = format!("rel{gap}{relevance} cov{gap}{coverage} fai{gap}{faithfulness}");
     let star = if is_winner(own, lane) { theme.glyphs.star } else { " " };
-    let overall = format!("{star} overall {}", unit(scores.overall));
+    let overall = format!("{star} overall {} risk {}", unit(scores.overall), unit(scores.hallucination_risk));
     let style = if is_winner(own, lane) { theme.good().patch(theme.strong()) } else { theme.text() };
     let one_line = small(overall.chars().count() + 2 + details.len()) <= width;
     if one_line && height >= 4 {
@@ -176,7 +176,7 @@ fn draw_row(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun, lane: &Lane) {
     canvas.put_within(2, 0, lane.arm.as_str(), theme.strong(), 12);
     draw_progress(&mut canvas.part(15, 0, 22, 1), own, lane, theme.arm(index));
     let overall = scores(own, lane).map_or_else(String::new, |s| format!("  overall {}", unit(s.overall)));
-    let text = format!("{}{overall}  {}", figures(theme, own, lane), place(theme, own, lane));
+    let text = format!("{}{overall}  {}", figures(theme, own, lane, width.saturating_sub(60)), place(theme, own, lane));
     canvas.put_within(38, 0, &text, theme.dim(), width.saturating_sub(38));
     draw_text(&mut canvas.part(2, 1, width.saturating_sub(2), 1), lane);
 }

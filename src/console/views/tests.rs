@@ -1,1 +1,244 @@
+//! Every screen at its designed sizes, with and without colour, in ASCII, empty, and with dialogs on
+//! top, as text; and no panic at any size.
 
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Color;
+
+use super::super::fixture::{self, model, model_of, race_events, record, snapshot, step};
+use super::super::message::Event;
+use super::super::model::{Model, Screen};
+use super::super::settings::{Background, ColorDepth};
+use super::super::theme::Theme;
+use super::super::update::update;
+use super::draw;
+use crate::domain::action::Action;
+use crate::domain::event::RunEvent;
+use crate::domain::snapshot::EngineSnapshot;
+
+fn buffer(model: &Model, theme: &Theme, width: u16, height: u16) -> Buffer {
+    let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+    draw(model, theme, &mut buffer);
+    buffer
+}
+
+fn text(buffer: &Buffer) -> String {
+    let width = usize::from(buffer.area.width).max(1);
+    let rows = buffer.content().chunks(width).map(|row| {
+        // The cell behind a wide character is blank in the buffer and nothing on a terminal.
+        let mut line = String::new();
+        let mut skip = 0;
+        for cell in row {
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
+            skip = unicode_width::UnicodeWidthStr::width(cell.symbol()).saturating_sub(1);
+            line.push_str(cell.symbol());
+        }
+        line.trim_end().to_owned()
+    });
+    rows.collect::<Vec<_>>().join("\n")
+}
+
+fn frame(model: &Model, width: u16, height: u16) -> String {
+    text(&buffer(model, &Theme::new(ColorDepth::Indexed, Background::Dark, false), width, height))
+}
+
+/// A console whose prompt is being raced, up to the first words of the answer.
+fn racing() -> Model {
+    let mut model = model();
+    let (ticket, _) = model.conversation.ask("merge two sorted lists in Rust without copying".to_owned(), model.now);
+    model.screen = Screen::Race;
+    for event in race_events() {
+        update(&mut model, Event::Run(ticket, Box::new(event)), step(2_000));
+    }
+    model
+}
+
+/// The same after the answer.
+fn answered() -> Model {
+    let mut model = racing();
+    let ticket = model.conversation.tickets;
+    let end = RunEvent::Finished { record: Arc::new(record()) };
+    update(&mut model, Event::Run(ticket, Box::new(end)), step(2_620));
+    model
+}
+
+fn with_dialog(action: Action) -> Model {
+    let mut model = model();
+    super::super::update::act(&mut model, action, step(10));
+    let answer = Event::WhatIf(model.question, Ok(Box::new(fixture::what_if())));
+    update(&mut model, answer, step(20));
+    model
+}
+
+fn empty() -> Model {
+    model_of(EngineSnapshot {
+        arms: Vec::new(),
+        alarms: Vec::new(),
+        recent_runs: Vec::new(),
+        journal: Vec::new(),
+        totals: crate::domain::snapshot::Totals::default(),
+        series: Arc::default(),
+        ..snapshot()
+    })
+}
+
+fn theme(depth: ColorDepth, ascii: bool) -> Theme {
+    Theme::new(depth, Background::Dark, ascii)
+}
+
+/// Compares a frame with the stored one, `snapshots/NAME.snap`.
+fn check(name: &str, frame: &str) {
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "../snapshots" }, {
+        insta::assert_snapshot!(name, frame);
+    });
+}
+
+#[test]
+fn the_overview_at_its_sizes() {
+    check("overview_120x36", &frame(&model(), 120, 36));
+    check("overview_80x24", &frame(&model(), 80, 24));
+    check("overview_200x50", &frame(&model(), 200, 50));
+    check("overview_60x15", &frame(&model(), 60, 15));
+    check("too_small_42x12", &frame(&model(), 42, 12));
+}
+
+#[test]
+fn the_race_at_its_sizes() {
+    check("race_running_120x36", &frame(&racing(), 120, 36));
+    check("race_answered_120x36", &frame(&answered(), 120, 36));
+    check("race_answered_80x24", &frame(&answered(), 80, 24));
+    check("race_answered_60x15", &frame(&answered(), 60, 15));
+    let mut idle = model();
+    idle.screen = Screen::Race;
+    check("race_idle_80x24", &frame(&idle, 80, 24));
+}
+
+#[test]
+fn a_failed_run_says_why_and_what_to_do() {
+    let mut model = racing();
+    let ticket = model.conversation.tickets;
+    let reason = "atlas-70b: no connection to 127.0.0.1:9 (is the server up?)".to_owned();
+    update(&mut model, Event::RunRefused(ticket, reason), step(2_100));
+    check("race_failed_80x24", &frame(&model, 80, 24));
+}
+
+#[test]
+fn without_colour_and_in_ascii() {
+    check("overview_nocolor_120x36", &text(&buffer(&model(), &theme(ColorDepth::None, false), 120, 36)));
+    check("overview_ascii_100x30", &text(&buffer(&model(), &theme(ColorDepth::None, true), 100, 30)));
+    check("race_ascii_100x30", &text(&buffer(&answered(), &theme(ColorDepth::None, true), 100, 30)));
+}
+
+#[test]
+fn empty_says_what_to_do_next() {
+    check("overview_empty_80x24", &frame(&empty(), 80, 24));
+    let loading = model_of(EngineSnapshot { revision: 0, ..(*empty().live).clone() });
+    assert!(frame(&loading, 80, 24).contains("Waiting for the engine"));
+}
+
+#[test]
+fn dialogs_show_what_they_would_do() {
+    check("dialog_weights_80x24", &frame(&with_dialog(Action::Weights), 80, 24));
+    check("dialog_decay_100x30", &frame(&with_dialog(Action::Decay), 100, 30));
+    check("dialog_prune_100x30", &frame(&with_dialog(Action::Prune), 100, 30));
+    check("dialog_deactivate_100x30", &frame(&with_dialog(Action::Deactivate), 100, 30));
+    check("dialog_undo_100x30", &frame(&with_dialog(Action::Undo), 100, 30));
+}
+
+#[test]
+fn help_is_the_registry() {
+    let mut model = model();
+    model.help = Some(0);
+    let shown = frame(&model, 100, 50);
+    check("help_overview_100x50", &shown);
+    for row in crate::domain::action::ACTIONS {
+        let here = row.scope != crate::domain::action::Scope::Race;
+        assert_eq!(shown.contains(&row.help[..row.help.len().min(40)]), here, "{}", row.name);
+    }
+}
+
+#[test]
+fn modes_are_always_visible() {
+    let mut model = model();
+    update(&mut model, Event::Key(crossterm::event::KeyEvent::from(crossterm::event::KeyCode::Char('f'))), step(0));
+    update(&mut model, Event::Tick, step(14_000));
+    model.identity.read_only = true;
+    let mut live = (*model.live).clone();
+    live.totals.dropped_events = 3;
+    live.store.notice = Some("disk full: running in memory".to_owned());
+    model.frozen.as_mut().unwrap().snapshot = Arc::new(live);
+    for (width, height) in [(60, 15), (80, 24), (120, 36)] {
+        let shown = frame(&model, width, height);
+        for word in ["FROZEN 14 s", "READ-ONLY", "dropped 3", "disk full"] {
+            assert!(shown.contains(word), "{word} at {width}:\n{shown}");
+        }
+    }
+}
+
+#[test]
+fn ascii_means_every_cell() {
+    let mut hostile = answered();
+    hostile.conversation.own.as_mut().unwrap().answer = "naïve 日本 \u{1b}[31m ünïcode…".to_owned();
+    let mut help = model();
+    help.help = Some(0);
+    let mut logs = model();
+    logs.screen = Screen::Logs;
+    for model in [model(), hostile, help, logs, empty(), with_dialog(Action::Weights), with_dialog(Action::Prune)] {
+        for (width, height) in [(10, 3), (60, 15), (80, 24), (120, 36), (200, 50)] {
+            let drawn = buffer(&model, &theme(ColorDepth::True, true), width, height);
+            assert!(text(&drawn).is_ascii(), "{}", text(&drawn));
+        }
+    }
+}
+
+#[test]
+fn no_colour_means_no_colour() {
+    for model in [model(), answered(), with_dialog(Action::Weights), empty()] {
+        let drawn = buffer(&model, &theme(ColorDepth::None, false), 120, 36);
+        assert!(drawn.content().iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
+    }
+    let drawn = buffer(&model(), &theme(ColorDepth::Sixteen, false), 120, 36);
+    let beyond = |color: Color| matches!(color, Color::Rgb(..) | Color::Indexed(_));
+    assert!(!drawn.content().iter().any(|cell| beyond(cell.fg) || beyond(cell.bg)));
+}
+
+#[test]
+fn no_text_of_a_model_reaches_the_terminal_raw() {
+    let mut model = racing();
+    let ticket = model.conversation.tickets;
+    let hostile = "\u{1b}[2J\u{1b}]0;owned\u{7}\r\n\u{202e}gnp.exe\u{9b}31m".to_owned();
+    let arm = crate::domain::ids::ArmId::new("atlas-70b");
+    update(&mut model, Event::Run(ticket, Box::new(RunEvent::AnswerText { arm, text: hostile.clone() })), step(2_300));
+    update(&mut model, Event::Paste(hostile), step(2_300));
+    let drawn = buffer(&model, &theme(ColorDepth::True, false), 100, 30);
+    for cell in drawn.content() {
+        assert!(cell.symbol().chars().all(|c| c != '\n' && crate::domain::text::is_showable(c)), "{:?}", cell.symbol());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_panics_at_any_size(width in 0u16..=200, height in 0u16..=60, ascii: bool) {
+        let mut help = model();
+        help.help = Some(3);
+        let mut logs = model();
+        logs.screen = Screen::Logs;
+        let mut typing = answered();
+        typing.typing = true;
+        let screens = [
+            model(), racing(), typing, empty(), help, logs,
+            with_dialog(Action::Weights), with_dialog(Action::Prune), with_dialog(Action::Deactivate), with_dialog(Action::Undo),
+        ];
+        for model in &screens {
+            buffer(model, &theme(ColorDepth::True, ascii), width, height);
+        }
+    }
+}

@@ -63,7 +63,9 @@ fn draw_expectation(canvas: &mut Canvas<'_>, y: u16, model: &Model, own: &OwnRun
     let tail = format!(" chosen {}", percent(score.propensity));
     let room = canvas.width().saturating_sub(x).saturating_sub(small(tail.len()));
     figure::interval(canvas, (x, y), room.min(24), score.mean, score.uncertainty, theme.arm(index));
-    canvas.put_right(canvas.width(), y, small(tail.len()), &tail, theme.dim());
+    if room > 0 {
+        canvas.put_right(canvas.width(), y, small(tail.len()), &tail, theme.dim());
+    }
     y + 1
 }
 
@@ -104,11 +106,12 @@ fn draw_failures(canvas: &mut Canvas<'_>, mut y: u16, own: &OwnRun) -> u16 {
 fn draw_reward(canvas: &mut Canvas<'_>, y: u16, reward: &RewardRecord) -> u16 {
     let theme = canvas.theme;
     let width = canvas.width();
-    let columns = [width.min(40).saturating_sub(16), width.min(40).saturating_sub(8), width.min(40)];
+    let end = width.min(40);
+    let columns = [end.saturating_sub(14), end.saturating_sub(7), end];
     let mut y = y;
     canvas.put(0, y, "term", theme.dim());
     for (end, title) in columns.iter().zip(["value", "weight", "gives"]) {
-        canvas.put_right(*end, y, 7, title, theme.dim());
+        canvas.put_right(*end, y, 6, title, theme.dim());
     }
     let known = Term::ALL.iter().filter_map(|term| reward.terms.get(term.name()).map(|value| (term, value)));
     for (term, value) in known {

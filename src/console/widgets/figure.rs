@@ -32,8 +32,9 @@ pub(crate) fn interval(canvas: &mut Canvas<'_>, at: (u16, u16), width: u16, mean
         return;
     }
     let [left, line, centre, right, outside] = canvas.theme.glyphs.interval;
-    let place = |value: f64| cells(value, width - 1);
-    let (from, middle, to) = (place(mean - uncertainty), place(mean), place(mean + uncertainty));
+    // Drawn symmetric around the mean: rounding three places by themselves would tilt a narrow interval.
+    let (middle, half) = (cells(mean, width - 1), cells(uncertainty, width - 1));
+    let (from, to) = (middle.saturating_sub(half), middle.saturating_add(half).min(width - 1));
     let dim = canvas.theme.dim();
     for i in 0..width {
         let (glyph, style) = match i {

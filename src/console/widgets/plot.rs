@@ -31,7 +31,12 @@ impl TimeAxis {
         if width == 0 || !step_s.is_finite() || step_s <= 0.0 {
             return None;
         }
-        let per_column = u64::try_from(count).unwrap_or(u64::MAX).div_ceil(u64::from(width)).max(1);
+        let (count, columns) = (u64::try_from(count).unwrap_or(u64::MAX), u64::from(width));
+        // Whole steps a column: rather the newest of the history on all columns than all of it on some,
+        // unless that would hide more than a quarter.
+        let fewer = (count / columns).max(1);
+        let hidden = count.saturating_sub(fewer.saturating_mul(columns));
+        let per_column = if hidden > count / 4 { count.div_ceil(columns) } else { fewer };
         let newest = end.millis() / whole_millis(step_s);
         Some(Self { width, per_column, newest, step_s, end })
     }

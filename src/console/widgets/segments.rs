@@ -55,6 +55,16 @@ pub(crate) fn fit(segments: &[Segment], width: u16, gap: &str) -> Line<'static> 
             }
         }
     }
+    // What went may have left room for a longer form of what stays: the most important first.
+    for &i in by_importance.iter().rev() {
+        for longer in 0..form[i] {
+            let kept = std::mem::replace(&mut form[i], longer);
+            if needed(&form) <= room {
+                break;
+            }
+            form[i] = kept;
+        }
+    }
     let mut spans: Vec<Span<'static>> = Vec::new();
     for (segment, &form) in segments.iter().zip(&form) {
         if let Some(parts) = segment.forms.get(form).filter(|parts| !parts.is_empty()) {
