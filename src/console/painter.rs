@@ -18,6 +18,8 @@ pub(crate) struct Painter<B> {
     shown: Buffer,
     next: Buffer,
     whole: bool,
+    /// Frames that were written.
+    pub(crate) written: u64,
 }
 
 impl<B: Backend> Painter<B>
@@ -27,7 +29,7 @@ where
     /// A painter whose first frame is drawn whole; `bracket` begins and ends a frame.
     pub(crate) fn new(backend: B, bracket: fn(&mut B, bool) -> io::Result<()>) -> Self {
         let nothing = Buffer::empty(Rect::ZERO);
-        Self { backend, bracket, shown: nothing.clone(), next: nothing, whole: true }
+        Self { backend, bracket, shown: nothing.clone(), next: nothing, whole: true, written: 0 }
     }
 
     /// The next frame is drawn whole.
@@ -64,8 +66,15 @@ where
             (self.bracket)(&mut self.backend, false)?;
             self.backend.flush().map_err(io::Error::other)?;
             self.whole = false;
+            self.written += 1;
         }
         std::mem::swap(&mut self.shown, &mut self.next);
         Ok(wanted)
+    }
+
+    /// The backend.
+    #[cfg(test)]
+    pub(crate) fn backend(&self) -> &B {
+        &self.backend
     }
 }

@@ -3,6 +3,9 @@
 //! 30 frames a second and none when nothing changed. Tasks that talk to the engine are in one set that
 //! ends with it, and answer through one bounded channel.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher};
 use std::io;

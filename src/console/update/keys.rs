@@ -89,7 +89,7 @@ fn log_key(key: &KeyEvent) -> Option<TuiWidgetEvent> {
 }
 
 /// Does what `action` means here.
-pub(crate) fn act(model: &mut Model, action: Action, step: Step) -> Vec<Effect> {
+fn act(model: &mut Model, action: Action, step: Step) -> Vec<Effect> {
     if model.identity.read_only && changes(action) {
         let what = action.row().name;
         model.statuses.say(Tone::Bad, format!("{what}: this console is read-only, nothing was changed"), model.now);

@@ -7,8 +7,6 @@ mod runs;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use keys::act;
-
 use super::message::{Effect, Event, Step};
 use super::model::Model;
 use super::model::dialog::Forecasting;

@@ -131,7 +131,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
         }
     }
     let hidden = model.table.order.len().saturating_sub(usize::from(rows));
-    let below = if hidden > 0 { format!(" {hidden} more arms ") } else { String::new() };
+    let below = if hidden > 0 { format!(" {hidden} more ") } else { String::new() };
     let y = outer_height.saturating_sub(1);
     if outer_height > 2 {
         canvas.put_within(2, y, &format!(" {detail} "), style, outer_width.saturating_sub(6 + small(below.len())));

@@ -8,6 +8,7 @@
 
 use ratatui::text::Span;
 
+use super::super::model::race::Standing;
 use super::super::model::status::Tone;
 use super::super::model::{Model, Screen};
 use super::super::theme::Theme;
@@ -89,7 +90,7 @@ fn hints(model: &Model, theme: &Theme) -> Vec<Segment> {
 
 /// Whether a key would do something now; a key that would not is not hinted.
 fn applies(model: &Model, action: Action) -> bool {
-    let served = model.conversation.own.as_ref().is_some_and(|own| !own.standing.is_going());
+    let served = model.conversation.own.as_ref().is_some_and(|own| own.standing == Standing::Served);
     match action {
         Action::CancelRun => model.conversation.is_running(),
         Action::RateUp | Action::RateDown => served,

@@ -29,7 +29,8 @@ pub(super) fn height(width: u16, height: u16, own: &OwnRun) -> u16 {
         let most = if height >= 24 { 13 } else { 8 };
         (height * 9 / 20).clamp(5, most).min(height)
     } else {
-        n.saturating_mul(2).saturating_add(2).min(height / 2)
+        let two_rows = n.saturating_mul(2).saturating_add(2);
+        if two_rows <= height / 2 { two_rows } else { n.saturating_add(2).min(height.saturating_sub(4)) }
     }
 }
 
@@ -52,8 +53,9 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
         }
     } else {
         let mut inner = canvas.framed("Race", "", false);
+        let each = if inner.height() >= n.saturating_mul(2) { 2 } else { 1 };
         for (i, lane) in (0..n).zip(&own.lanes) {
-            draw_row(&mut inner.part(0, i * 2, u16::MAX, 2), model, own, lane);
+            draw_row(&mut inner.part(0, i * each, u16::MAX, each), model, own, lane);
         }
     }
 }

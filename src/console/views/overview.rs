@@ -43,7 +43,9 @@ fn heights(height: u16, table_wanted: u16, alarms: u16) -> (u16, u16) {
     if rest >= table_wanted + 6 {
         return (table_wanted, bottom);
     }
-    // Too little for all: the table keeps what it needs, up to two thirds where charts still fit.
+    // Too little for all: the table keeps what it needs, if need be from the alarms.
+    let bottom = if rest < table_wanted { bottom.min(3) } else { bottom };
+    let rest = height - bottom;
     let table = table_wanted.min(rest);
     if rest - table >= 6 { (table, bottom) } else { (rest, bottom) }
 }

@@ -70,7 +70,8 @@ fn answered() -> Model {
 
 fn with_dialog(action: Action) -> Model {
     let mut model = model();
-    super::super::update::act(&mut model, action, step(10));
+    let key = action.row().keys[0].chars().next().unwrap();
+    update(&mut model, Event::Key(crossterm::event::KeyCode::Char(key).into()), step(10));
     let answer = Event::WhatIf(model.question, Ok(Box::new(fixture::what_if())));
     update(&mut model, answer, step(20));
     model
@@ -233,7 +234,7 @@ proptest! {
         logs.screen = Screen::Logs;
         let mut typing = answered();
         typing.typing = true;
-        let screens = [
+        let screens = vec![
             model(), racing(), typing, empty(), help, logs,
             with_dialog(Action::Weights), with_dialog(Action::Prune), with_dialog(Action::Deactivate), with_dialog(Action::Undo),
         ];
