@@ -2,7 +2,7 @@
 //! say who was first. The lock ends with the process, however it ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
 use crate::domain::store::StoreError;
@@ -20,7 +20,10 @@ impl Holder {
         let path = dir.join("holder");
         let unusable = |fault: &std::io::Error| StoreError::Unusable {
             path: dir.to_owned(),
-            reason: format!("{fault}; make it writable, or choose another with --data-dir"),
+            reason: match fault.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => format!("{fault}; make room there"),
+                _ => format!("{fault}; make it writable, or choose another with --data-dir"),
+            },
         };
         let opened = OpenOptions::new().create(true).read(true).write(true).truncate(false).open(path);
         let mut file = opened.map_err(|fault| unusable(&fault))?;

@@ -5,7 +5,7 @@
 //! it fails for good, so trying again means opening again.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -16,6 +16,8 @@ use super::codec::Op;
 
 /// Pages held in memory, in bytes: the history of runs is read seldom and little at a time.
 const CACHE: u64 = 4 << 20;
+/// Free space without which opening is not tried, in bytes.
+const SPACE_NEEDED: usize = 4 << 20;
 /// How often, and how long apart, a lock is tried that this process itself may not have let go of yet:
 /// dropping a database returns before its last task has ended.
 const LOCK_TRIES: u32 = 100;
@@ -30,6 +32,7 @@ pub(super) struct SledBackend {
 impl SledBackend {
     /// Opens or creates the database in `dir`.
     pub(super) fn open(dir: &Path) -> Result<Self, Fault> {
+        make_ready(dir).map_err(|fault| Fault::Io(fault.to_string()))?;
         let mut tries = 0;
         loop {
             match Self::open_once(dir) {
@@ -55,6 +58,24 @@ impl SledBackend {
         }
         Ok(backend)
     }
+}
+
+/// What sled needs and does not see to itself. It takes a snapshot file that it was killed while writing
+/// for a finished one, and the database for damaged; and it must not run out of space while it opens,
+/// which leaves such a file behind.
+fn make_ready(dir: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(dir)?;
+    for file in std::fs::read_dir(dir)? {
+        let path = file?.path();
+        if path.extension().is_some_and(|extension| extension == "generating") {
+            tracing::info!(path = %path.display(), "an unfinished file of the database is removed");
+            std::fs::remove_file(path)?;
+        }
+    }
+    let trial = dir.with_extension("trial");
+    let outcome = File::create(&trial).and_then(|mut file| file.write_all(&vec![0; SPACE_NEEDED]));
+    let _ = std::fs::remove_file(&trial);
+    outcome
 }
 
 impl Read for SledBackend {

@@ -136,6 +136,19 @@ async fn damage_is_moved_aside_and_the_export_started_from() {
 }
 
 #[tokio::test]
+async fn a_file_that_the_database_was_killed_while_writing_is_no_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    fill(&store).await;
+    store.close().await.unwrap();
+    drop(store);
+    fs::write(dir.path().join("store/snap.0000000FFFFFFFFF.generating"), b"").unwrap();
+    let store = open(dir.path());
+    assert_eq!(store.notice(), None);
+    assert_filled(&store, 5).await;
+}
+
+#[tokio::test]
 async fn a_missing_database_is_started_from_the_export() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
