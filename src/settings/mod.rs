@@ -75,10 +75,10 @@ fn read_variable(draft: &mut Draft, name: &str, text: &str) {
     if !name.starts_with("BANDITOP_") || text.is_empty() || OTHER_VARIABLES.contains(&name) {
         return;
     }
-    if let Some(row) = KEYS.iter().find(|row| row.variable() == name) {
+    if let Some(row) = KEYS.iter().find(|row| row.variable().as_deref() == Some(name)) {
         return read_text(draft, row, text, Origin::Variable(name.to_owned()));
     }
-    let known: Vec<String> = KEYS.iter().map(KeyRow::variable).collect();
+    let known: Vec<String> = KEYS.iter().filter_map(KeyRow::variable).collect();
     let near = nearest(name, known.iter().map(String::as_str));
     let hint = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
     draft.settings.notes.push(format!("the variable {name} sets nothing{hint}"));

@@ -30,7 +30,7 @@ pub fn setting_flags() -> impl Iterator<Item = SettingFlag> {
             name: row.flag_name()?,
             takes_value: matches!(row.flag, FlagForm::Value(_)),
             words: if let Kind::OneOf(words) = row.kind { words } else { &[] },
-            help: format!("{}{} [{}, {}{default}]", switched, row.help, row.name, row.variable()),
+            help: format!("{}{} [{}, {}{default}]", switched, row.help, row.name, row.variable().unwrap_or_default()),
         })
     })
 }
@@ -102,21 +102,23 @@ fn write_section(text: &mut String, section: &str) {
     }
 }
 
-/// Every key with default, flag and variable, as aligned text.
+/// Every key with default, flag and variable, and what it is on the line below.
 #[must_use]
 pub fn key_table() -> String {
-    let rows: Vec<[String; 5]> = KEYS.iter().map(cells).collect();
-    let head = ["key", "default", "flag", "variable", "what it is"].map(str::to_owned);
+    let rows: Vec<[String; 4]> = KEYS.iter().map(cells).collect();
+    let head = ["key", "default", "flag", "variable"].map(str::to_owned);
     let width = |column: usize| rows.iter().chain([&head]).map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 4] = [width(0), width(1), width(2), width(3)];
-    let mut text = String::new();
-    for [key, default, flag, variable, help] in [&head].into_iter().chain(&rows) {
-        let [k, d, f, v] = widths;
-        _ = writeln!(text, "{key:k$}  {default:d$}  {flag:f$}  {variable:v$}  {help}");
+    let [k, d, f] = [width(0), width(1), width(2)];
+    let line =
+        |[key, default, flag, variable]: &[String; 4]| format!("{key:k$}  {default:d$}  {flag:f$}  {variable}\n");
+    let mut text = line(&head);
+    for (row, cells) in KEYS.iter().zip(&rows) {
+        text.push_str(&line(cells));
+        _ = writeln!(text, "    {} ({})", row.help, row.kind);
     }
     text.push_str("\nOf each [[arms]] table:\n");
     for row in ARM_KEYS {
-        _ = writeln!(text, "{:30}  {}", row.name, row.help);
+        _ = writeln!(text, "{}\n    {} ({})", row.name, row.help, row.kind);
     }
     text.push_str("\nOf [keys], each a key or an array of keys:\n");
     for row in ACTIONS {
@@ -125,11 +127,9 @@ pub fn key_table() -> String {
     text
 }
 
-fn cells<T>(row: &KeyRow<T>) -> [String; 5] {
-    let flag = match row.flag {
-        FlagForm::None => "-".to_owned(),
-        FlagForm::Value(name) | FlagForm::On(name) | FlagForm::Off(name) => format!("--{name}"),
-    };
-    let default = row.default_toml().unwrap_or_else(|| "-".to_owned());
-    [row.name.to_owned(), default, flag, row.variable(), row.help.to_owned()]
+fn cells<T>(row: &KeyRow<T>) -> [String; 4] {
+    let none = || "-".to_owned();
+    let flag = row.flag_name().map_or_else(none, |name| format!("--{name}"));
+    let default = row.default_toml().unwrap_or_else(none);
+    [row.name.to_owned(), default, flag, row.variable().unwrap_or_else(none)]
 }

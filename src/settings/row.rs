@@ -7,7 +7,9 @@ use super::kind::{Kind, Scalar};
 /// How a key appears on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FlagForm {
-    /// Not at all.
+    /// Not at all, and as no variable either.
+    FileOnly,
+    /// As a variable only.
     None,
     /// `--name VALUE`.
     Value(&'static str),
@@ -42,15 +44,16 @@ impl<T> KeyRow<T> {
     /// The name of the flag without its dashes.
     pub(super) fn flag_name(&self) -> Option<&'static str> {
         match self.flag {
-            FlagForm::None => None,
+            FlagForm::FileOnly | FlagForm::None => None,
             FlagForm::Value(name) | FlagForm::On(name) | FlagForm::Off(name) => Some(name),
         }
     }
 
     /// The environment variable: `BANDITOP_` and the flag's name, or the key's where it has no flag.
-    pub(super) fn variable(&self) -> String {
+    pub(super) fn variable(&self) -> Option<String> {
         let name = self.flag_name().unwrap_or(self.name);
-        format!("BANDITOP_{}", name.to_uppercase().replace(['-', '.'], "_"))
+        let variable = || format!("BANDITOP_{}", name.to_uppercase().replace(['-', '.'], "_"));
+        (self.flag != FlagForm::FileOnly).then(variable)
     }
 
     /// The default as it stands in TOML.

@@ -5,7 +5,7 @@ use crate::domain::spec::{Provider, RouterKind, Strategy};
 use super::draft::Draft;
 use super::kind::{Kind, Scalar};
 use super::model::{EndpointDraft, FeatureKind, Theme};
-use super::row::FlagForm::{self, None as NoFlag, Off, On, Value};
+use super::row::FlagForm::{self, FileOnly, None as NoFlag, Off, On, Value};
 use super::row::KeyRow;
 
 /// Any number of at least 0.
@@ -43,7 +43,7 @@ const fn endpoint(
 /// The keys outside `[[arms]]` and `[keys]`, in the order of the template.
 #[rustfmt::skip]
 pub(super) static KEYS: &[KeyRow<Draft>] = &[
-    row("version", Kind::Integer { min: 1, max: u64::MAX }, Some("1"), NoFlag,
+    row("version", Kind::Integer { min: 1, max: u64::MAX }, Some("1"), FileOnly,
         "form of this file", |d, v| d.version = v.integer()),
     row("data_dir", Kind::Text, None, Value("data-dir"),
         "where state is kept; default: the user's data folder", |d, v| d.settings.data_dir = Some(v.text().into())),
@@ -153,7 +153,7 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
         |d, v| d.settings.simulation.scenario = Some(v.text().into())),
     row("simulation.seed", Kind::Integer { min: 0, max: u64::MAX }, Some("7"), Value("seed"),
         "seed of simulated models, traffic and the router's draws", |d, v| d.settings.simulation.seed = v.integer()),
-    row("simulation.traffic_rate", Kind::Number { min: 0.01, max: 1000.0 }, Some("4"), NoFlag,
+    row("simulation.traffic_rate", Kind::Number { min: 0.01, max: 1000.0 }, Some("5"), NoFlag,
         "runs a second of the traffic generator", |d, v| d.settings.simulation.traffic_rate = v.number()),
 
     row("console.theme", Kind::OneOf(&["dark", "light"]), Some("dark"), NoFlag,

@@ -25,7 +25,7 @@ fn every_default_fits_its_own_kind() {
 #[test]
 fn names_flags_and_variables_are_unique() {
     let mut names: Vec<String> = KEYS.iter().map(|row| row.name.to_owned()).collect();
-    names.extend(KEYS.iter().map(KeyRow::variable));
+    names.extend(KEYS.iter().filter_map(KeyRow::variable));
     names.extend(KEYS.iter().filter_map(|row| row.flag_name().map(|flag| format!("--{flag}"))));
     let count = names.len();
     names.sort();

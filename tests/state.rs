@@ -1,0 +1,227 @@
+//! Every `state` command as a user runs it: what it says, what it changes, and that the journal and undo
+//! know of it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::program::{Program, assert_keys};
+use serde_json::Value;
+
+/// The shape that programs rely on.
+const STATE: &[&str] = &[
+    "version",
+    "feature_version",
+    "d",
+    "sequence",
+    "router",
+    "alpha",
+    "weights.quality",
+    "weights.latency",
+    "weights.cost",
+    "weights.speed",
+    "weights.token_efficiency",
+    "weights.stability",
+    "budget_per_request_usd",
+    "arms[].arm",
+    "arms[].state",
+    "arms[].trials",
+    "arms[].wins",
+    "arms[].share",
+    "arms[].mean_reward",
+    "arms[].uncertainty",
+    "arms[].p95_preview_s",
+    "arms[].error_rate",
+    "arms[].cost_usd_per_run",
+];
+
+fn show(program: &Program) -> Value {
+    program.json(&["state", "show", "--json"])
+}
+
+fn arm<'a>(state: &'a Value, name: &str) -> &'a Value {
+    state["arms"].as_array().unwrap().iter().find(|arm| arm["arm"] == name).unwrap_or(&Value::Null)
+}
+
+/// Means and counts of every arm, to the bit.
+fn learned(state: &Value) -> Vec<String> {
+    let arms = state["arms"].as_array().unwrap().iter();
+    arms.map(|arm| format!("{} {} {} {} {}", arm["arm"], arm["state"], arm["mean"], arm["effective_n"], arm["trials"]))
+        .collect()
+}
+
+/// The statistics of every arm, to the bit. Means on screen are over recent prompts, which are not state.
+fn statistics(program: &Program) -> Vec<Value> {
+    let exported: Value = serde_json::from_str(&program.ok(&["state", "export"])).unwrap();
+    let parts = exported["parts"].as_array().unwrap().iter();
+    let arms: Vec<Value> = parts.filter(|part| part[0].as_str().unwrap().starts_with("arm:")).cloned().collect();
+    assert!(!arms.is_empty());
+    arms
+}
+
+/// A program that has learned a little.
+fn taught() -> Program {
+    let program = Program::fast();
+    for prompt in ["Prove that 7 is prime", "Write a Rust function", "hello"] {
+        program.ok(&["ask", prompt]);
+    }
+    program
+}
+
+/// Runs a command that must be applied; gives its number.
+fn apply(program: &Program, args: &[&str]) -> u64 {
+    let args = [&["state", "--json"], args].concat();
+    let acknowledgement = program.json(&args);
+    assert_eq!(acknowledgement["status"], "applied", "{args:?}: {acknowledgement}");
+    assert_eq!(acknowledgement["durability"], "durable");
+    acknowledgement["entry"]["sequence"].as_u64().unwrap()
+}
+
+#[test]
+fn every_command_does_what_it_says_and_undo_takes_it_back() {
+    let program = taught();
+    let start = show(&program);
+    assert_keys(&start, STATE);
+
+    apply(&program, &["decay", "--factor", "0.5", "atlas"]);
+    let decayed = show(&program);
+    assert!(arm(&decayed, "atlas")["effective_n"].as_f64() < arm(&start, "atlas")["effective_n"].as_f64());
+    apply(&program, &["undo"]);
+    assert_eq!(learned(&show(&program)), learned(&start), "undo is exact");
+
+    apply(&program, &["deactivate", "penny", "scribe"]);
+    assert_eq!(arm(&show(&program), "penny")["state"], "deactivated");
+    apply(&program, &["reactivate", "penny"]);
+    assert_eq!(arm(&show(&program), "penny")["state"], "probation");
+
+    apply(&program, &["weights", "quality=1", "l=0", "cost=1"]);
+    let weighed = show(&program);
+    assert_eq!(
+        (&weighed["weights"]["quality"], &weighed["weights"]["latency"]),
+        (&Value::from(0.5), &Value::from(0.0))
+    );
+
+    apply(&program, &["exploration", "--alpha", "0.25", "--share", "0.5"]);
+    let explored = show(&program);
+    assert_eq!((&explored["alpha"], &explored["explore_share"]), (&Value::from(0.25), &Value::from(0.5)));
+
+    apply(&program, &["mode", "direct", "--pin", "coder", "--for", "10m"]);
+    let moded = show(&program);
+    assert_eq!((&moded["mode"]["strategy"], &moded["mode"]["pinned"]), (&Value::from("direct"), &Value::from("coder")));
+    assert!(moded["mode"]["expires"].is_u64());
+    let record = program.json(&["ask", "--json", "Who are you?"]);
+    assert_eq!(record["winner"], "coder");
+    apply(&program, &["mode", "normal"]);
+    assert_eq!(show(&program)["mode"]["pinned"], Value::Null);
+
+    let declared = [
+        "add-arm",
+        "extra",
+        "--base-url",
+        "http://127.0.0.1:9/v1",
+        "--model",
+        "m",
+        "--price-input",
+        "1",
+        "--price-output",
+        "2",
+    ];
+    apply(&program, &declared);
+    assert_eq!(arm(&show(&program), "extra")["state"], "active");
+    apply(&program, &["remove-arm", "extra"]);
+    assert_eq!(arm(&show(&program), "extra"), &Value::Null);
+
+    apply(&program, &["reset-arm", "atlas"]);
+    assert_eq!(arm(&show(&program), "atlas")["trials"], 0);
+    let undone = apply(&program, &["undo"]);
+    assert_eq!(arm(&show(&program), "atlas")["trials"], arm(&start, "atlas")["trials"]);
+    apply(&program, &["undo", &undone.to_string()]);
+    assert_eq!(arm(&show(&program), "atlas")["trials"], 0, "undoing an undo is a redo");
+
+    let pruned = apply(&program, &["prune", "--min-trials", "1", "--min-win-rate", "0.01"]);
+    let journal = program.json(&["state", "journal", "--json"]);
+    assert_eq!(journal[0]["sequence"], pruned);
+    assert_keys(&journal[0], &["sequence", "at", "actor.person", "command.do", "before", "after"]);
+    let names: Vec<&str> = journal.as_array().unwrap().iter().filter_map(|e| e["command"]["do"].as_str()).collect();
+    for name in ["decay", "deactivate", "reactivate", "set_weights", "set_exploration", "set_mode", "undo", "prune"] {
+        assert!(names.contains(&name), "{name} is not in {names:?}");
+    }
+}
+
+#[test]
+fn a_discarded_interval_was_never_learned() {
+    let program = Program::fast();
+    program.ok(&["ask", "Prove that 7 is prime"]);
+    let start = statistics(&program);
+    let from = show(&program)["sequence"].as_u64().unwrap() + 1;
+    program.ok(&["ask", "Write a poem"]);
+    let to = show(&program)["sequence"].as_u64().unwrap();
+    assert_ne!(statistics(&program), start);
+    apply(&program, &["discard", &from.to_string(), &to.to_string()]);
+    assert_eq!(statistics(&program), start);
+}
+
+#[test]
+fn an_exported_state_is_the_same_in_another_place() {
+    let (program, other) = (taught(), Program::fast());
+    let file = program.data_dir().with_file_name("state.json");
+    let ran = program.run(&["state", "export", file.to_str().unwrap()]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), ""));
+    apply(&other, &["import", file.to_str().unwrap()]);
+    assert_eq!(statistics(&other), statistics(&program));
+
+    let bad = other.run_with_input(&["state", "import", "-"], b"no export");
+    assert_eq!(bad.code, Some(1));
+    assert!(bad.err.contains("no exported state"), "{}", bad.err);
+    assert_eq!(statistics(&other), statistics(&program), "a refused import changes nothing");
+}
+
+#[test]
+fn what_is_refused_says_what_was_expected_and_changes_nothing() {
+    let program = Program::fast();
+    let start = show(&program);
+    let rows: &[(&[&str], i32, &str)] = &[
+        (&["decay", "--factor", "0"], 1, "above 0"),
+        (&["decay", "--factor", "NaN"], 1, "NaN"),
+        (&["decay", "nobody"], 1, "nobody"),
+        (&["deactivate", "atlas", "coder", "scribe", "penny"], 1, "no arm that can answer"),
+        (&["weights", "qualty=1"], 2, "unknown reward term `qualty`"),
+        (&["weights", "quality=-1"], 2, "at least 0"),
+        (&["weights", "quality=0", "latency=0", "cost=0"], 2, "all weights are 0"),
+        (&["weights", "quality"], 2, "TERM=WEIGHT"),
+        (&["mode"], 2, "no mode"),
+        (&["mode", "direct", "--for", "soon"], 2, "90s, 10m"),
+        (&["mode", "--pin", "nobody"], 1, "nobody"),
+        (&["exploration"], 2, "--alpha"),
+        (&["exploration", "--alpha=-1"], 1, "-1"),
+        (&["add-arm", "x y", "--base-url", "nowhere"], 2, "flag --base-url"),
+        (&["add-arm", "x", "--api-key-env", "sk-123456", "--base-url", "http://h/v1", "--model", "m"], 2, "not shown"),
+        (&["remove-arm", "nobody"], 1, "nobody"),
+        (&["reset-arm", "nobody"], 1, "nobody"),
+        (&["discard", "9", "3"], 1, "9"),
+        (&["undo", "999"], 1, "999"),
+        (&["undo"], 1, "nothing to undo"),
+        (&["import", "/nowhere/at/all"], 1, "/nowhere/at/all"),
+    ];
+    for (args, code, words) in rows {
+        let ran = program.run(&[&["state"], *args].concat());
+        assert_eq!(ran.code, Some(*code), "{args:?}: {}{}", ran.out, ran.err);
+        assert!(ran.err.starts_with("error: ") && ran.err.contains(words), "{args:?}: {}", ran.err);
+        assert_eq!(ran.out, "", "{args:?}");
+    }
+    assert_eq!(show(&program)["sequence"], start["sequence"]);
+}
+
+#[test]
+fn a_person_reads_a_table() {
+    let program = taught();
+    let text = program.ok(&["state", "show"]);
+    for word in ["arm", "share", "trials", "atlas", "active", "linucb", "α 0.5"] {
+        assert!(text.contains(word), "{text}");
+    }
+    assert!(!text.contains("NaN") && !text.contains("null"), "{text}");
+    program.ok(&["state", "deactivate", "penny", "--operator", "ann"]);
+    let journal = program.ok(&["state", "journal", "--limit", "1"]);
+    assert!(journal.contains("ann") && journal.contains("deactivate penny active → penny deactivated"), "{journal}");
+    assert_eq!(journal.lines().count(), 1);
+}
