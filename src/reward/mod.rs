@@ -10,5 +10,8 @@
 mod policy;
 mod terms;
 
+#[cfg(test)]
+mod tests;
+
 pub use policy::{QualityLatencyCostPolicy, RewardPolicy, clamp_bites};
 pub use terms::{CandidateStats, GradedTerms, References};
