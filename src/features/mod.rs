@@ -8,6 +8,9 @@ mod length;
 mod schema;
 mod text;
 
+#[cfg(test)]
+mod tests;
+
 pub use length::LengthFeatures;
 pub use schema::version_digest;
 

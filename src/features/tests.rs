@@ -1,0 +1,151 @@
+//! The extractors against their contract, and the classifier against sentences with labels.
+
+use proptest::prelude::*;
+
+use super::intent::classify;
+use super::{FeatureExtractor, LengthFeatures};
+use crate::domain::chat::ChatRequest;
+use crate::domain::context::FeatureBlock;
+use crate::domain::context::Intent::{self, Coding, Other, Reasoning, Retrieval, Writing};
+
+/// What `FeatureExtractor` promises, for one prompt: any further implementation must pass it.
+fn keeps_the_contract(features: &dyn FeatureExtractor, prompt: &str) {
+    let request = ChatRequest::from_prompt(prompt);
+    let context = features.compute(&request);
+    let schema = features.schema();
+    assert_eq!((context.x.len(), schema.blocks.len()), (schema.len(), schema.len()));
+    assert_eq!((schema.blocks[0], context.x[0].to_bits()), (FeatureBlock::Intercept, 1.0_f64.to_bits()));
+    assert!(context.x.iter().all(|value| value.is_finite()), "{:?}", context.x);
+    assert_eq!(context, features.compute(&request));
+    assert_eq!(context.schema, *schema);
+    let names: std::collections::BTreeSet<&String> = schema.names.iter().collect();
+    assert_eq!(names.len(), schema.len());
+}
+
+proptest! {
+    #[test]
+    fn the_length_features_keep_the_contract(prompt in any::<String>(), threshold in 0..5_000_usize) {
+        let features = LengthFeatures::new(threshold);
+        keeps_the_contract(&features, &prompt);
+        let x = features.compute(&ChatRequest::from_prompt(&prompt)).x;
+        prop_assert!(x.iter().all(|value| (0.0..=1.0).contains(value)));
+        prop_assert!((x[3..].iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn case_and_control_characters_do_not_matter(at in 0..SENTENCES.len()) {
+        let (text, _) = SENTENCES[at];
+        if text.is_ascii() && !text.contains('`') {
+            prop_assert_eq!(classify(&format!("\u{1b}[31m\u{0} {text}\u{7}")), classify(text));
+        }
+    }
+}
+
+#[test]
+fn names_and_values() {
+    let features = LengthFeatures::new(200);
+    let names: Vec<&str> = features.schema().names.iter().map(String::as_str).collect();
+    assert_eq!(names[..4], ["bias", "length", "words", "intent_reasoning"]);
+    let context = features.compute(&ChatRequest::from_prompt("Write a Python function that reverses a list."));
+    assert_eq!(context.intent, Coding);
+    assert_eq!(context.x, [1.0, 45.0 / 200.0, 0.08, 0.0, 1.0, 0.0, 0.0, 0.0]);
+    assert_ne!(features.schema().version, LengthFeatures::new(201).schema().version);
+    assert_eq!(features.schema().version, LengthFeatures::new(200).schema().version);
+}
+
+#[test]
+fn parts_and_empty_conversations_have_a_context() {
+    let parts = r#"{"messages":[{"role":"system","content":"x"},{"role":"user","content":[{"type":"text","text":"hello"},{"type":"image_url","image_url":{}}]}]}"#;
+    let features = LengthFeatures::new(2_000);
+    let request: ChatRequest = serde_json::from_str(parts).unwrap();
+    assert_eq!(features.compute(&request).intent, Other);
+    assert_eq!(features.compute(&ChatRequest::default()).x[1].to_bits(), 0.0_f64.to_bits());
+}
+
+#[test]
+fn huge_prompts_take_bounded_time() {
+    let features = LengthFeatures::new(2_000);
+    for unit in ["a", "word ", "é\u{0}", "\n", "```", "SELECT 1;\n", "1 + 1 = ? ", "写"] {
+        let request = ChatRequest::from_prompt(&unit.repeat(5_000_000 / unit.len()));
+        let context = features.compute(&request);
+        assert!((context.x[1] - 1.0).abs() < 1e-12);
+    }
+}
+
+const SENTENCES: &[(&str, Intent)] = &[
+    ("Write a Python function that merges two sorted lists.", Coding),
+    ("Why does this Rust code not pass the borrow checker?\n```rust\nlet x = &mut v;\n```", Coding),
+    ("Fix the bug: TypeError: 'NoneType' object is not subscriptable in my script", Coding),
+    ("Give me a SQL query that returns the ten customers with the most orders.", Coding),
+    ("Refactor this class so that it can be unit tested.", Coding),
+    ("def add(a, b):\n    return a - b\n\nassert add(1, 2) == 3\nWhat is wrong?", Coding),
+    ("Implement binary search in Go and explain its time complexity.", Coding),
+    ("How do I center a div with CSS?", Coding),
+    ("Write a regex that matches ISO dates.", Coding),
+    ("What does `git rebase --onto` do and when should I use it in a pull request?", Coding),
+    ("Schreibe eine Funktion in Python, die eine Liste umkehrt.", Coding),
+    ("写一个函数，把列表反转", Coding),
+    ("Convert this bash script to PowerShell", Coding),
+    ("Explain what a mutex is with a C++ example", Coding),
+    ("If all bloops are razzies and all razzies are lazzies, are all bloops lazzies?", Reasoning),
+    ("A train leaves at 3 pm at 60 km/h and another at 4 pm at 80 km/h. When do they meet?", Reasoning),
+    ("Prove that the square root of 2 is irrational.", Reasoning),
+    ("Solve for x: 3x + 7 = 22", Reasoning),
+    ("What is 17 * 23?", Reasoning),
+    ("Tom has 12 apples, gives away a third of them and buys 5 more. How many apples does he have?", Reasoning),
+    ("What is the probability of rolling two sixes with three dice?", Reasoning),
+    (
+        "Three people check into a hotel that costs 30 dollars. Where did the missing dollar go? Think step by step.",
+        Reasoning,
+    ),
+    ("Compute the integral of x^2 from 0 to 3.", Reasoning),
+    ("Plan a schedule for four meetings so that no two people have to be in two places at once.", Reasoning),
+    ("Anna is older than Ben, Ben is older than Cleo. Who is the youngest?", Reasoning),
+    ("Evaluate \\frac{d}{dx} \\sin(x^2)", Reasoning),
+    ("Berechne, wie viele Minuten 3,5 Stunden sind.", Reasoning),
+    ("Combien de jours y a-t-il entre le 3 mars et le 9 mai ?", Reasoning),
+    ("Which option is cheapest over five years: buying at 900 or renting at 20 a month?", Reasoning),
+    ("According to the attached report, what was revenue in the third quarter?", Retrieval),
+    ("Based on the following passage, who discovered the island?", Retrieval),
+    ("Who wrote The Brothers Karamazov?", Retrieval),
+    ("What is the capital of Mongolia?", Retrieval),
+    ("When did the Berlin Wall fall?", Retrieval),
+    ("Context: The bridge was opened in 1932 by the king. Question: who opened the bridge?", Retrieval),
+    ("List the side effects of ibuprofen and cite your sources.", Retrieval),
+    ("In what year was the transistor invented, and by whom?", Retrieval),
+    ("Does the document mention a termination clause?", Retrieval),
+    ("What is the atomic number of tungsten?", Retrieval),
+    ("Quelle est la capitale de l'Australie ?", Retrieval),
+    ("Laut dem Vertrag unten: wann endet die Probezeit?", Retrieval),
+    ("Which country has the largest population in Africa?", Retrieval),
+    ("Write an essay about the causes of the French Revolution.", Writing),
+    ("Draft a friendly email to my landlord about the broken heating.", Writing),
+    ("Write a haiku about autumn rain.", Writing),
+    ("Rewrite this paragraph in a more formal tone: we kinda messed up", Writing),
+    ("Summarize the following text in two sentences.", Writing),
+    ("Come up with a slogan for a bakery.", Writing),
+    ("Write a short story about a lighthouse keeper who finds a letter.", Writing),
+    ("Proofread my cover letter.", Writing),
+    ("Compose a toast for my sister's wedding.", Writing),
+    ("Écris un poème sur la mer.", Writing),
+    ("Escribe una carta de agradecimiento a mi profesora.", Writing),
+    ("写一首关于春天的诗", Writing),
+    ("Describe a sunset over the harbour in the style of Hemingway", Writing),
+    ("Hi there!", Other),
+    ("Thanks, that was helpful.", Other),
+    ("Tell me a joke", Other),
+    ("What should I have for dinner tonight?", Other),
+    ("How are you today?", Other),
+    ("I feel a bit down today.", Other),
+    ("Recommend a gift for my dad, he likes fishing", Other),
+    ("asdf", Other),
+    ("", Other),
+];
+
+#[test]
+fn sentences_are_recognised() {
+    let wrong: Vec<_> =
+        SENTENCES.iter().map(|(text, label)| (text, label, classify(text))).filter(|(_, l, f)| *l != f).collect();
+    let accuracy = 1.0 - wrong.len() as f64 / SENTENCES.len() as f64;
+    assert!(accuracy >= 0.93, "{accuracy:.3} of {}: {wrong:#?}", SENTENCES.len());
+}
