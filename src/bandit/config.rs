@@ -96,7 +96,8 @@ pub struct RouterConfig {
     pub probation_runs: u32,
     /// What of an arm's data is kept when it is reactivated, in (0, 1].
     pub reactivation_keep: f64,
-    /// An active arm with fewer observations than this is tried before any score decides.
+    /// An active arm with fewer observations than this is tried before any score decides. In a large
+    /// pool fewer are enough: see [`RouterConfig::first_tries_among`].
     pub first_tries: u32,
 }
 
@@ -111,7 +112,7 @@ impl Default for RouterConfig {
             probation_share: 0.1,
             probation_runs: 20,
             reactivation_keep: 0.5,
-            first_tries: 3,
+            first_tries: 8,
         }
     }
 }
@@ -126,6 +127,14 @@ impl RouterConfig {
             feature_version: schema.version.clone(),
             ..Self::default()
         }
+    }
+
+    /// First tries of each of `arms` candidates: `first_tries` up to five arms, then fewer, so that
+    /// trying a pool costs some 40 observations, and never fewer than 3 (or `first_tries`).
+    #[must_use]
+    pub fn first_tries_among(&self, arms: usize) -> u32 {
+        let fair = u32::try_from(40 / arms.max(1)).unwrap_or(u32::MAX);
+        self.first_tries.min(fair.max(3))
     }
 
     /// The prior precision of each dimension: `d` values above 0. A dimension without a block counts as

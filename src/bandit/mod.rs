@@ -20,6 +20,9 @@ mod state;
 mod stats;
 mod what_if;
 
+#[cfg(test)]
+mod tests;
+
 pub use config::{Noise, PriorConfig, RouterConfig};
 pub use policies::{Baseline, LinTs, LinUcb};
 pub use prepare::Rejection;

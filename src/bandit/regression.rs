@@ -20,8 +20,8 @@ use super::kernels::{axpy, dot, packed_len, quadratic, rank_one, scale, symmetri
 const REFRESH_EVERY: u32 = 256;
 /// Observations between two residual checks.
 const CHECK_EVERY: u32 = 32;
-/// The residual ‖A·A⁻¹x − x‖∞ / ‖x‖∞ above which the derived part is refreshed at once.
-const RESIDUAL_LIMIT: f64 = 1e-10;
+/// The residual ‖A·A⁻¹eᵢ − eᵢ‖∞ above which the derived part is refreshed at once.
+const RESIDUAL_LIMIT: f64 = 1e-9;
 /// Data weight by which the derived part may lag behind forgetting.
 const LAG: f64 = 0.99;
 
@@ -116,7 +116,7 @@ impl Regression {
         self.accumulate(1.0, x, t);
         self.follow(x, t, scratch);
         self.since_refresh += 1;
-        if self.is_stale(prior, x, scratch) {
+        if self.is_stale(prior, scratch) {
             self.refresh(prior);
         }
     }
@@ -165,6 +165,14 @@ impl Regression {
         (quadratic(&self.residual, omega) / (prior.noise_n + self.n).max(1e-9)).max(0.0)
     }
 
+    /// The residual variance of response `c` as a plain estimate of its scatter: the prior that guards
+    /// exploration (S₀, ν₀) replaced by a single observation's worth.
+    pub(crate) fn scatter(&self, prior: &Prior, c: usize) -> f64 {
+        let one = prior.noise_sum / prior.noise_n.max(1e-9);
+        let squares = self.residual[packed_len(c) + c] - prior.noise_sum;
+        (squares.max(0.0) + one) / (self.n + 1.0)
+    }
+
     /// Mean of each response over the data, with the data's weight; the intercept is first in `x`.
     pub(crate) fn data_mean(&self, c: usize) -> (f64, f64) {
         (self.sums[c * self.d], self.n)
@@ -194,6 +202,12 @@ impl Regression {
         values.map(|v| v.to_bits()).chain([self.n.to_bits(), self.as_of])
     }
 
+    /// A⁻¹ (packed) and Θ̂, for tests.
+    #[cfg(test)]
+    pub(crate) fn derived(&self) -> (Vec<f64>, Vec<f64>) {
+        (self.inverse.clone(), self.theta.clone())
+    }
+
     fn accumulate(&mut self, w: f64, x: &[f64], t: &[f64]) {
         rank_one(&mut self.data, w, x);
         for (column, t) in self.sums.chunks_exact_mut(self.d).zip(t) {
@@ -219,22 +233,26 @@ impl Regression {
         rank_one(&mut self.inverse, -gain, k);
     }
 
-    fn is_stale(&self, prior: &Prior, x: &[f64], scratch: &mut Vec<f64>) -> bool {
+    fn is_stale(&self, prior: &Prior, scratch: &mut Vec<f64>) -> bool {
         self.since_refresh >= REFRESH_EVERY
             || (prior.forgetting < 1.0 && discount(prior.forgetting, self.as_of - self.refreshed_at) < LAG)
-            || (self.since_refresh.is_multiple_of(CHECK_EVERY) && self.check(prior, x, scratch) > RESIDUAL_LIMIT)
+            || (self.since_refresh.is_multiple_of(CHECK_EVERY) && self.check(prior, scratch) > RESIDUAL_LIMIT)
     }
 
-    /// ‖A·(A⁻¹x) − x‖∞ / ‖x‖∞.
-    fn check(&self, prior: &Prior, x: &[f64], scratch: &mut Vec<f64>) -> f64 {
+    /// ‖A·(A⁻¹eᵢ) − eᵢ‖∞ for a dimension that changes with every check: unlike the contexts themselves, the
+    /// dimensions have a part in the directions that were seen least, where errors grow.
+    fn check(&self, prior: &Prior, scratch: &mut Vec<f64>) -> f64 {
+        let d = self.d;
+        let which = (self.since_refresh / CHECK_EVERY) as usize % d;
         scratch.clear();
-        scratch.resize(2 * self.d, 0.0);
-        let (k, back) = scratch.split_at_mut(self.d);
-        symmetric_times(&self.inverse, x, k);
-        symmetric_times(&self.data, k, back);
-        let size = x.iter().fold(f64::MIN_POSITIVE, |a, x| a.max(x.abs()));
-        let worst = (0..self.d).map(|i| (back[i] + prior.lambda[i] * k[i] - x[i]).abs()).fold(0.0, f64::max);
-        worst / size
+        scratch.resize(2 * d, 0.0);
+        let (column, back) = scratch.split_at_mut(d);
+        for (j, value) in column.iter_mut().enumerate() {
+            *value = self.inverse[packed_len(which.max(j)) + which.min(j)];
+        }
+        symmetric_times(&self.data, column, back);
+        let wanted = |i: usize| f64::from(i == which);
+        (0..d).map(|i| (back[i] + prior.lambda[i] * column[i] - wanted(i)).abs()).fold(0.0, f64::max)
     }
 
     fn forget_until(&mut self, prior: &Prior, step: u64) {

@@ -82,6 +82,7 @@ impl Field {
     pub(super) fn new(state: &RouterState, x: &[f64], candidates: &[ArmId], k: usize) -> Self {
         let probe = probe(state, x);
         let quality_weight = state.weights.get(Term::Quality);
+        let first_tries = f64::from(state.shared.config.first_tries_among(candidates.len()));
         let mut arms = Vec::with_capacity(candidates.len());
         let mut standings = Vec::with_capacity(candidates.len());
         let mut contenders = Vec::with_capacity(candidates.len());
@@ -89,7 +90,7 @@ impl Field {
             let Some(i) = state.find_near(id, hint) else { continue };
             let arm = &state.arms[i];
             let standing = arm.lens.standing(&arm.stats, &state.shared.prior, &probe);
-            let missing = f64::from(state.shared.config.first_tries) - arm.stats.tried_n();
+            let missing = first_tries - arm.stats.tried_n();
             contenders.push(Contender {
                 quality: standing.quality,
                 variance: standing.quality_variance,

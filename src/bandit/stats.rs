@@ -224,7 +224,7 @@ pub(crate) struct Lens {
     theta: Vec<f64>,
     /// Residual variance of the reward by group: joint (or judged), preview, answer.
     variance: [f64; 3],
-    /// Residual variance of quality itself.
+    /// How much one answer's quality differs from what is expected of it, as a variance.
     quality_variance: f64,
 }
 
@@ -288,12 +288,12 @@ impl Lens {
         }
         let variance = |regression: &Regression, omega: &[f64]| group_variance(regression, prior, config, omega);
         let judged = &stats.judged;
-        let (first, preview, quality) = match &stats.preview {
-            None => (variance(judged, &omega), 0.0, variance(judged, &[1.0, 0.0, 0.0, 0.0, 0.0, 0.0])),
-            Some(preview) => (variance(judged, &omega[..1]), variance(preview, &omega[1..]), variance(judged, &[1.0])),
+        let (first, preview) = match &stats.preview {
+            None => (variance(judged, &omega), 0.0),
+            Some(preview) => (variance(judged, &omega[..1]), variance(preview, &omega[1..])),
         };
         let answer = if penalty > 0.0 { variance(&stats.answer, &[0.0, penalty]) } else { 0.0 };
-        Self { theta, variance: [first, preview, answer], quality_variance: quality }
+        Self { theta, variance: [first, preview, answer], quality_variance: judged.scatter(prior, 0) }
     }
 
     pub(crate) fn standing(&self, stats: &ArmStatistics, prior: &Prior, probe: &Probe) -> Standing {

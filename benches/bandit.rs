@@ -1,0 +1,172 @@
+//! What a decision and an update cost, beside a flat, auto-vectorised loop that does the same flops.
+//!
+//! The loop over one arm's quadratic form is d(d+1)/2 multiply-adds on packed values; the one over an
+//! update is what the formulas ask for: Σxxᵀ, A⁻¹x and the rank-one change of A⁻¹ on packed values, and
+//! the columns. `cargo bench --bench bandit`; the ratios are the times of a pair divided.
+
+use std::hint::black_box;
+
+use banditop::bandit::{LinTs, LinUcb, Router, RouterConfig, RouterState, what_if};
+use banditop::domain::clock::Timestamp;
+use banditop::domain::command::{Actor, ArmObservation, LogEntry, Observation, PreviewTerms, RouterCommand};
+use banditop::domain::context::FeatureBlock;
+use banditop::domain::ids::{ArmId, TimeId};
+use banditop::domain::spec::{ArmSpec, Provider};
+use banditop::domain::terms::Weights;
+use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
+
+fn entry(sequence: u64, command: RouterCommand) -> LogEntry {
+    let at = Timestamp::from_millis(sequence);
+    LogEntry { sequence, id: TimeId::new(at, sequence), actor: Actor::Run, at, command }
+}
+
+fn context(d: usize, rng: &mut fastrand::Rng) -> Vec<f64> {
+    (0..d).map(|i| if i == 0 { 1.0 } else { rng.f64() - 0.5 }).collect()
+}
+
+fn seen(arm: &ArmId, rng: &mut fastrand::Rng) -> ArmObservation {
+    let preview = PreviewTerms {
+        latency: rng.f64(),
+        cost: rng.f64(),
+        speed: rng.f64(),
+        token_efficiency: rng.f64(),
+        stability: 1.0,
+    };
+    ArmObservation {
+        arm: arm.clone(),
+        signals: Vec::new(),
+        quality: Some(rng.f64()),
+        preview: Some(preview),
+        answer: None,
+        trial: true,
+        win: false,
+        served: false,
+    }
+}
+
+/// A pool of `arms` that has seen `runs` of every arm.
+fn pool(d: usize, arms: usize, runs: u64, forgetting: f64) -> (RouterState, Vec<ArmId>, fastrand::Rng) {
+    let mut rng = fastrand::Rng::with_seed(7);
+    let blocks = (0..d).map(|i| if i == 0 { FeatureBlock::Intercept } else { FeatureBlock::Embedding }).collect();
+    let config = RouterConfig { d, blocks, forgetting, ..RouterConfig::default() };
+    let weights = Weights::new([0.7, 0.2, 0.1, 0.0, 0.0, 0.0], 0.0).unwrap_or_default();
+    let mut state = RouterState::new(config, weights, 1.0, 0.01);
+    let names: Vec<ArmId> = (0..arms).map(|i| ArmId::new(&format!("arm-{i}"))).collect();
+    for (i, name) in names.iter().enumerate() {
+        let spec = ArmSpec {
+            name: name.clone(),
+            provider: Provider::Simulated,
+            base_url: String::new(),
+            model: String::new(),
+            api_key_env: None,
+            price: None,
+            enabled: true,
+        };
+        state.apply(&entry(i as u64 + 1, RouterCommand::AddArm { spec }));
+    }
+    for run in 0..runs {
+        let sequence = arms as u64 + 1 + run;
+        let x = context(d, &mut rng);
+        let seen = names.iter().map(|arm| seen(arm, &mut rng)).collect();
+        let run = TimeId::new(Timestamp::from_millis(run), run);
+        state.apply(&entry(sequence, RouterCommand::Observe(Observation { run, x, arms: seen })));
+    }
+    (state, names, rng)
+}
+
+fn flat_form(p: &[f64], w: &[f64]) -> f64 {
+    let mut lanes = [0.0_f64; 8];
+    for (p, w) in p.chunks_exact(8).zip(w.chunks_exact(8)) {
+        for lane in 0..8 {
+            lanes[lane] += p[lane] * w[lane];
+        }
+    }
+    lanes.iter().sum()
+}
+
+fn select(c: &mut Criterion) {
+    let mut group = c.benchmark_group("select");
+    for (d, arms) in [(8, 5), (26, 3), (32, 8), (64, 32)] {
+        let (state, names, mut rng) = pool(d, arms, 100, 1.0);
+        let x = context(d, &mut rng);
+        let size = format!("d{d}_arms{arms}");
+        for k in [1, 3] {
+            group.bench_function(BenchmarkId::new(format!("linucb_k{k}"), &size), |b| {
+                b.iter(|| LinUcb.select(&state, black_box(&x), &names, k, &mut || 0.5));
+            });
+        }
+        group.bench_function(BenchmarkId::new("lints_k1", &size), |b| {
+            b.iter(|| LinTs.select(&state, black_box(&x), &names, 1, &mut || rng.f64()));
+        });
+        let forms: Vec<Vec<f64>> =
+            (0..arms).map(|i| vec![i as f64 * 0.1; (d * (d + 1) / 2).next_multiple_of(8)]).collect();
+        let w = vec![0.3; (d * (d + 1) / 2).next_multiple_of(8)];
+        group.bench_function(BenchmarkId::new("flat_loop", &size), |b| {
+            b.iter(|| {
+                let w = black_box(&w);
+                forms.iter().map(|p| flat_form(black_box(p), w)).fold(0.0, f64::max)
+            });
+        });
+    }
+    group.finish();
+}
+
+fn update(c: &mut Criterion) {
+    let mut group = c.benchmark_group("update");
+    for (d, forgetting) in [(8, 1.0), (26, 1.0), (26, 0.999), (32, 1.0), (64, 1.0)] {
+        let (mut state, names, mut rng) = pool(d, 8, 100, forgetting);
+        let entries: Vec<LogEntry> = (0..512)
+            .map(|i| {
+                let run = TimeId::new(Timestamp::from_millis(1), i);
+                let arms = vec![seen(&names[0], &mut rng)];
+                entry(1_000 + i, RouterCommand::Observe(Observation { run, x: context(d, &mut rng), arms }))
+            })
+            .collect();
+        let mut next = 0;
+        group.bench_function(BenchmarkId::new("one_arm", format!("d{d}_gamma{forgetting}")), |b| {
+            b.iter(|| {
+                state.apply(&entries[next]);
+                next = (next + 1) % entries.len();
+            });
+        });
+        let shared = state.clone();
+        group.bench_function(BenchmarkId::new("one_arm_published", format!("d{d}_gamma{forgetting}")), |b| {
+            b.iter_batched_ref(|| shared.clone(), |state| state.apply(&entries[0]), BatchSize::SmallInput);
+        });
+        let x = context(d, &mut rng);
+        let (mut data, mut inverse) = (vec![0.1; d * d], vec![0.1; d * d]);
+        let mut k = vec![0.0; d];
+        let mut columns = vec![0.0; 3 * 6 * d];
+        group.bench_function(BenchmarkId::new("flat_loop", format!("d{d}_gamma{forgetting}")), |b| {
+            b.iter(|| {
+                let x = black_box(&x);
+                // Half of a matrix for Σxxᵀ, a whole one for A⁻¹x, half of one for A⁻¹'s change.
+                for (row, xi) in data.chunks_exact_mut(d).take(d.div_ceil(2)).zip(x) {
+                    row.iter_mut().zip(x).for_each(|(a, b)| *a += xi * b);
+                }
+                for (row, xi) in inverse.chunks_exact(d).zip(x) {
+                    k.iter_mut().zip(row).for_each(|(a, b)| *a += xi * b);
+                }
+                for (row, xi) in inverse.chunks_exact_mut(d).take(d.div_ceil(2)).zip(x) {
+                    row.iter_mut().zip(x).for_each(|(a, b)| *a -= 1e-9 * xi * b);
+                }
+                for (column, xi) in columns.chunks_exact_mut(d).zip(x.iter().cycle()) {
+                    column.iter_mut().zip(x).for_each(|(a, b)| *a += xi * b);
+                }
+                black_box(&k);
+            });
+        });
+    }
+    group.finish();
+}
+
+fn forecast(c: &mut Criterion) {
+    let (state, _, mut rng) = pool(8, 10, 200, 1.0);
+    let contexts: Vec<Vec<f64>> = (0..500).map(|_| context(8, &mut rng)).collect();
+    c.bench_function("what_if/500_contexts_10_arms_k3", |b| {
+        b.iter(|| what_if(&state, &state, black_box(&contexts), 3, &|_| Some(1.0)));
+    });
+}
+
+criterion_group!(benches, select, update, forecast);
+criterion_main!(benches);

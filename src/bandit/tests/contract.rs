@@ -1,0 +1,108 @@
+//! What every `Router` promises, as one function that any further implementation must pass.
+
+use super::super::config::RouterConfig;
+use super::super::router::{Router, Selection, router};
+use super::{Log, complete, config};
+use crate::domain::command::RouterCommand;
+use crate::domain::ids::ArmId;
+use crate::domain::spec::RouterKind;
+use crate::domain::terms::Weights;
+
+const ARMS: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+fn learned(config: RouterConfig, runs: usize) -> Log {
+    let mut rng = fastrand::Rng::with_seed(3);
+    let mut log = Log::new(config, Weights::default(), &ARMS);
+    log.push(RouterCommand::SetExploration { alpha: Some(0.7), explore_share: Some(0.1) });
+    for _ in 0..runs {
+        let x = [1.0, rng.f64(), rng.f64() - 0.5];
+        let seen = ARMS.iter().map(|arm| complete(arm, std::array::from_fn(|_| rng.f64()))).collect();
+        log.observe(&x, seen);
+    }
+    log
+}
+
+/// The contract in words stands at the trait.
+pub(super) fn keeps_the_contract(router: &dyn Router) {
+    for runs in [0, 1, 60] {
+        let mut log = learned(config(3), runs);
+        if runs == 60 {
+            log.act(RouterCommand::Deactivate { arms: vec![ArmId::new("e")] });
+            log.act(RouterCommand::Reactivate { arms: vec![ArmId::new("e")] });
+        }
+        let all = log.state.candidates();
+        for k in [0, 1, 2, 5, 9] {
+            for candidates in [&all[..], &all[..2], &all[4..], &[]] {
+                for seed in 0..20 {
+                    check(router, &log, candidates, k, seed);
+                }
+            }
+        }
+        let unknown = [ArmId::new("a"), ArmId::new("nobody")];
+        let mut half = || 0.5;
+        let only_known = router.select(&log.state, &[1.0, 0.0, 0.0], &unknown, 2, &mut half);
+        assert_eq!(only_known.scores.len(), 1);
+        let other_length = router.select(&log.state, &[1.0], &all, 2, &mut half);
+        assert!(other_length.scores.iter().all(|score| score.score.is_finite()));
+    }
+}
+
+fn select(router: &dyn Router, log: &Log, candidates: &[ArmId], k: usize, seed: u64) -> Selection {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    router.select(&log.state, &[1.0, 0.4, -0.2], candidates, k, &mut || rng.f64())
+}
+
+fn check(router: &dyn Router, log: &Log, candidates: &[ArmId], k: usize, seed: u64) {
+    let selection = select(router, log, candidates, k, seed);
+    assert_eq!(selection, select(router, log, candidates, k, seed), "the same draws, the same selection");
+    let wanted = k.min(candidates.len());
+    let names: std::collections::BTreeSet<&ArmId> = selection.scores.iter().map(|score| &score.arm).collect();
+    assert_eq!((selection.scores.len(), names.len()), (candidates.len(), candidates.len()));
+    assert_eq!(selection.scores.iter().filter(|score| score.selected).count(), wanted);
+    assert!(selection.scores.iter().take(wanted).all(|score| score.selected), "the selected ones come first");
+    let mut sum = 0.0;
+    for score in &selection.scores {
+        assert!([score.mean, score.uncertainty, score.score].iter().all(|v| v.is_finite()));
+        assert!(score.uncertainty >= 0.0 && (0.0..=1.0).contains(&score.propensity));
+        assert!(!score.selected || score.propensity > 0.0, "what was selected could be");
+        sum += score.propensity;
+    }
+    assert!((sum - wanted as f64).abs() < 1e-9, "propensities sum to {wanted}, not {sum}");
+}
+
+#[test]
+fn every_router_keeps_the_contract() {
+    for (kind, _) in RouterKind::ALL {
+        let router = router(kind);
+        assert_eq!(router.kind(), kind);
+        keeps_the_contract(router.as_ref());
+    }
+}
+
+#[test]
+fn propensities_are_the_frequencies() {
+    let mut log = learned(config(3), 40);
+    log.act(RouterCommand::Deactivate { arms: vec![ArmId::new("b")] });
+    log.act(RouterCommand::Reactivate { arms: vec![ArmId::new("b")] });
+    let candidates = log.state.candidates();
+    for (kind, tolerance) in [(RouterKind::Linucb, 0.015), (RouterKind::Lints, 0.02)] {
+        for k in [1, 2] {
+            let router = router(kind);
+            let mut rng = fastrand::Rng::with_seed(9);
+            let rounds = 6_000;
+            let mut frequency = std::collections::BTreeMap::new();
+            let mut stated = std::collections::BTreeMap::new();
+            for _ in 0..rounds {
+                let selection = router.select(&log.state, &[1.0, 0.4, -0.2], &candidates, k, &mut || rng.f64());
+                for score in selection.scores {
+                    *frequency.entry(score.arm.clone()).or_insert(0.0) += f64::from(score.selected) / f64::from(rounds);
+                    *stated.entry(score.arm).or_insert(0.0) += score.propensity / f64::from(rounds);
+                }
+            }
+            for (arm, stated) in stated {
+                let seen: f64 = frequency[&arm];
+                assert!((seen - stated).abs() < tolerance, "{kind:?} k {k} {arm}: {seen} seen, {stated} stated");
+            }
+        }
+    }
+}

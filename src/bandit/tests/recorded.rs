@@ -1,0 +1,127 @@
+//! Recorded outcomes of real models, where they are at hand: one online pass, one arm's quality seen per
+//! prompt. Long, so ignored by default: `cargo test --release --lib recorded -- --ignored --nocapture`.
+
+use super::super::config::RouterConfig;
+use super::super::router::router;
+use super::{Log, data, quality, quality_only};
+use crate::domain::chat::ChatRequest;
+use crate::domain::command::RouterCommand;
+use crate::domain::context::FeatureBlock;
+use crate::domain::spec::RouterKind;
+use crate::features::{FeatureExtractor, LengthFeatures};
+
+pub(super) struct Recorded {
+    arms: Vec<String>,
+    /// Context and quality by arm.
+    rows: Vec<(Vec<f64>, Vec<f64>)>,
+    blocks: Vec<FeatureBlock>,
+}
+
+pub(super) fn read(file: &str) -> Option<Recorded> {
+    let bytes = data(file)?;
+    let features = LengthFeatures::new(2_000);
+    let mut recorded = Recorded { arms: Vec::new(), rows: Vec::new(), blocks: features.schema().blocks.clone() };
+    for line in bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+        let row: serde_json::Value = serde_json::from_slice(line).unwrap();
+        let qualities = row["quality"].as_object().unwrap();
+        if recorded.arms.is_empty() {
+            recorded.arms = qualities.keys().cloned().collect();
+        }
+        let context = features.compute(&ChatRequest::from_prompt(row["prompt"].as_str().unwrap()));
+        let by_arm = recorded.arms.iter().map(|arm| qualities[arm].as_f64().unwrap()).collect();
+        recorded.rows.push((context.x, by_arm));
+    }
+    Some(recorded)
+}
+
+impl Recorded {
+    fn order(&self, seed: u64) -> (Vec<usize>, fastrand::Rng) {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut order: Vec<usize> = (0..self.rows.len()).collect();
+        rng.shuffle(&mut order);
+        (order, rng)
+    }
+
+    /// Mean served quality of one pass.
+    fn pass(&self, config: &RouterConfig, kind: RouterKind, alpha: f64, k: usize, seed: u64) -> f64 {
+        let (order, mut rng) = self.order(seed);
+        let config = RouterConfig { d: self.blocks.len(), blocks: self.blocks.clone(), ..config.clone() };
+        let names: Vec<&str> = self.arms.iter().map(String::as_str).collect();
+        let mut log = Log::new(config, quality_only(), &names);
+        log.push(RouterCommand::SetExploration { alpha: Some(alpha), explore_share: Some(0.01) });
+        let router = router(kind);
+        let candidates = log.state.candidates();
+        let mut total = 0.0;
+        for row in order {
+            let (x, qualities) = &self.rows[row];
+            let chosen = router.select(&log.state, x, &candidates, k, &mut || rng.f64());
+            let shown: Vec<(usize, f64)> = chosen
+                .scores
+                .iter()
+                .filter(|score| score.selected)
+                .map(|score| self.arms.iter().position(|arm| arm == score.arm.as_str()).unwrap())
+                .map(|arm| (arm, qualities[arm]))
+                .collect();
+            total += shown.iter().map(|(_, q)| *q).fold(0.0, f64::max);
+            log.entries.clear();
+            log.observe(x, shown.iter().map(|(arm, q)| quality(&self.arms[*arm], *q)).collect());
+        }
+        total / self.rows.len() as f64
+    }
+
+    fn epsilon_greedy(&self, seed: u64) -> f64 {
+        let (order, mut rng) = self.order(seed);
+        let mut sums = vec![(0.0, 0.0); self.arms.len()];
+        let mut total = 0.0;
+        for row in order {
+            let mean = |(sum, n): &(f64, f64)| if *n > 0.0 { sum / n } else { f64::INFINITY };
+            let best = (0..sums.len()).max_by(|a, b| mean(&sums[*a]).total_cmp(&mean(&sums[*b]))).unwrap();
+            let arm = if rng.f64() < 0.1 { rng.usize(0..sums.len()) } else { best };
+            let q = self.rows[row].1[arm];
+            sums[arm].0 += q;
+            sums[arm].1 += 1.0;
+            total += q;
+        }
+        total / self.rows.len() as f64
+    }
+}
+
+fn summary(values: &[f64]) -> (f64, f64) {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    (mean, values.iter().copied().fold(f64::INFINITY, f64::min))
+}
+
+#[test]
+#[ignore = "explores settings; run by hand"]
+fn sweep() {
+    for file in ["pareto4_val.jsonl.gz", "routellm_gsm8k.jsonl.gz", "routellm_mmlu.jsonl.gz"] {
+        let Some(recorded) = read(file) else { return };
+        let greedy: Vec<f64> = (0..20).map(|seed| recorded.epsilon_greedy(seed)).collect();
+        let (mean, worst) = summary(&greedy);
+        println!("{file} ε-greedy {mean:.4} worst {worst:.4}");
+        for kind in [RouterKind::Linucb, RouterKind::Lints] {
+            for alpha in [0.3, 0.5, 1.0] {
+                for first_tries in [3, 8] {
+                    for (length, intent) in [(30.0, 30.0), (30.0, 10.0), (30.0, 3.0), (3.0, 3.0)] {
+                        let mut config = RouterConfig { first_tries, ..RouterConfig::default() };
+                        config.prior.lambda_length = length;
+                        config.prior.lambda_intent = intent;
+                        let passes: Vec<f64> =
+                            (0..20).map(|seed| recorded.pass(&config, kind, alpha, 1, seed)).collect();
+                        let (mean, worst) = summary(&passes);
+                        println!(
+                            "  {kind:?} α {alpha} first {first_tries} λ {length}/{intent}: {mean:.4} worst {worst:.4}"
+                        );
+                    }
+                }
+            }
+        }
+        for k in [2, 3] {
+            for kind in [RouterKind::Linucb, RouterKind::Lints] {
+                let passes: Vec<f64> =
+                    (0..20).map(|seed| recorded.pass(&RouterConfig::default(), kind, 1.0, k, seed)).collect();
+                println!("  {kind:?} k {k}: {:?}", summary(&passes));
+            }
+        }
+    }
+}

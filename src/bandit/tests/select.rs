@@ -1,0 +1,153 @@
+//! What routing does: arms without data are tried, noise neither locks in nor out, contexts are told
+//! apart, and a forecast moves as the thing it forecasts.
+
+use super::super::router::router;
+use super::super::what_if::what_if;
+use super::{Log, complete, config, quality, quality_only, spec};
+use crate::domain::command::RouterCommand;
+use crate::domain::ids::ArmId;
+use crate::domain::spec::RouterKind;
+use crate::domain::terms::Weights;
+
+fn shares(kind: RouterKind, runs: usize, seed: u64, reward: &dyn Fn(&str, bool, f64) -> f64) -> Vec<(String, f64)> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut log = Log::new(config(2), quality_only(), &["a", "b", "c"]);
+    let router = router(kind);
+    let candidates = log.state.candidates();
+    let mut late = vec![0.0; 3];
+    for run in 0..runs {
+        let kind_of_prompt = rng.bool();
+        let x = [1.0, f64::from(kind_of_prompt)];
+        let selection = router.select(&log.state, &x, &candidates, 1, &mut || rng.f64());
+        let arm = selection.scores[0].arm.clone();
+        let noise = rng.f64();
+        log.observe(&x, vec![quality(arm.as_str(), reward(arm.as_str(), kind_of_prompt, noise))]);
+        if run >= runs / 2 {
+            late[candidates.iter().position(|c| *c == arm).unwrap()] += 2.0 / runs as f64;
+        }
+    }
+    candidates.iter().map(ToString::to_string).zip(late).collect()
+}
+
+fn share(shares: &[(String, f64)], arm: &str) -> f64 {
+    shares.iter().find(|(name, _)| name == arm).unwrap().1
+}
+
+#[test]
+fn right_or_wrong_rewards_neither_lock_in_nor_out() {
+    let coin = |p: f64, noise: f64| f64::from(noise < p);
+    for kind in [RouterKind::Linucb, RouterKind::Lints] {
+        for seed in 0..8 {
+            let found = shares(kind, 1_500, seed, &|arm, _, noise| match arm {
+                "a" => coin(0.55, noise),
+                "b" => coin(0.85, noise),
+                _ => coin(0.45, noise),
+            });
+            assert!(share(&found, "b") > 0.75, "{kind:?} {seed}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn prompts_of_different_kinds_go_to_different_arms() {
+    for kind in [RouterKind::Linucb, RouterKind::Lints] {
+        let found = shares(kind, 1_200, 4, &|arm, kind_of_prompt, noise| {
+            let fits = (arm == "a") == kind_of_prompt && arm != "c";
+            (if fits { 0.8 } else { 0.5 }) + 0.1 * (noise - 0.5)
+        });
+        assert!(share(&found, "a") > 0.35 && share(&found, "b") > 0.35, "{kind:?}: {found:?}");
+    }
+}
+
+#[test]
+fn an_arm_added_later_is_tried_and_taken_when_it_is_better() {
+    let mut rng = fastrand::Rng::with_seed(2);
+    let mut log = Log::new(config(2), quality_only(), &["a", "b"]);
+    let router = router(RouterKind::Linucb);
+    let mut adopted = None;
+    for run in 0..600 {
+        if run == 300 {
+            log.act(RouterCommand::AddArm { spec: spec("new") });
+        }
+        let x = [1.0, rng.f64()];
+        let chosen = router.select(&log.state, &x, &log.state.candidates(), 1, &mut || rng.f64()).scores[0].arm.clone();
+        let mean = match chosen.as_str() {
+            "a" => 0.7,
+            "b" => 0.6,
+            _ => 0.8,
+        };
+        log.observe(&x, vec![quality(chosen.as_str(), mean + 0.2 * (rng.f64() - 0.5))]);
+        if run >= 300 && chosen.as_str() == "new" {
+            adopted = Some(run);
+        }
+    }
+    assert!(adopted.is_some_and(|run| run > 590), "{adopted:?}");
+}
+
+fn pool() -> Log {
+    let mut rng = fastrand::Rng::with_seed(6);
+    let mut log = Log::new(config(3), Weights::default(), &["strong", "cheap", "middling"]);
+    for _ in 0..150 {
+        let x = [1.0, rng.f64(), rng.f64()];
+        let mut noisy = |mean: f64| (mean + 0.2 * (rng.f64() - 0.5)).clamp(0.0, 1.0);
+        let seen = vec![
+            complete("strong", [noisy(0.9), 0.3, 0.1, 0.5, 0.5, 1.0, 0.02, 0.0]),
+            complete("cheap", [noisy(0.6), 0.9, 0.9, 0.5, 0.5, 1.0, 0.0002, 0.0]),
+            complete("middling", [noisy(0.7), 0.6, 0.5, 0.5, 0.5, 1.0, 0.002, 0.0]),
+        ];
+        log.observe(&x, seen);
+    }
+    log
+}
+
+fn contexts() -> Vec<Vec<f64>> {
+    let mut rng = fastrand::Rng::with_seed(1);
+    (0..60).map(|_| vec![1.0, rng.f64(), rng.f64()]).collect()
+}
+
+fn share_of(forecast: &crate::domain::engine::Forecast, arm: &str) -> f64 {
+    forecast.share.iter().find(|(id, _)| id.as_str() == arm).map_or(0.0, |(_, share)| *share)
+}
+
+#[test]
+fn a_forecast_follows_the_weights() {
+    let log = pool();
+    let p95 = |arm: &ArmId| Some(if arm.as_str() == "strong" { 4.0 } else { 1.0 });
+    let mut last = None;
+    for tenths in 0..=10 {
+        let cost = f64::from(tenths) / 10.0;
+        let mut then = log.clone();
+        let weights = Weights::new([1.0 - cost, 0.0, cost, 0.0, 0.0, 0.0], 0.05).unwrap();
+        then.push(RouterCommand::SetWeights { weights });
+        let found = what_if(&log.state, &then.state, &contexts(), 2, &p95);
+        assert_eq!(found.contexts, 60);
+        let total: f64 = found.then.share.iter().map(|(_, share)| share).sum();
+        assert!((total - 1.0).abs() < 1e-9);
+        let cheap = share_of(&found.then, "cheap");
+        assert!(last.is_none_or(|last| cheap >= last - 1e-6), "more weight on cost, more to the cheap arm");
+        last = Some(cheap);
+        if tenths == 0 {
+            assert!(share_of(&found.then, "strong") > 0.9 && found.then.p95_s.unwrap() > 3.5);
+        }
+    }
+    // Two are raced and the better is served: the dear arm is no longer among them.
+    let weights = Weights::new([0.0, 0.0, 1.0, 0.0, 0.0, 0.0], 0.05).unwrap();
+    let mut then = log.clone();
+    then.push(RouterCommand::SetWeights { weights });
+    assert!(share_of(&what_if(&log.state, &then.state, &contexts(), 2, &p95).then, "strong") < 1e-9);
+    assert!(share_of(&what_if(&log.state, &then.state, &contexts(), 1, &p95).then, "cheap") > 0.95);
+}
+
+#[test]
+fn a_forecast_without_an_arm_gives_its_share_to_the_others() {
+    let log = pool();
+    let mut then = log.clone();
+    then.act(RouterCommand::Deactivate { arms: vec![ArmId::new("strong")] });
+    let found = what_if(&log.state, &then.state, &contexts(), 1, &|_| None);
+    assert_eq!(found.victims, [ArmId::new("strong")]);
+    assert_eq!(found.then.share.len(), 2);
+    assert!(found.then.usd_per_run.unwrap() < found.now.usd_per_run.unwrap() && found.then.p95_s.is_none());
+    assert!(found.then.reward.unwrap() <= found.now.reward.unwrap() + 1e-9);
+    let nothing = what_if(&log.state, &then.state, &[], 1, &|_| None);
+    assert_eq!((nothing.contexts, nothing.now.reward), (0, None));
+}
