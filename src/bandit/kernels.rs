@@ -14,17 +14,17 @@ pub(crate) const fn packed_len(d: usize) -> usize {
 /// Σ aᵢbᵢ over the shorter length, summed in eight lanes.
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let n = a.len().min(b.len());
-    let (a, b) = (&a[..n], &b[..n]);
+    let (a8, a_tail) = a[..n].as_chunks::<8>();
+    let (b8, b_tail) = b[..n].as_chunks::<8>();
     let mut lanes = [0.0_f64; 8];
-    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
-    let tail: f64 = a8.remainder().iter().zip(b8.remainder()).map(|(x, y)| x * y).sum();
-    for (x, y) in a8.zip(b8) {
+    for (x, y) in a8.iter().zip(b8) {
         for lane in 0..8 {
             lanes[lane] += x[lane] * y[lane];
         }
     }
-    let [l0, l1, l2, l3, l4, l5, l6, l7] = lanes;
-    ((l0 + l4) + (l1 + l5)) + ((l2 + l6) + (l3 + l7)) + tail
+    // Summed in order: a tree of sums here makes the compiler shuffle the lanes in the loop above.
+    let tail: f64 = a_tail.iter().zip(b_tail).map(|(x, y)| x * y).sum();
+    lanes.iter().sum::<f64>() + tail
 }
 
 /// `y += s · x`.
