@@ -6,10 +6,15 @@ use crate::domain::command::{Acknowledgement, Durability, JournalEntry, RouterCo
 use crate::domain::engine::{CommandRequest, EngineError};
 use crate::domain::ids::Sequence;
 
+use crate::domain::text::is_showable;
+
 use super::history::Rewound;
 use super::idempotency;
 use super::message::AckSender;
 use super::owner::Owner;
+
+/// Bytes of an arm's name, at most.
+const LONGEST_NAME: usize = 64;
 
 impl Owner {
     /// Applies or refuses; the answer is sent when the store has it.
@@ -35,6 +40,10 @@ impl Owner {
 
     fn change(&mut self, request: CommandRequest) -> Result<JournalEntry, String> {
         let CommandRequest { id, actor, command } = request;
+        let command = self.folds.state.prepare(command).map_err(|rejection| rejection.to_string())?;
+        if let Some(reason) = unstorable(&command) {
+            return Err(reason);
+        }
         let line = self.execute(id, actor, command).map_err(|rejection| rejection.to_string())?;
         self.follow(&line);
         Ok(line)
@@ -122,6 +131,23 @@ impl Owner {
         let stored = self.ledger.store().journal(idempotency::REMEMBERED).await.ok()?;
         stored.iter().find(is_it).cloned()
     }
+}
+
+/// Why a command cannot be logged, where it cannot: a log that does not read back as it was written is
+/// worth nothing, and an arm's name must be one that a person can type.
+fn unstorable(command: &RouterCommand) -> Option<String> {
+    if let RouterCommand::AddArm { spec } = command {
+        let name = spec.name.as_str();
+        let is_odd = |c: char| c.is_whitespace() || c.is_control() || !is_showable(c);
+        if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(is_odd) {
+            return Some(format!(
+                "{name:?} is no name for an arm: expected 1 to {LONGEST_NAME} letters, digits and signs"
+            ));
+        }
+    }
+    let text = serde_json::to_vec(command).ok();
+    let back = text.and_then(|text| serde_json::from_slice::<RouterCommand>(&text).ok());
+    (back.as_ref() != Some(command)).then(|| format!("`{}` holds a number that is not finite", command.name()))
 }
 
 /// The durability is filled in when the store has answered.

@@ -1,6 +1,8 @@
 //! A batch on its way to the store: entries are applied to the owner's own state as they are accepted,
 //! published and acknowledged when the store has answered. Nobody outside sees the state between.
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -12,6 +14,9 @@ use crate::domain::store::LogBatch;
 
 use super::message::AckSender;
 use super::owner::Owner;
+
+/// Time between two snapshots that only the length of the log asks for, at least.
+const LEAST_APART: Duration = Duration::from_secs(10);
 
 /// What waits for the store.
 #[derive(Default)]
@@ -131,7 +136,8 @@ impl Owner {
         let now = Instant::now();
         let limits = &self.shared.limits;
         let is_old = self.timers.entries > 0 && now >= self.timers.snapshot + limits.snapshot_every;
-        let is_long = self.timers.entries >= limits.snapshot_entries;
+        // Under heavy traffic the time between two decides, so that writing them stays a small part of the work.
+        let is_long = self.timers.entries >= limits.snapshot_entries && now >= self.timers.snapshot + LEAST_APART;
         if is_old || is_long || self.ledger.wants_snapshot() {
             self.pending.batch.snapshot = Some(self.folds.to_snapshot());
         }

@@ -68,52 +68,8 @@ impl Engine {
     /// # Errors
     /// [`StartError`] where the store cannot be read or holds the state of a newer program.
     pub async fn start(parts: EngineParts) -> Result<Self, StartError> {
-        let Loaded { mut folds, recent, ledger, rest } = load(&parts).await?;
-        let EngineParts { store, race, factory, strategy, seed, limits, .. } = parts;
-        let (to_owner, queue) = mpsc::channel(QUEUE);
-        let (revision, seen) = watch::channel(0);
-        let view = View {
-            race: &race,
-            strategy,
-            in_flight: 0,
-            sample: Vec::new(),
-            store: ledger.status(),
-            now: race.parts().clock.now(),
-            revision: 0,
-        };
-        let picture = folds.picture(view);
-        let knowledge = Knowledge { state: folds.state.clone(), signals: folds.signals.summary() };
-        let shared = Arc::new(Shared {
-            race,
-            store,
-            strategy,
-            limits,
-            seed,
-            owner: to_owner,
-            knowledge: ArcSwap::from_pointee(knowledge),
-            snapshot: ArcSwap::from_pointee(picture),
-            revision: seen,
-            recent: recent.into(),
-            in_flight: AtomicU64::new(0),
-            started: AtomicU64::new(folds.stats.runs()),
-            touched: Notify::new(),
-            tokens: Tokens::default(),
-            tasks: TaskTracker::new(),
-        });
-        let mut owner = Owner {
-            entropy: fastrand::Rng::with_seed(seed ^ shared.now().millis()),
-            folds,
-            ledger,
-            shared: Arc::clone(&shared),
-            factory,
-            pending: Pending::default(),
-            revision,
-            is_dirty: false,
-            timers: Timers::starting_now(),
-        };
-        owner.settle(rest).await;
-        owner.publish_knowledge();
-        owner.publish_picture();
+        let (owner, queue) = standing(parts).await?;
+        let shared = Arc::clone(&owner.shared);
         let mut tasks = JoinSet::new();
         tasks.spawn(owner.serve(queue));
         Ok(Self { shared, owner: tasks })
@@ -147,6 +103,58 @@ impl Engine {
             .unwrap_or(Ended { sequence: self.shared.snapshot.load().sequence, durability: Durability::MemoryOnly });
         StopReport { cancelled, sequence, durability }
     }
+}
+
+/// An owner on what is stored, with everything published, and its queue.
+pub(super) async fn standing(parts: EngineParts) -> Result<(Owner, mpsc::Receiver<Message>), StartError> {
+    let Loaded { mut folds, recent, ledger, rest } = load(&parts).await?;
+    let EngineParts { store, race, factory, strategy, seed, limits, .. } = parts;
+    let (to_owner, queue) = mpsc::channel(QUEUE);
+    let (revision, seen) = watch::channel(0);
+    let view = View {
+        race: &race,
+        strategy,
+        in_flight: 0,
+        sample: Vec::new(),
+        store: ledger.status(),
+        now: race.parts().clock.now(),
+        revision: 0,
+    };
+    let picture = folds.picture(view);
+    let knowledge = Knowledge { state: folds.state.clone(), signals: folds.signals.summary() };
+    let shared = Arc::new(Shared {
+        race,
+        store,
+        strategy,
+        limits,
+        seed,
+        owner: to_owner,
+        knowledge: ArcSwap::from_pointee(knowledge),
+        snapshot: ArcSwap::from_pointee(picture),
+        revision: seen,
+        recent: recent.into(),
+        in_flight: AtomicU64::new(0),
+        started: AtomicU64::new(folds.stats.runs()),
+        touched: Notify::new(),
+        tokens: Tokens::default(),
+        tasks: TaskTracker::new(),
+    });
+    let entropy = fastrand::Rng::with_seed(seed ^ shared.now().millis());
+    let mut owner = Owner {
+        entropy,
+        folds,
+        ledger,
+        shared,
+        factory,
+        pending: Pending::default(),
+        revision,
+        is_dirty: false,
+        timers: Timers::starting_now(),
+    };
+    owner.settle(rest).await;
+    owner.publish_knowledge();
+    owner.publish_picture();
+    Ok((owner, queue))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(super) struct Reach {
 
 impl Default for Reach {
     fn default() -> Self {
-        Self { span: Duration::from_mins(5), at_least: 200, at_most: 8_192 }
+        Self { span: Duration::from_mins(5), at_least: 200, at_most: 4_096 }
     }
 }
 

@@ -57,12 +57,16 @@ async fn refusals_say_why_and_change_nothing() {
     let engine = rig.start().await;
     let handle = engine.handle();
     let before = handle.snapshot().sequence;
+    let price = crate::domain::money::Price { input: f64::NAN, output: 1.0 };
+    let nan = crate::domain::spec::ArmSpec { price: Some(price), ..spec("pricey") };
     let rows = [
         (RouterCommand::Deactivate { arms: vec!["zeta".into()] }, "no arm \"zeta\""),
         (RouterCommand::Deactivate { arms: vec!["a".into(), "b".into()] }, "no arm that can answer"),
         (RouterCommand::Decay { factor: f64::NAN, arms: vec![] }, "factor"),
         (RouterCommand::Prune { min_trials: 1, min_win_rate: 0.5, victims: vec!["a".into()] }, "nobody would go"),
         (RouterCommand::Undo { target: 999 }, "#999"),
+        (RouterCommand::AddArm { spec: spec("two words") }, "no name"),
+        (RouterCommand::AddArm { spec: nan }, "not finite"),
         (RouterCommand::Import { sequence: 1, exported: handle.now() }, "exported text"),
     ];
     for (what, reason) in rows {

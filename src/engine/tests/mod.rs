@@ -4,4 +4,5 @@ mod commands;
 mod health;
 mod restart;
 mod runs;
+mod speed;
 mod undo;
