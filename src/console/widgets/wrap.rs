@@ -37,13 +37,14 @@ fn wrap_paragraph(paragraph: &str, width: usize) -> Vec<String> {
     let mut last_space: Option<(usize, usize)> = None;
     for c in paragraph.chars() {
         let columns = c.width().unwrap_or(0);
-        if used + columns > width {
-            if c == ' ' {
-                // A space at the edge ends the line and is not shown.
-                lines.push(std::mem::take(&mut line));
-                (used, last_space) = (0, None);
-                continue;
-            }
+        if c == ' ' && used + columns > width {
+            // A space at the edge ends the line and is not shown.
+            lines.push(std::mem::take(&mut line));
+            (used, last_space) = (0, None);
+            continue;
+        }
+        // More than once where what was carried over leaves no room for a wide character.
+        while used > 0 && used + columns > width {
             let (rest, kept_columns) = match last_space {
                 Some((at, columns)) => (line.split_off(at), columns),
                 None => (String::new(), used),
@@ -74,6 +75,8 @@ mod tests {
         assert_eq!(wrap("the quick brown fox\n\nend", 10), ["the quick", "brown fox", "", "end"]);
         assert_eq!(wrap("abcdefghij", 4), ["abcd", "efgh", "ij"]);
         assert_eq!(wrap("日本語", 4), ["日本", "語"]);
+        assert_eq!(wrap("a bcdefghi日", 10), ["a", "bcdefghi日"]);
+        assert_eq!(wrap("a bcdefghij日", 10), ["a", "bcdefghij", "日"]);
         assert!(wrap("x", 0).is_empty());
     }
 
