@@ -15,8 +15,9 @@
 //! *At the port* is the same race without what passes below the `ChatModel` port: total minus, per phase, the
 //! longest time that a call spent waiting for its adapter. It is what the race room itself adds.
 //!
-//! Run: `cargo bench --bench race_overhead [-- SECONDS [RACES_PER_SECOND]]`. Exits with 1 where the p99 of the overhead
-//! is above 2 ms.
+//! Run: `cargo bench --bench race_overhead [-- SECONDS [RACES_PER_SECOND]]`. Exits with 1 where the p99 of the
+//! overhead is above 2 ms. Beside other work the tail measures that work: look at the lateness of the load
+//! generator, and run it under `chrt -r 20` to keep the others out.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
