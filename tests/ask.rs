@@ -210,6 +210,9 @@ async fn while_somebody_holds_the_store_commands_go_through_them() {
         let busy = program.run(&["ask", "busy"]);
         assert_eq!(busy.code, Some(1));
         assert!(busy.err.contains("3 runs are in flight"), "{}", busy.err);
+        let flagged = program.run(&["ask", "--strategy", "direct", "one"]);
+        assert_eq!((flagged.code, flagged.out.as_str()), (Some(0), "one\n"));
+        assert!(flagged.err.starts_with("note: --strategy changes nothing"), "{}", flagged.err);
         assert_eq!(program.json(&["state", "show", "--json"])["sequence"], 7);
         assert_eq!(program.ok(&["state", "decay"]), "applied #1 (durable): decay before → after\n");
         let journal = program.json(&["state", "journal", "--json"]);

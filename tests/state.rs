@@ -213,6 +213,16 @@ fn what_is_refused_says_what_was_expected_and_changes_nothing() {
 }
 
 #[test]
+fn read_only_reads() {
+    let program = Program::fast().variable("BANDITOP_READ_ONLY", "1");
+    program.ok(&["state", "show"]);
+    program.ok(&["state", "journal"]);
+    let ran = program.run(&["state", "decay"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.contains("read-only"), "{}", ran.err);
+}
+
+#[test]
 fn a_person_reads_a_table() {
     let program = taught();
     let text = program.ok(&["state", "show"]);

@@ -21,6 +21,8 @@ pub(super) struct Context {
     config_name: Arc<str>,
     clock: Arc<dyn Clock>,
     command: &'static str,
+    /// Flags that were given.
+    flags: Vec<String>,
 }
 
 impl Context {
@@ -37,7 +39,8 @@ impl Context {
         let settings = load(&sources)
             .map_err(|faults| CliError::usage(faults).hint("`banditop config template` documents every key"))?;
         let command = cli.command.as_ref().map_or("run", Command::name);
-        Ok(Self { settings, config_name, clock: Arc::new(SystemClock::new()), command })
+        let flags = cli.settings.0.iter().map(|(name, _)| name.clone()).collect();
+        Ok(Self { settings, config_name, clock: Arc::new(SystemClock::new()), command, flags })
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -72,6 +75,13 @@ impl Context {
     /// What this process is, for whoever finds the store held.
     pub(super) fn command_name(&self) -> String {
         format!("banditop {}", self.command)
+    }
+
+    /// Flags that were given and say how an engine works: without effect on one that runs already.
+    pub(super) fn engine_flags(&self) -> Vec<String> {
+        let is_ours =
+            |name: &str| matches!(name, "data-dir" | "ascii" | "no-color" | "read-only" | "operator" | "log-level");
+        self.flags.iter().filter(|name| !is_ours(name)).map(|name| format!("--{name}")).collect()
     }
 
     /// Keys that are missing, one line each.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::context::Context;
 use super::failure::{CliError, Outcome};
 use super::local::LocalEngine;
+use super::output::say;
 use super::paths::SocketPath;
 use crate::client::{ConnectError, SocketEngine};
 use crate::domain::engine::EngineHandle;
@@ -16,7 +17,9 @@ use crate::domain::store::{StateStore, StoreError};
 use crate::store::{OpenOptions, SledStore, open_or_memory};
 
 /// How long to wait for a holder that neither answers nor leaves: another command that is about to end.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
+/// How long to wait without a word.
+const SILENCE: Duration = Duration::from_secs(3);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -50,7 +53,15 @@ impl Session {
     pub(super) async fn open(context: &Context, need: Need) -> Outcome<Self> {
         Ok(match find(context, need).await? {
             Found::Here(store) => Self::Here(LocalEngine::start(context, store).await?),
-            Found::Elsewhere(engine) => Self::Elsewhere(engine),
+            Found::Elsewhere(engine) => {
+                let idle = context.engine_flags().join(", ");
+                if !idle.is_empty() {
+                    say(&format!(
+                        "note: {idle} changes nothing: the engine of the process that holds the store does the work"
+                    ));
+                }
+                Self::Elsewhere(engine)
+            }
         })
     }
 
@@ -76,6 +87,7 @@ pub(super) async fn find(context: &Context, need: Need) -> Outcome<Found> {
     let dir = context.data_dir()?;
     let clock = context.clock();
     let started = clock.monotonic();
+    let mut is_told = false;
     loop {
         let locked = match open(context, &dir, need) {
             Ok(store) => return Ok(Found::Here(store)),
@@ -89,7 +101,13 @@ pub(super) async fn find(context: &Context, need: Need) -> Outcome<Found> {
             Err(ConnectError::Nobody { .. }) if clock.monotonic().saturating_sub(started) > PATIENCE => {
                 return Err(CliError::failed(locked));
             }
-            Err(ConnectError::Nobody { .. }) => tokio::time::sleep(PAUSE).await,
+            Err(ConnectError::Nobody { .. }) => {
+                if !is_told && clock.monotonic().saturating_sub(started) > SILENCE {
+                    say(&format!("note: waiting: {locked}"));
+                    is_told = true;
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
         }
     }
 }

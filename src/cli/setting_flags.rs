@@ -51,3 +51,32 @@ impl FromArgMatches for SettingFlags {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+    use crate::cli::args::Cli;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_of_the_table_can_be_given_before_and_after_the_command() {
+        for flag in setting_flags() {
+            let long = format!("--{}", flag.name);
+            let given: Vec<&str> = if flag.takes_value { vec![&long, "-x"] } else { vec![&long] };
+            let before = [&["banditop"], given.as_slice(), &["ask", "hi"]].concat();
+            let after = [&["banditop", "ask", "hi"], given.as_slice()].concat();
+            for line in [before, after] {
+                let cli = Cli::try_parse_from(&line).unwrap();
+                let value = if flag.takes_value { "-x" } else { "true" };
+                assert_eq!(cli.settings.0, [(flag.name.to_owned(), value.to_owned())], "{line:?}");
+            }
+        }
+        assert!(Cli::try_parse_from(["banditop", "ask", "hi"]).unwrap().settings.0.is_empty());
+    }
+}

@@ -11,15 +11,19 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
+use crate::domain::command::Acknowledgement;
 use crate::domain::control::{LineBuffer, MAX_LINE, PROTOCOL, Reply, Request, RequestLine};
 use crate::domain::engine::{EngineError, EngineHandle, RunRequest};
 use crate::domain::event::RunEvent;
+use crate::domain::ids::Sequence;
 
 /// A client must have said what it wants after this long.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
 /// A client must have taken a reply after this long: a stopped one must not hold a run for ever.
 const REPLY_TIME: Duration = Duration::from_secs(30);
 
+/// How long an acknowledgement waits for the picture that shows it.
+const PICTURE_TIME: Duration = Duration::from_secs(1);
 /// Between two pictures of a watch: a reader elsewhere draws no faster.
 const WATCH_PAUSE: Duration = Duration::from_millis(100);
 
@@ -86,24 +90,44 @@ async fn answer(
         Request::Snapshot => Ok(Reply::Snapshot { snapshot: engine.snapshot() }),
         Request::Watch => return watch(engine, out, reader).await,
         Request::Submit { run } => return submit(engine, run, out, reader).await,
-        Request::Command { command } => {
-            engine.command(command).await.map(|acknowledgement| Reply::Acknowledged { acknowledgement })
-        }
+        Request::Command { command } => acknowledged(engine, engine.command(command).await).await,
         Request::WhatIf { command } => engine.what_if(command).await.map(|what_if| Reply::WhatIf { what_if }),
-        Request::Rate { run, rating, actor } => {
-            engine.rate(run, rating, actor).await.map(|acknowledgement| Reply::Acknowledged { acknowledgement })
-        }
+        Request::Rate { run, rating, actor } => acknowledged(engine, engine.rate(run, rating, actor).await).await,
         Request::Run { run } => engine.run(run).await.map(|record| Reply::Run { record }),
         Request::Runs { limit } => engine.runs(limit).await.map(|records| Reply::Runs { records }),
         Request::Journal { query } => engine.journal(query).await.map(|entries| Reply::Journal { entries }),
         Request::Export => engine.export().await.map(|text| Reply::Exported { text }),
-        Request::Import { text, actor } => {
-            engine.import(text, actor).await.map(|acknowledgement| Reply::Acknowledged { acknowledgement })
-        }
+        Request::Import { text, actor } => acknowledged(engine, engine.import(text, actor).await).await,
     };
     match reply {
         Ok(reply) => out.send(&reply).await,
         Err(error) => out.fail(error).await,
+    }
+}
+
+/// Answers a change only when the picture shows it: whoever looks next, through another connection, must
+/// find what was acknowledged.
+async fn acknowledged(
+    engine: &dyn EngineHandle,
+    answer: Result<Acknowledgement, EngineError>,
+) -> Result<Reply, EngineError> {
+    let acknowledgement = answer?;
+    if let Acknowledgement::Applied { entry, .. } = &acknowledgement {
+        _ = timeout(PICTURE_TIME, until_shown(engine, entry.sequence)).await;
+    }
+    Ok(Reply::Acknowledged { acknowledgement })
+}
+
+async fn until_shown(engine: &dyn EngineHandle, sequence: Sequence) {
+    let mut picture = engine.snapshot();
+    while picture.sequence < sequence {
+        engine.changed(picture.revision).await;
+        let next = engine.snapshot();
+        if next.revision == picture.revision {
+            // `changed` without a change: the engine has gone.
+            return;
+        }
+        picture = next;
     }
 }
 

@@ -146,3 +146,25 @@ fn other_files_say_file_and_line() {
     let fault = parse_toml::<Spec>("x = 1\nname = 3\n", "s.toml").unwrap_err();
     assert!(fault.starts_with("s.toml:2: "), "{fault}");
 }
+
+proptest::proptest! {
+    /// Whatever stands in a file: settings, or faults that each say where; never a panic.
+    #[test]
+    fn any_text_is_settings_or_faults(text in "[ -~\n\u{e4}\"=\\[\\]{}.#]{0,200}") {
+        if let Err(faults) = load(&sources(&text)) {
+            proptest::prop_assert!(!faults.all().is_empty());
+            for fault in faults.all() {
+                proptest::prop_assert!(matches!(fault.origin, Origin::File { line: 1.., .. }), "{}", fault);
+            }
+        }
+    }
+
+    /// A character too many, anywhere in a good file, hides no other fault and breaks nothing.
+    #[test]
+    fn a_slip_of_the_finger_is_told(at in 0usize..4_000, slip in "[\"=\\[\\]{}.,x\n]") {
+        let mut text = EMBEDDED_CONFIG.to_owned();
+        let at = (0..=at.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+        text.insert_str(at, &slip);
+        _ = load(&sources(&text));
+    }
+}

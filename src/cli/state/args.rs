@@ -111,6 +111,13 @@ pub(super) enum StateAction {
     },
 }
 
+impl StateAction {
+    /// Whether it changes nothing.
+    pub(super) const fn only_reads(&self) -> bool {
+        matches!(self, Self::Show | Self::Journal { .. } | Self::Export { .. })
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct ModeArgs {
     /// The strategy, or `normal` for what the configuration says

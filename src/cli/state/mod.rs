@@ -30,6 +30,10 @@ struct Desk<'a> {
 
 /// Runs `state …`.
 pub(super) async fn run(context: &Context, args: StateArgs) -> Outcome {
+    if context.settings().console.read_only && !args.action.only_reads() {
+        return Err(CliError::usage("read-only: nothing may be changed")
+            .hint("leave out --read-only (BANDITOP_READ_ONLY, console.read_only)"));
+    }
     // A declaration is checked before the store is touched.
     let prepared = commands::prepare(&args.action)?;
     let session = context.open(Need::Store).await?;
