@@ -1,9 +1,37 @@
 //! What a router is worth, told from recorded outcomes: replay, comparison with significance, off-policy
 //! estimates, priors. It reads records and runs no race. Pure: bytes and uniforms are arguments, so the
 //! same seed gives the same figures on every machine.
+//!
+//! ```text
+//! bytes ─ Records ─ Problem (contexts, rewards) ─ Replay × Contestant ─ passes ─ Report, Comparison
+//! ```
 
+mod compare;
+mod contestant;
+mod drift;
 pub mod off_policy;
 mod pairs;
+mod policy;
+mod problem;
 pub mod records;
+mod replay;
+mod report;
+mod routed;
 pub mod statistics;
+mod streams;
 mod student;
+pub mod yardsticks;
+
+pub use compare::{Comparison, Difference, compare};
+pub use contestant::{Contestant, Name};
+pub use drift::{Change, ChangeFault, What, Whom};
+pub use policy::{Policy, Seen};
+pub use problem::{ContextSource, Counting, Problem, ProblemFault};
+pub use records::Records;
+pub use replay::{Options, Pass, Replay, ReplayFault};
+pub use report::Report;
+pub use routed::{Routed, RouterSetup, SetChoice};
+pub use streams::{Generator, Uniforms};
+
+#[cfg(test)]
+mod tests;

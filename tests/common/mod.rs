@@ -5,6 +5,7 @@ pub(crate) mod data;
 pub(crate) mod engine_contract;
 pub(crate) mod fake_engine;
 pub(crate) mod program;
+pub(crate) mod replay;
 pub(crate) mod scripted;
 pub(crate) mod source;
 

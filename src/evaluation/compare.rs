@@ -1,0 +1,185 @@
+//! Policies side by side on the same shuffles, and how sure one can be of each difference.
+//!
+//! Two things could have come out otherwise: which prompts the file happens to hold, and in which order
+//! they came. So each difference is tested twice, paired by prompt (its mean over shuffles) and paired by
+//! shuffle (its mean over prompts), and the p-value is the larger of the two: a difference counts only if
+//! neither explains it away (an intersection-union test, Berger 1982). With fewer than six shuffles the
+//! orders alone can explain anything at 5 %; one shuffle is judged by its prompts only. The interval adds
+//! up what resampling the prompts and resampling the shuffles move, and is a little wide rather than
+//! narrow. All p-values of a comparison are corrected together by Holm's method.
+
+use serde::Serialize;
+
+use super::contestant::{Contestant, Name};
+use super::problem::Problem;
+use super::replay::{Pass, Replay, ReplayFault};
+use super::report::Report;
+use super::statistics::{Interval, holm, mean, permutation_p, quantile, resampled_mean};
+use super::streams::{Purpose, stream_seed};
+
+/// Resamples and permutations.
+const DRAWS: usize = 2_000;
+
+/// Policies side by side.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// One report a policy, in the order given.
+    pub policies: Vec<Report>,
+    /// Every pair of policies.
+    pub differences: Vec<Difference>,
+}
+
+/// One policy against another on the same prompts in the same orders.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    /// The one.
+    pub policy: Name,
+    /// The other.
+    pub against: Name,
+    /// Mean reward of the one less that of the other.
+    pub mean: f64,
+    /// Its 95 % bootstrap interval over prompts and shuffles.
+    pub ci95: [f64; 2],
+    /// Shuffles in which the one earned more.
+    pub shuffles_won: usize,
+    /// Two-sided p-value.
+    pub p: f64,
+    /// The same, corrected for all differences of this comparison.
+    pub p_holm: f64,
+    /// Whether the corrected p-value is at most 0.05.
+    pub significant: bool,
+}
+
+/// Replays every contestant on the same shuffles. `progress` hears of finished and all passes of all
+/// contestants, and says whether to go on. `clock` gives seconds and measures the decisions per second;
+/// one that stands still leaves them out.
+///
+/// # Errors
+/// As [`Replay::run`].
+pub fn compare(
+    replay: &Replay<'_>,
+    contestants: &[Contestant],
+    clock: &dyn Fn() -> f64,
+    progress: &mut dyn FnMut(usize, usize) -> bool,
+) -> Result<Comparison, ReplayFault> {
+    let (problem, shuffles) = (replay.problem, replay.options.shuffles);
+    let mut policies = Vec::with_capacity(contestants.len());
+    let mut earned = Vec::with_capacity(contestants.len());
+    for (before, contestant) in contestants.iter().enumerate() {
+        let maker = contestant.maker(problem, replay.options.k);
+        let all = shuffles * contestants.len();
+        let started = clock();
+        let passes = replay.run(&*maker, &mut |done, _| progress(before * shuffles + done, all))?;
+        let report = Report::new(contestant.name(), problem, replay.options, &passes);
+        policies.push(report.timed(&passes, clock() - started));
+        earned.push(Earned::of(problem, &passes));
+    }
+    let mut draw = (replay.generator)(stream_seed(replay.options.seed, 0, Purpose::Significance));
+    let mut differences = Vec::new();
+    for (i, policy) in policies.iter().enumerate() {
+        for (j, against) in policies.iter().enumerate().skip(i + 1) {
+            differences.push(earned[i].against(&earned[j], policy.policy, against.policy, &mut draw));
+        }
+    }
+    let p_values: Vec<f64> = differences.iter().map(|difference| difference.p).collect();
+    for (difference, corrected) in differences.iter_mut().zip(holm(&p_values)) {
+        difference.p_holm = corrected;
+        difference.significant = corrected <= 0.05;
+    }
+    Ok(Comparison { policies, differences })
+}
+
+/// What a policy earned by prompt and by shuffle.
+struct Earned {
+    by_prompt: Vec<f64>,
+    by_shuffle: Vec<f64>,
+}
+
+impl Earned {
+    fn of(problem: &Problem, passes: &[Pass]) -> Self {
+        let mut by_prompt = vec![0.0; problem.rows()];
+        for pass in passes {
+            for (row, reward) in pass.row.iter().zip(&pass.reward) {
+                by_prompt[*row] += reward / passes.len() as f64;
+            }
+        }
+        // Rows that no policy answers would be prompts without a difference.
+        let by_prompt = (0..problem.rows()).filter(|row| !problem.open(*row).is_empty()).map(|row| by_prompt[row]);
+        Self { by_prompt: by_prompt.collect(), by_shuffle: passes.iter().map(Pass::mean_reward).collect() }
+    }
+
+    fn against(&self, other: &Self, policy: Name, against: Name, draw: &mut dyn FnMut() -> f64) -> Difference {
+        let prompts = differences(&self.by_prompt, &other.by_prompt);
+        let shuffles = differences(&self.by_shuffle, &other.by_shuffle);
+        let interval = interval(&prompts, &shuffles, draw);
+        let by_prompt = permutation_p(&prompts, DRAWS, draw);
+        let by_shuffle = if shuffles.len() > 1 { permutation_p(&shuffles, DRAWS, draw) } else { 0.0 };
+        Difference {
+            policy,
+            against,
+            mean: interval.mean,
+            ci95: [interval.lo, interval.hi],
+            shuffles_won: shuffles.iter().filter(|difference| **difference > 0.0).count(),
+            p: by_prompt.max(by_shuffle),
+            p_holm: 1.0,
+            significant: false,
+        }
+    }
+}
+
+fn differences(a: &[f64], b: &[f64]) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| a - b).collect()
+}
+
+/// Every resample moves the mean by what resampled prompts and what resampled shuffles move it.
+fn interval(prompts: &[f64], shuffles: &[f64], draw: &mut dyn FnMut() -> f64) -> Interval {
+    let centre = mean(prompts).unwrap_or(0.0);
+    let around =
+        |values: &[f64], draw: &mut dyn FnMut() -> f64| resampled_mean(values, draw) - mean(values).unwrap_or(0.0);
+    let mut means: Vec<f64> = (0..DRAWS).map(|_| centre + around(prompts, draw) + around(shuffles, draw)).collect();
+    means.sort_by(f64::total_cmp);
+    let at = |q| quantile(&means, q).unwrap_or(centre);
+    Interval { mean: centre, lo: at(0.025), hi: at(0.975) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draws(seed: u64) -> impl FnMut() -> f64 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        move || rng.f64()
+    }
+
+    fn earned(by_prompt: &dyn Fn(usize) -> f64, by_shuffle: &dyn Fn(usize) -> f64) -> Earned {
+        Earned { by_prompt: (0..200).map(by_prompt).collect(), by_shuffle: (0..20).map(by_shuffle).collect() }
+    }
+
+    #[test]
+    fn a_difference_counts_only_if_neither_prompts_nor_orders_explain_it() {
+        let nothing = earned(&|_| 0.5, &|_| 0.5);
+        let alternating = |i: usize| if i.is_multiple_of(2) { 1.5 } else { -0.3 };
+        for (better, significant) in [
+            (earned(&|_| 0.6, &|_| 0.6), true),
+            (earned(&alternating, &|_| 0.6), false),
+            (earned(&|_| 0.6, &alternating), false),
+        ] {
+            let found = better.against(&nothing, Name::Linucb, Name::Uniform, &mut draws(5));
+            assert_eq!(found.p <= 0.05, significant, "{found:?}");
+            assert!((found.mean - 0.1).abs() < 1e-9 && found.ci95[0] <= found.mean && found.mean <= found.ci95[1]);
+        }
+    }
+
+    #[test]
+    fn the_interval_widens_with_either_spread() {
+        let width = |prompts: &[f64], shuffles: &[f64]| {
+            let found = interval(prompts, shuffles, &mut draws(9));
+            found.hi - found.lo
+        };
+        let spread: Vec<f64> = (0..100).map(|i| f64::from(i % 10) / 10.0).collect();
+        let still = vec![0.45; 100];
+        assert!(width(&still, &still) < 1e-9);
+        let one = width(&spread, &still);
+        assert!(width(&spread, &spread) > 1.2 * one && width(&still, &spread) > 0.5 * one);
+    }
+}

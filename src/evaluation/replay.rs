@@ -1,0 +1,308 @@
+//! Recorded outcomes through a policy, as if they happened now: one online pass a shuffle. On every row
+//! the policy chooses k arms, the one judged best is served, and the policy learns what it saw of the k,
+//! nothing of the others.
+//!
+//! A pass keeps its trace (who served, what it earned, what the best arm would have) and draws no
+//! conclusions: those are `report.rs`.
+
+use super::drift::{Change, ChangeFault, Drift};
+use super::policy::{Policy, Seen};
+use super::problem::{Outcome, Problem, reward};
+use super::streams::{Generator, Purpose, Uniforms, shuffled, standard_normal, stream_seed};
+
+/// Requests whose majority decides which arm is the most used one.
+const RECENT: usize = 50;
+
+/// How records are replayed.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Passes, each in an order of its own; at least 1.
+    pub shuffles: usize,
+    /// Decides every order and every draw.
+    pub seed: u64,
+    /// Arms that race for each prompt; at least 1.
+    pub k: usize,
+    /// Standard deviation of what the judge adds to the true quality; 0 takes verdicts as exact.
+    pub judge_noise: f64,
+    /// What changes on the way.
+    pub changes: Vec<Change>,
+    /// The ceiling of mean dollars per request that spending is measured against.
+    pub ceiling: Option<f64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { shuffles: 20, seed: 0, k: 1, judge_noise: 0.0, changes: Vec::new(), ceiling: None }
+    }
+}
+
+/// What is replayed, and against what.
+#[derive(Clone, Copy)]
+pub struct Replay<'a> {
+    /// The rows whose figures count.
+    pub problem: &'a Problem,
+    /// Rows that are learnt from first, as [`Problem::warm_up`] makes them.
+    pub warm: Option<&'a Problem>,
+    /// How.
+    pub options: &'a Options,
+    /// Where chance comes from.
+    pub generator: Generator<'a>,
+}
+
+/// One pass, by request. Rows on which no arm was recorded are left out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pass {
+    /// The row that was asked.
+    pub row: Vec<usize>,
+    /// The arm that was served.
+    pub served: Vec<usize>,
+    /// What it earned, in [0, 1].
+    pub reward: Vec<f64>,
+    /// What the best arm would have earned.
+    pub oracle: Vec<f64>,
+    /// Dollars of the served answer; empty where the records lack dollars.
+    pub dollars: Vec<f64>,
+    /// Dollars of all k answers; empty where the records lack dollars.
+    pub raced_dollars: Vec<f64>,
+    /// How often each arm raced.
+    pub raced: Vec<u64>,
+    /// What each arm would have earned alone: sum of rewards and number of rows that have it.
+    pub alone: Vec<(f64, u64)>,
+}
+
+/// Why nothing was replayed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ReplayFault {
+    /// A change that cannot be.
+    #[error(transparent)]
+    Change(#[from] ChangeFault),
+    /// A setting out of its range.
+    #[error("{name} is {found}: expected {expected}")]
+    OutOfRange {
+        /// Which.
+        name: &'static str,
+        /// As given.
+        found: String,
+        /// The range.
+        expected: &'static str,
+    },
+    /// The caller asked to stop.
+    #[error("stopped")]
+    Stopped,
+}
+
+impl Options {
+    fn check(&self) -> Result<(), ReplayFault> {
+        let noise_is_sound = self.judge_noise.is_finite() && self.judge_noise >= 0.0;
+        let ceiling_is_sound = self.ceiling.is_none_or(|ceiling| ceiling.is_finite() && ceiling > 0.0);
+        let faults = [
+            (self.shuffles > 0, "shuffles", self.shuffles.to_string(), "1 or more"),
+            (self.k > 0, "k", self.k.to_string(), "1 or more"),
+            (noise_is_sound, "judge noise", self.judge_noise.to_string(), "a number of at least 0"),
+            (ceiling_is_sound, "the ceiling", format!("{:?}", self.ceiling), "dollars above 0"),
+        ];
+        match faults.into_iter().find(|(sound, ..)| !sound) {
+            Some((_, name, found, expected)) => Err(ReplayFault::OutOfRange { name, found, expected }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Replay<'_> {
+    /// One pass a shuffle, each with a new policy. `progress` hears of finished and all passes, and says
+    /// whether to go on.
+    ///
+    /// # Errors
+    /// [`ReplayFault`] where an option is out of its range, a change names an unknown arm, or `progress`
+    /// said no.
+    pub fn run(
+        &self,
+        new_policy: &dyn Fn() -> Box<dyn Policy>,
+        progress: &mut dyn FnMut(usize, usize) -> bool,
+    ) -> Result<Vec<Pass>, ReplayFault> {
+        self.options.check()?;
+        let drift = Drift::new(&self.options.changes, self.problem.arms())?;
+        let mut passes = Vec::with_capacity(self.options.shuffles);
+        for shuffle in 0..self.options.shuffles {
+            passes.push(self.pass(shuffle, new_policy().as_mut(), drift.clone()));
+            if !progress(shuffle + 1, self.options.shuffles) {
+                return Err(ReplayFault::Stopped);
+            }
+        }
+        Ok(passes)
+    }
+
+    fn pass(&self, shuffle: usize, policy: &mut dyn Policy, mut drift: Drift) -> Pass {
+        let stream = |purpose| (self.generator)(stream_seed(self.options.seed, shuffle as u64, purpose));
+        let mut table = Table {
+            options: self.options,
+            policy_draws: stream(Purpose::Policy),
+            judge_draws: stream(Purpose::Judge),
+            chosen: Vec::new(),
+            seen: Vec::new(),
+            judged: Vec::new(),
+        };
+        if let Some(warm) = self.warm {
+            let unchanged = Drift::default();
+            let mut unseen = Pass::for_problem(warm);
+            for row in shuffled(warm.rows(), &mut stream(Purpose::WarmOrder)) {
+                table.request(warm, row, 0, &unchanged, policy, &mut unseen);
+            }
+        }
+        let mut pass = Pass::for_problem(self.problem);
+        for (step, row) in shuffled(self.problem.rows(), &mut stream(Purpose::Order)).into_iter().enumerate() {
+            drift.begin(step, &|| pass.most_used());
+            table.request(self.problem, row, step, &drift, policy, &mut pass);
+        }
+        pass
+    }
+}
+
+/// What a pass works with.
+struct Table<'a> {
+    options: &'a Options,
+    policy_draws: Uniforms,
+    judge_draws: Uniforms,
+    chosen: Vec<usize>,
+    seen: Vec<Seen>,
+    /// By arm, where the judge is noisy.
+    judged: Vec<f64>,
+}
+
+impl Table<'_> {
+    fn request(
+        &mut self,
+        problem: &Problem,
+        row: usize,
+        step: usize,
+        drift: &Drift,
+        policy: &mut dyn Policy,
+        pass: &mut Pass,
+    ) {
+        let (x, open) = (problem.context(row), problem.open(row));
+        if open.is_empty() {
+            return;
+        }
+        self.chosen.clear();
+        policy.choose(x, open, self.options.k, &mut self.policy_draws, &mut self.chosen);
+        let bends = drift.is_active(step);
+        let outcome = |arm: usize| {
+            let recorded = problem.outcome(row, arm)?;
+            Some(if bends { drift.bend(step, arm, recorded, problem.counting()) } else { *recorded })
+        };
+        self.judge(problem.arms().len());
+        self.seen.clear();
+        for &arm in &self.chosen {
+            let Some(outcome) = outcome(arm) else { continue };
+            self.seen.push(self.see(arm, &outcome, problem));
+        }
+        let best = self.seen.iter().enumerate().reduce(|a, b| if b.1.quality > a.1.quality { b } else { a });
+        let Some(best) = best.map(|(at, _)| at) else { return };
+        self.seen[best].served = true;
+        // Dollars of a full answer are only known of the one that was given.
+        for (at, seen) in self.seen.iter_mut().enumerate() {
+            seen.dollars = seen.dollars.filter(|_| at == best && self.options.ceiling.is_some());
+        }
+        policy.learn(x, &self.seen);
+        pass.note(row, self.seen[best].arm, &self.seen, open, &outcome);
+    }
+
+    /// The judge's error on every arm, drawn whether or not it raced, so that two policies on the same
+    /// shuffle meet the same judge.
+    fn judge(&mut self, arms: usize) {
+        if self.options.judge_noise > 0.0 {
+            self.judged.clear();
+            self.judged.extend((0..arms).map(|_| self.options.judge_noise * standard_normal(&mut self.judge_draws)));
+        }
+    }
+
+    fn see(&self, arm: usize, outcome: &Outcome, problem: &Problem) -> Seen {
+        let raced = self.chosen.len() > 1;
+        let plain = Seen {
+            arm,
+            quality: outcome.quality,
+            reward: outcome.reward,
+            terms: outcome.terms,
+            dollars: outcome.dollars,
+            served: false,
+            raced,
+        };
+        let Some(error) = self.judged.get(arm) else { return plain };
+        let quality = (outcome.quality + error).clamp(0.0, 1.0);
+        Seen { quality, reward: reward(quality, outcome.terms.as_ref(), &problem.counting().weights), ..plain }
+    }
+}
+
+impl Pass {
+    fn for_problem(problem: &Problem) -> Self {
+        let (arms, rows) = (problem.arms().len(), problem.rows());
+        Self {
+            row: Vec::with_capacity(rows),
+            served: Vec::with_capacity(rows),
+            reward: Vec::with_capacity(rows),
+            oracle: Vec::with_capacity(rows),
+            raced: vec![0; arms],
+            alone: vec![(0.0, 0); arms],
+            ..Self::default()
+        }
+    }
+
+    fn note(
+        &mut self,
+        row: usize,
+        served: usize,
+        seen: &[Seen],
+        open: &[usize],
+        outcome: &dyn Fn(usize) -> Option<Outcome>,
+    ) {
+        let mut oracle: f64 = 0.0;
+        for &arm in open {
+            let Some(outcome) = outcome(arm) else { continue };
+            oracle = oracle.max(outcome.reward);
+            self.alone[arm].0 += outcome.reward;
+            self.alone[arm].1 += 1;
+            if arm == served {
+                self.reward.push(outcome.reward);
+                self.dollars.extend(outcome.dollars);
+            }
+        }
+        for seen in seen {
+            self.raced[seen.arm] += 1;
+        }
+        let together: Option<f64> = seen.iter().map(|seen| outcome(seen.arm)?.dollars).sum();
+        self.raced_dollars.extend(together);
+        self.row.push(row);
+        self.served.push(served);
+        self.oracle.push(oracle);
+    }
+
+    fn most_used(&self) -> Option<usize> {
+        let recent = &self.served[self.served.len().saturating_sub(RECENT)..];
+        let count = |arm: &usize| recent.iter().filter(|served| *served == arm).count();
+        (0..self.raced.len()).max_by_key(|arm| (count(arm), usize::MAX - arm))
+    }
+
+    /// Requests that were answered.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        self.row.len()
+    }
+
+    /// The mean reward; 0 without requests.
+    #[must_use]
+    pub fn mean_reward(&self) -> f64 {
+        super::statistics::mean(&self.reward).unwrap_or(0.0)
+    }
+
+    /// Mean dollars of a served answer; `None` where the records lack dollars.
+    #[must_use]
+    pub fn mean_dollars(&self) -> Option<f64> {
+        (self.dollars.len() == self.row.len()).then(|| super::statistics::mean(&self.dollars)).flatten()
+    }
+
+    /// Mean dollars of all answers of a race; `None` where the records lack dollars.
+    #[must_use]
+    pub fn mean_raced_dollars(&self) -> Option<f64> {
+        (self.raced_dollars.len() == self.row.len()).then(|| super::statistics::mean(&self.raced_dollars)).flatten()
+    }
+}

@@ -1,0 +1,78 @@
+//! What the shipped routers reach on recorded outcomes of real models. The records are no part of the
+//! repository: `BANDITOP_DATA`, or `../shared/data`; without them the tests say so and pass.
+//!
+//! `cargo test --release --test recorded_outcomes -- --ignored --nocapture` prints the full tables.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test")]
+
+mod common;
+
+use banditop::domain::clock::{Clock, SystemClock};
+use banditop::domain::spec::RouterKind;
+use banditop::domain::terms::Weights;
+use banditop::evaluation::{Contestant, Counting, Options, Problem, Replay, Report, RouterSetup, SetChoice};
+use common::replay::{contestant, from_text, records, shipped, uniforms};
+
+fn report(problem: &Problem, contestant: &Contestant, options: &Options) -> Report {
+    let replay = Replay { problem, warm: None, options, generator: &uniforms };
+    let clock = SystemClock::new();
+    let passes = replay.run(&*contestant.maker(problem, options.k), &mut |_, _| true).unwrap();
+    let seconds = clock.monotonic().as_secs_f64();
+    Report::new(contestant.name(), problem, options, &passes).timed(&passes, seconds)
+}
+
+fn line(file: &str, r: &Report) {
+    println!(
+        "{file:14} k={} {:14} {:.4} ±{:.4} worst {:.4}  accuracy {:.3}  usd {:.5}  race {:.5}  {:>9.0}/s",
+        r.k,
+        r.policy.text(),
+        r.mean_reward,
+        r.ci95[1] - r.mean_reward,
+        r.worst_shuffle,
+        r.routing_accuracy,
+        r.usd_per_request.unwrap_or(0.0),
+        r.usd_per_race.unwrap_or(0.0),
+        r.decisions_per_s.unwrap_or(0.0)
+    );
+}
+
+fn table(file: &str, problem: &Problem, k: usize, contestants: &[Contestant]) {
+    let options = Options { k, ..Options::default() };
+    for contestant in contestants {
+        let report = report(problem, contestant, &options);
+        line(file, &report);
+    }
+    let yard = report(problem, &Contestant::Uniform, &Options { shuffles: 1, k, ..Options::default() });
+    let set = yard.best_fixed_set.map_or(String::new(), |set| format!("  best fixed set {:.4}", set.mean));
+    let single = yard.best_single.mean;
+    println!("{file:14} k={k} random {:.4}  best single {single:.4}  oracle {:.4}{set}\n", yard.random, yard.oracle);
+}
+
+#[test]
+#[ignore = "prints tables, takes a minute"]
+fn tables() {
+    let top_k = |kind| Contestant::Router(Box::new(RouterSetup { set: SetChoice::HighestScores, ..shipped(kind) }));
+    let singles = [contestant(RouterKind::Linucb), contestant(RouterKind::Lints), Contestant::EpsilonGreedy];
+    for file in ["pareto4_val", "routellm_gsm8k", "routellm_mmlu", "pareto3_val", "routellm_mtbench"] {
+        let Some(records) = records(file) else { return };
+        table(file, &from_text(&records, Counting::quality_alone()), 1, &singles);
+        if file == "pareto4_val" {
+            let weights = Weights::new([0.7, 0.0, 0.3, 0.0, 0.0, 0.0], 0.0).unwrap();
+            table("pareto4 mixed", &from_text(&records, Counting::scaled_to(&records, weights)), 1, &singles);
+        }
+    }
+    let racers = [
+        contestant(RouterKind::Linucb),
+        contestant(RouterKind::Lints),
+        top_k(RouterKind::Linucb),
+        top_k(RouterKind::Lints),
+        Contestant::Uniform,
+    ];
+    for file in ["pareto4_val", "pareto3_val"] {
+        let Some(records) = records(file) else { return };
+        let problem = from_text(&records, Counting::quality_alone());
+        for k in [2, 3] {
+            table(file, &problem, k, &racers);
+        }
+    }
+}
