@@ -37,11 +37,11 @@ impl Owner {
             let (base, mut entries) = since(&self.ledger, self.folds.state.config(), before, self.folds.end).await?;
             entries.push(self.as_if_logged(command));
             let without = exclusions(&entries);
-            entries.pop();
-            match without.first() {
-                // An older action was undone after the snapshot: it is in the snapshot and must not be.
-                Some(first) if *first <= base.sequence() => before = *first,
+            match earliest_left_out(&entries, &without) {
+                // Something older was left out after the snapshot: it is in the snapshot and must not be.
+                Some(first) if first <= base.sequence() => before = first,
                 _ => {
+                    entries.pop();
                     no_import_between(&entries, &without)?;
                     return Ok(Rewound { state: refold(&base, &entries, &without), target });
                 }
@@ -71,6 +71,17 @@ impl Owner {
             command: command.clone(),
         }
     }
+}
+
+/// The first place that `entries` leave out, whether it is among them or before them. A discard that
+/// stands counts from where it begins: what it leaves out before the entries is not in `without`.
+pub(super) fn earliest_left_out(entries: &[LogEntry], without: &BTreeSet<Sequence>) -> Option<Sequence> {
+    let discards =
+        entries.iter().filter(|entry| !without.contains(&entry.sequence)).filter_map(|entry| match &entry.command {
+            RouterCommand::Discard { from, .. } => Some(*from),
+            _ => None,
+        });
+    without.first().copied().into_iter().chain(discards).min()
 }
 
 /// A state from before `sequence`, and every entry after that state up to `end`.

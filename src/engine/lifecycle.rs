@@ -158,15 +158,22 @@ pub(super) async fn standing(parts: EngineParts) -> Result<(Owner, mpsc::Receive
 }
 
 #[cfg(test)]
-mod for_tests {
+pub(super) mod for_tests {
     //! What only tests look at.
 
     use std::sync::Arc;
 
     use super::{Engine, Message};
+    use crate::bandit::RouterState;
     use crate::domain::command::Observation;
     use crate::domain::record::RunRecord;
     use crate::engine::message::Finished;
+
+    /// The statistics' digest, where arms stand, the weights.
+    pub(crate) fn essence(state: &RouterState) -> (u64, String) {
+        let pool: Vec<_> = state.arms().map(|arm| (arm.spec.name.clone(), arm.lifecycle)).collect();
+        (state.digest(), format!("{pool:?} {:?}", state.weights()))
+    }
 
     impl Engine {
         /// The digest of what is published.
@@ -176,9 +183,7 @@ mod for_tests {
 
         /// The same, with where arms stand and the weights.
         pub(crate) fn digest_with_pool(&self) -> (u64, String) {
-            let state = &self.shared.knowledge.load().state;
-            let pool: Vec<_> = state.arms().map(|arm| (arm.spec.name.clone(), arm.lifecycle)).collect();
-            (state.digest(), format!("{pool:?} {:?}", state.weights()))
+            essence(&self.shared.knowledge.load().state)
         }
 
         /// What is expected of each arm at `x`.

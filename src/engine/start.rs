@@ -18,7 +18,7 @@ use super::alarms::{Alarms, Notice};
 use super::facts::reconcile;
 use super::folds::{Folds, SHOWN, blank, split, summary};
 use super::health::Health;
-use super::history::since;
+use super::history::{earliest_left_out, since};
 use super::idempotency::{REMEMBERED, RecentIds};
 use super::ledger::Ledger;
 use super::lifecycle::StartError;
@@ -143,7 +143,7 @@ async fn before_undone(
     rest: &mut Rest,
 ) -> (RouterState, Vec<LogEntry>) {
     let end = tail.last().map_or(0, |entry| entry.sequence);
-    while let Some(first) = exclusions(&tail).first().copied().filter(|first| *first <= base.sequence()) {
+    while let Some(first) = earliest_left_out(&tail, &exclusions(&tail)).filter(|first| *first <= base.sequence()) {
         match since(ledger, config, first, end).await {
             Ok((older, entries)) => (base, tail) = (older, entries),
             Err(reason) => {

@@ -6,3 +6,4 @@ mod restart;
 mod runs;
 mod speed;
 mod undo;
+mod undo_property;
