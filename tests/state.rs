@@ -213,6 +213,42 @@ fn what_is_refused_says_what_was_expected_and_changes_nothing() {
 }
 
 #[test]
+fn another_directory_is_no_edit_of_the_configuration() {
+    let program = taught();
+    let before = program.ok(&["state", "export"]);
+    // Here no configuration is named, and the built-in one would be found.
+    let elsewhere = || {
+        let mut command = program.command(&["state", "show", "--json"]);
+        command.env_remove("BANDITOP_CONFIG").output().unwrap()
+    };
+    let shown = elsewhere();
+    let (out, err) = (String::from_utf8(shown.stdout).unwrap(), String::from_utf8(shown.stderr).unwrap());
+    assert!(err.starts_with("note: the state was last run with") && err.contains("fast/config.toml"), "{err}");
+    let state: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((state["arms"].as_array().unwrap().len(), &arm(&state, "atlas")["state"]), (4, &Value::from("active")));
+    let exported = |text: &str| serde_json::from_str::<Value>(text).unwrap()["parts"].clone();
+    assert_eq!(exported(&program.ok(&["state", "export"])), exported(&before));
+}
+
+#[test]
+fn an_arm_can_be_switched_off_and_on_in_the_configuration() {
+    let text = std::fs::read_to_string(common::root().join("tests/fixtures/fast/config.toml")).unwrap();
+    let scenario = common::root().join("tests/fixtures/fast/scenario.toml");
+    let text = text.replace("\"scenario.toml\"", &format!("{scenario:?}"));
+    let program = Program::with_text(&text);
+    program.ok(&["ask", "hello"]);
+    let off = text.replacen("name = \"atlas\"", "name = \"atlas\"\nenabled = false", 1);
+    program.set_text(&off);
+    assert_eq!(arm(&show(&program), "atlas")["state"], "deactivated");
+    program.set_text(&text);
+    assert_eq!(arm(&show(&program), "atlas")["state"], "probation");
+    // What a person did meanwhile stands until the configuration is edited.
+    apply(&program, &["deactivate", "coder"]);
+    program.ok(&["ask", "hello"]);
+    assert_eq!(arm(&show(&program), "coder")["state"], "deactivated");
+}
+
+#[test]
 fn read_only_reads() {
     let program = Program::fast().variable("BANDITOP_READ_ONLY", "1");
     program.ok(&["state", "show"]);

@@ -1,7 +1,7 @@
 //! What every command starts from: the checked settings, and how to get at an engine.
 
 use std::hash::{BuildHasher, RandomState};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::args::{Cli, Command};
@@ -13,34 +13,51 @@ use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::domain::command::{Actor, RouterCommand};
 use crate::domain::engine::CommandRequest;
 use crate::domain::ids::CommandId;
-use crate::settings::{ConfigText, Settings, Sources, load};
+use crate::settings::{ConfigText, Settings, SettingsFaults, Sources, load};
 
 /// Settings, where they came from, and the clock.
 pub(super) struct Context {
     settings: Settings,
-    config_name: Arc<str>,
+    config: ConfigText,
     clock: Arc<dyn Clock>,
+    typed: Typed,
+}
+
+/// What the command line and the environment say.
+#[derive(Clone)]
+struct Typed {
     command: &'static str,
-    /// Flags that were given.
-    flags: Vec<String>,
+    /// Whether the configuration was named.
+    is_named: bool,
+    environment: Vec<(String, String)>,
+    flags: Vec<(String, String)>,
 }
 
 impl Context {
     /// Reads the configuration that the command line names, the environment and the flags.
     pub(super) fn load(cli: &Cli) -> Outcome<Self> {
         let user = paths::config_folder();
-        let here = PathBuf::from(".");
-        let file = ConfigText::find(cli.config.as_deref(), &here, user.as_deref()).map_err(CliError::usage)?;
-        let config_name = file.name.clone();
+        let config = ConfigText::find(cli.config.as_deref(), Path::new("."), user.as_deref());
+        let config = config.map_err(CliError::usage)?;
         // A variable that is no text is nobody's setting.
         let environment =
             std::env::vars_os().filter_map(|(name, text)| Some((name.into_string().ok()?, text.into_string().ok()?)));
-        let sources = Sources { file, environment: environment.collect(), flags: cli.settings.0.clone() };
-        let settings = load(&sources)
+        let typed = Typed {
+            command: cli.command.as_ref().map_or("run", Command::name),
+            is_named: cli.config.is_some(),
+            environment: environment.collect(),
+            flags: cli.settings.0.clone(),
+        };
+        let settings = typed
+            .settings(&config)
             .map_err(|faults| CliError::usage(faults).hint("`banditop config template` documents every key"))?;
-        let command = cli.command.as_ref().map_or("run", Command::name);
-        let flags = cli.settings.0.iter().map(|(name, _)| name.clone()).collect();
-        Ok(Self { settings, config_name, clock: Arc::new(SystemClock::new()), command, flags })
+        Ok(Self { settings, config, clock: Arc::new(SystemClock::new()), typed })
+    }
+
+    /// The same with another configuration.
+    pub(super) fn with_config(&self, config: ConfigText) -> Result<Self, String> {
+        let settings = self.typed.settings(&config).map_err(|faults| faults.to_string())?;
+        Ok(Self { settings, config, clock: self.clock.clone(), typed: self.typed.clone() })
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -49,7 +66,17 @@ impl Context {
 
     /// The configuration as a person knows it.
     pub(super) fn config_name(&self) -> &str {
-        &self.config_name
+        &self.config.name
+    }
+
+    /// Whether somebody named the configuration.
+    pub(super) const fn is_config_named(&self) -> bool {
+        self.typed.is_named
+    }
+
+    /// Its file; `None` for the built-in one.
+    pub(super) fn config_path(&self) -> Option<&Path> {
+        self.config.path()
     }
 
     pub(super) fn clock(&self) -> Arc<dyn Clock> {
@@ -74,19 +101,32 @@ impl Context {
 
     /// What this process is, for whoever finds the store held.
     pub(super) fn command_name(&self) -> String {
-        format!("banditop {}", self.command)
+        format!("banditop {}", self.typed.command)
     }
 
     /// Flags that were given and say how an engine works: without effect on one that runs already.
     pub(super) fn engine_flags(&self) -> Vec<String> {
         let is_ours =
             |name: &str| matches!(name, "data-dir" | "ascii" | "no-color" | "read-only" | "operator" | "log-level");
-        self.flags.iter().filter(|name| !is_ours(name)).map(|name| format!("--{name}")).collect()
+        self.typed
+            .flags
+            .iter()
+            .map(|(name, _)| name)
+            .filter(|name| !is_ours(name))
+            .map(|name| format!("--{name}"))
+            .collect()
     }
 
     /// Keys that are missing, one line each.
     pub(super) fn missing_keys(&self) -> Vec<String> {
         config_command::unset_keys(&self.settings, &config_command::is_set)
+    }
+}
+
+impl Typed {
+    fn settings(&self, file: &ConfigText) -> Result<Settings, SettingsFaults> {
+        let (environment, flags) = (self.environment.clone(), self.flags.clone());
+        load(&Sources { file: file.clone(), environment, flags })
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::context::Context;
 use super::factory::Factory;
 use super::failure::{CliError, Outcome};
-use super::parts;
 use super::simulation::Simulation;
+use super::{parts, remembered};
 use crate::domain::engine::EngineHandle;
 use crate::domain::store::StateStore;
 use crate::engine::{Engine, EngineLimits, EngineParts, HealthRules};
@@ -28,6 +28,7 @@ impl LocalEngine {
         for missing in context.missing_keys() {
             tracing::warn!("{missing}");
         }
+        remembered::remember(context, store.as_ref()).await;
         let simulation = Arc::new(Simulation::new(&settings.simulation, clock.clone())?);
         let http = HttpClient::new(settings.timeouts.connect, clock.clone()).map_err(CliError::failed)?;
         let factory = Arc::new(Factory::new(http, simulation.clone()));

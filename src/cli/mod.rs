@@ -19,6 +19,7 @@ mod output;
 mod parts;
 mod paths;
 mod prompt;
+mod remembered;
 mod session;
 mod setting_flags;
 mod simulation;

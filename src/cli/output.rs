@@ -3,9 +3,10 @@
 //! safe where a terminal would act on it, and left as it came where a program reads it.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{ErrorKind, IsTerminal, Result, Stdout, Write, stderr, stdout};
 
-use crate::domain::text::showable;
+use crate::domain::text::{is_showable, showable};
 
 /// Standard output.
 pub(super) struct Output {
@@ -36,10 +37,27 @@ impl Output {
         out.flush()
     }
 
-    /// Writes a value as JSON. Escapes every control character, so it is safe anywhere.
+    /// Writes a value as JSON. On a terminal, what it would act on is escaped: JSON itself leaves some of it be.
     pub(super) fn json(&self, value: &impl serde::Serialize) -> Result<()> {
-        self.line(&serde_json::to_string_pretty(value)?)
+        let text = serde_json::to_string_pretty(value)?;
+        self.line(&if self.is_terminal { escaped(&text) } else { text })
     }
+}
+
+/// JSON text with every character that is not to be shown as `\u….`: they only occur inside of strings.
+fn escaped(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_showable(c) {
+            safe.push(c);
+        } else {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                _ = write!(safe, "\\u{unit:04x}");
+            }
+        }
+    }
+    safe
 }
 
 /// Writes a line to standard error, where one can be written.
@@ -50,4 +68,18 @@ pub(super) fn say(text: &str) {
 /// Whether the reader of standard output has gone.
 pub(super) fn is_closed_pipe(error: &std::io::Error) -> bool {
     error.kind() == ErrorKind::BrokenPipe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_on_a_terminal_reads_back_and_moves_nothing() {
+        let text = "a\u{1b}[2J\u{9b}31m\u{202e}b\u{e0041}\nc";
+        let json = serde_json::to_string_pretty(&serde_json::json!({ "text": text })).unwrap();
+        let safe = escaped(&json);
+        assert!(safe.chars().all(is_showable), "{safe:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap()["text"], text);
+    }
 }

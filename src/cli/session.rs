@@ -11,6 +11,7 @@ use super::failure::{CliError, Outcome};
 use super::local::LocalEngine;
 use super::output::say;
 use super::paths::SocketPath;
+use super::remembered;
 use crate::client::{ConnectError, SocketEngine};
 use crate::domain::engine::EngineHandle;
 use crate::domain::store::{StateStore, StoreError};
@@ -52,7 +53,13 @@ impl Session {
     /// Opens the store, or reaches whoever holds it.
     pub(super) async fn open(context: &Context, need: Need) -> Outcome<Self> {
         Ok(match find(context, need).await? {
-            Found::Here(store) => Self::Here(LocalEngine::start(context, store).await?),
+            Found::Here(store) => {
+                let other = match need {
+                    Need::Store => remembered::context_of_state(context, store.as_ref()).await,
+                    Need::Engine => None,
+                };
+                Self::Here(LocalEngine::start(other.as_ref().unwrap_or(context), store).await?)
+            }
             Found::Elsewhere(engine) => {
                 let idle = context.engine_flags().join(", ");
                 if !idle.is_empty() {

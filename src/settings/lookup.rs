@@ -8,6 +8,9 @@ use std::sync::Arc;
 /// The configuration that is built in: simulated arms, no key, no network.
 pub const EMBEDDED_CONFIG: &str = include_str!("../../config.toml");
 
+/// How the built-in configuration is shown.
+const BUILT_IN: &str = "built-in config.toml";
+
 /// A configuration larger than this is none.
 const LARGEST: u64 = 4 << 20;
 
@@ -23,7 +26,7 @@ pub struct ConfigText {
 impl Default for ConfigText {
     /// The one that is built in.
     fn default() -> Self {
-        Self { name: Arc::from("built-in config.toml"), text: EMBEDDED_CONFIG.to_owned() }
+        Self { name: Arc::from(BUILT_IN), text: EMBEDDED_CONFIG.to_owned() }
     }
 }
 
@@ -56,6 +59,11 @@ impl ConfigText {
             Some(path) if path.exists() => Self::read(&path),
             _ => Ok(Self::default()),
         }
+    }
+
+    /// The file; `None` for the built-in configuration.
+    pub fn path(&self) -> Option<&Path> {
+        (&*self.name != BUILT_IN).then(|| Path::new(&*self.name))
     }
 
     fn read(path: &Path) -> Result<Self, LookupError> {

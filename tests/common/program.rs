@@ -40,6 +40,11 @@ impl Program {
         program
     }
 
+    /// Edits that configuration.
+    pub(crate) fn set_text(&self, text: &str) {
+        std::fs::write(&self.config, text).unwrap();
+    }
+
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self

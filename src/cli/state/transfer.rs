@@ -15,7 +15,8 @@ const LARGEST: u64 = 1 << 30;
 pub(super) async fn export(desk: &Desk<'_>, file: Option<&Path>) -> Outcome {
     let text = desk.engine.export().await?;
     let Some(path) = file.filter(|path| *path != Path::new("-")) else {
-        return Ok(desk.out.line(text.trim_end_matches('\n'))?);
+        desk.out.foreign(text.trim_end_matches('\n'))?;
+        return Ok(desk.out.foreign("\n")?);
     };
     let fault = |error: std::io::Error| CliError::failed(format!("{}: {error}", path.display()));
     let mut beside = path.as_os_str().to_owned();
