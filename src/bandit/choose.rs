@@ -11,14 +11,15 @@
 //! Qualities are taken as independent given the context.
 
 use super::normal::{cumulative, density};
+use super::stats::Standing;
 
 /// One candidate, at one context.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Contender {
-    /// Expected quality μ.
-    pub quality: f64,
-    /// Variance of one answer's quality s².
-    pub variance: f64,
+    /// Position in the pool.
+    pub arm: usize,
+    /// How it stands.
+    pub standing: Standing,
     /// The expected rest of the reward o.
     pub rest: f64,
     /// What the policy adds to the mean.
@@ -27,6 +28,21 @@ pub(crate) struct Contender {
     pub score: f64,
     /// Taken before any score decides (higher first); 0 for arms with enough observations.
     pub urgency: f64,
+    /// The probability with which it is selected.
+    pub propensity: f64,
+}
+
+impl Contender {
+    /// As it stands, before a policy has spoken. `quality_weight` is ω.
+    pub(crate) fn new(arm: usize, standing: Standing, quality_weight: f64, urgency: f64) -> Self {
+        let rest = standing.mean - quality_weight * standing.quality;
+        Self { arm, standing, rest, bonus: 0.0, score: standing.mean, urgency, propensity: 0.0 }
+    }
+
+    /// With what the policy adds to the mean.
+    pub(crate) fn with_bonus(self, bonus: f64) -> Self {
+        Self { bonus, score: self.standing.mean + bonus, ..self }
+    }
 }
 
 /// The best of a set, as one normal quality with an expected rest.
@@ -39,28 +55,29 @@ struct Best {
 
 impl Best {
     const fn of(c: &Contender) -> Self {
-        Self { quality: c.quality, variance: c.variance, rest: c.rest }
+        Self { quality: c.standing.quality, variance: c.standing.quality_variance, rest: c.rest }
     }
 
     fn with(&self, c: &Contender) -> Self {
-        let theta = (self.variance + c.variance).sqrt().max(1e-9);
-        let gap = (self.quality - c.quality) / theta;
+        let (quality, variance) = (c.standing.quality, c.standing.quality_variance);
+        let theta = (self.variance + variance).sqrt().max(1e-9);
+        let gap = (self.quality - quality) / theta;
         let (stays, bell) = (cumulative(gap), density(gap));
         let falls = 1.0 - stays;
-        let mean = self.quality * stays + c.quality * falls + theta * bell;
+        let mean = self.quality * stays + quality * falls + theta * bell;
         let square = (self.quality * self.quality + self.variance) * stays
-            + (c.quality * c.quality + c.variance) * falls
-            + (self.quality + c.quality) * theta * bell;
+            + (quality * quality + variance) * falls
+            + (self.quality + quality) * theta * bell;
         Self { quality: mean, variance: (square - mean * mean).max(0.0), rest: self.rest * stays + c.rest * falls }
     }
 }
 
-/// Up to `k` positions in `contenders`, in the order in which they were taken, written into `chosen`.
-/// `quality_weight` is ω.
-pub(crate) fn choose(contenders: &[Contender], k: usize, quality_weight: f64, chosen: &mut Vec<usize>) {
+/// Up to `k` of the positions `open` in `contenders`, in the order in which they were taken, written into
+/// `chosen`. `quality_weight` is ω.
+pub(crate) fn choose(contenders: &[Contender], open: &[usize], k: usize, quality_weight: f64, chosen: &mut Vec<usize>) {
     chosen.clear();
     let mut best: Option<Best> = None;
-    while chosen.len() < k.min(contenders.len()) {
+    while chosen.len() < k.min(open.len()) {
         let gain = |c: &Contender| match &best {
             None => c.score,
             Some(best) => {
@@ -68,14 +85,16 @@ pub(crate) fn choose(contenders: &[Contender], k: usize, quality_weight: f64, ch
                 quality_weight * with.quality + with.rest + c.bonus
             }
         };
-        let open = (0..contenders.len()).filter(|i| !chosen.contains(i));
-        let next = open.map(|i| (i, contenders[i].urgency, gain(&contenders[i]))).reduce(|a, b| {
+        let left = open.iter().copied().filter(|i| !chosen.contains(i));
+        let next = left.map(|i| (i, contenders[i].urgency, gain(&contenders[i]))).reduce(|a, b| {
             // Ties stay with the earlier: configured order.
             if (b.1, b.2) > (a.1, a.2) { b } else { a }
         });
         let Some((next, ..)) = next else { break };
-        best = Some(best.map_or_else(|| Best::of(&contenders[next]), |best| best.with(&contenders[next])));
         chosen.push(next);
+        if chosen.len() < k {
+            best = Some(best.map_or_else(|| Best::of(&contenders[next]), |best| best.with(&contenders[next])));
+        }
     }
 }
 
@@ -84,12 +103,14 @@ mod tests {
     use super::*;
 
     fn contender(quality: f64, sd: f64, rest: f64) -> Contender {
-        Contender { quality, variance: sd * sd, rest, bonus: 0.0, score: quality + rest, urgency: 0.0 }
+        let standing = Standing { mean: quality + rest, uncertainty: 0.0, quality, quality_variance: sd * sd };
+        Contender::new(0, standing, 1.0, 0.0)
     }
 
     fn chosen(contenders: &[Contender], k: usize) -> Vec<usize> {
         let mut out = Vec::new();
-        choose(contenders, k, 1.0, &mut out);
+        let open: Vec<usize> = (0..contenders.len()).collect();
+        choose(contenders, &open, k, 1.0, &mut out);
         out
     }
 

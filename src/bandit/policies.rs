@@ -1,7 +1,6 @@
 //! The three policies behind [`Router`]: upper confidence bound, posterior draws, configured order.
 //! Each turns the shared standings into scores; exploration, probation and propensities are common.
 
-use super::choose::{Contender, choose};
 use super::normal::draw_normal;
 use super::router::{Field, Router, Selection};
 use super::state::RouterState;
@@ -29,18 +28,14 @@ impl Router for LinUcb {
         draw: &mut dyn FnMut() -> f64,
     ) -> Selection {
         let mut field = Field::new(state, x, candidates, k);
-        for (contender, standing) in field.contenders.iter_mut().zip(&field.standings) {
-            contender.bonus = state.alpha() * standing.uncertainty;
-            contender.score = standing.mean + contender.bonus;
-        }
+        field.add(|standing| state.alpha() * standing.uncertainty);
         let mut ranked = Vec::with_capacity(field.k);
-        choose(&field.competing(), field.k, field.quality_weight, &mut ranked);
-        let order = ranked.clone();
-        let among = move |at: usize| {
-            let place = order.iter().position(|&chosen| chosen == at);
-            [f64::from(place.is_some()), f64::from(place.is_some_and(|place| place + 1 < order.len()))]
+        field.rank(&mut ranked);
+        let among = |i: usize| {
+            let place = ranked.iter().position(|&chosen| chosen == i);
+            [f64::from(place.is_some()), f64::from(place.is_some_and(|place| place + 1 < ranked.len()))]
         };
-        field.decide(state, &ranked, &among, draw)
+        field.decide(state, &ranked, among, draw)
     }
 }
 
@@ -64,45 +59,21 @@ impl Router for LinTs {
         draw: &mut dyn FnMut() -> f64,
     ) -> Selection {
         let mut field = Field::new(state, x, candidates, k);
-        for (contender, standing) in field.contenders.iter_mut().zip(&field.standings) {
-            contender.bonus = state.alpha() * standing.uncertainty * draw_normal(draw);
-            contender.score = standing.mean + contender.bonus;
-        }
         let mut ranked = Vec::with_capacity(field.k);
-        let mut competing = field.competing();
-        choose(&competing, field.k, field.quality_weight, &mut ranked);
-        let counts = draw_sets(state, &field, &mut competing, &ranked, draw);
-        let among = move |at: usize| counts[at];
-        field.decide(state, &ranked, &among, draw)
-    }
-}
-
-/// By position in `open`: the shares of sets in which it is among the first k, and the first k − 1.
-fn draw_sets(
-    state: &RouterState,
-    field: &Field,
-    competing: &mut [Contender],
-    taken: &[usize],
-    draw: &mut dyn FnMut() -> f64,
-) -> Vec<[f64; 2]> {
-    let mut counts = vec![[0.0; 2]; competing.len()];
-    let mut count = |ranked: &[usize]| {
-        for (place, &at) in ranked.iter().enumerate() {
-            counts[at][0] += 1.0;
-            counts[at][1] += f64::from(place + 1 < ranked.len());
+        let mut counts = vec![[0.0; 2]; field.contenders.len()];
+        let mut taken = Vec::new();
+        // Other draws first: the last is the one that counts.
+        for _ in 0..PROPENSITY_DRAWS {
+            field.add(|standing| state.alpha() * standing.uncertainty * draw_normal(draw));
+            field.rank(&mut ranked);
+            for (place, &i) in ranked.iter().enumerate() {
+                counts[i][0] += 1.0 / PROPENSITY_DRAWS as f64;
+                counts[i][1] += f64::from(place + 1 < ranked.len()) / PROPENSITY_DRAWS as f64;
+            }
+            std::mem::swap(&mut ranked, &mut taken);
         }
-    };
-    count(taken);
-    let mut ranked = Vec::with_capacity(field.k);
-    for _ in 1..PROPENSITY_DRAWS {
-        for (contender, &i) in competing.iter_mut().zip(&field.open) {
-            contender.bonus = state.alpha() * field.standings[i].uncertainty * draw_normal(draw);
-            contender.score = field.standings[i].mean + contender.bonus;
-        }
-        choose(competing, field.k, field.quality_weight, &mut ranked);
-        count(&ranked);
+        field.decide(state, &taken, |i| counts[i], draw)
     }
-    counts.iter().map(|both| both.map(|count| count / PROPENSITY_DRAWS as f64)).collect()
 }
 
 /// Candidates in configured order; nothing that was learned decides, nothing is explored.

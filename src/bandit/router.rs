@@ -9,7 +9,9 @@
 //! probation (each with 1/m) takes the last place. Where fewer than k arms are active, or none is on
 //! probation, all candidates count as active and p is 0.
 
-use super::choose::Contender;
+use std::borrow::Cow;
+
+use super::choose::{Contender, choose};
 use super::policies::{Baseline, LinTs, LinUcb};
 use super::state::RouterState;
 use super::stats::{Probe, Standing};
@@ -66,13 +68,11 @@ pub fn router(kind: RouterKind) -> Box<dyn Router> {
 
 /// All candidates at one context, before a policy has spoken.
 pub(super) struct Field {
-    /// Position in the state's pool, in the order of the candidates.
-    pub(super) arms: Vec<usize>,
-    pub(super) standings: Vec<Standing>,
+    /// In the order of the candidates.
     pub(super) contenders: Vec<Contender>,
-    /// Positions in `arms` that compete by score.
+    /// Positions of those that compete by score.
     pub(super) open: Vec<usize>,
-    /// Positions in `arms` that are on probation beside them.
+    /// Positions of those that are on probation beside them.
     probation: Vec<usize>,
     pub(super) k: usize,
     pub(super) quality_weight: f64,
@@ -80,117 +80,116 @@ pub(super) struct Field {
 
 impl Field {
     pub(super) fn new(state: &RouterState, x: &[f64], candidates: &[ArmId], k: usize) -> Self {
-        let probe = probe(state, x);
+        let x = fitted(x, state.shared.config.d);
+        let mut outer = Vec::new();
+        let probe = Probe::new(&state.shared.prior, &x, state.steps, &mut outer);
         let quality_weight = state.weights.get(Term::Quality);
         let first_tries = f64::from(state.shared.config.first_tries_among(candidates.len()));
-        let mut arms = Vec::with_capacity(candidates.len());
-        let mut standings = Vec::with_capacity(candidates.len());
         let mut contenders = Vec::with_capacity(candidates.len());
         for (hint, id) in candidates.iter().enumerate() {
             let Some(i) = state.find_near(id, hint) else { continue };
             let arm = &state.arms[i];
             let standing = arm.lens.standing(&arm.stats, &state.shared.prior, &probe);
-            let missing = first_tries - arm.stats.tried_n();
-            contenders.push(Contender {
-                quality: standing.quality,
-                variance: standing.quality_variance,
-                rest: standing.mean - quality_weight * standing.quality,
-                bonus: 0.0,
-                score: standing.mean,
-                urgency: missing.max(0.0),
-            });
-            arms.push(i);
-            standings.push(standing);
+            let missing = (first_tries - arm.stats.tried_n()).max(0.0);
+            contenders.push(Contender::new(i, standing, quality_weight, missing));
         }
-        let k = k.min(arms.len());
-        let on_probation = |i: &usize| state.arms[arms[*i]].pool.lifecycle == Lifecycle::Probation;
-        let (mut probation, mut open): (Vec<usize>, Vec<usize>) = (0..arms.len()).partition(on_probation);
+        let k = k.min(contenders.len());
+        let on_probation = |i: &usize| state.arms[contenders[*i].arm].pool.lifecycle == Lifecycle::Probation;
+        let (mut probation, mut open): (Vec<usize>, Vec<usize>) = (0..contenders.len()).partition(on_probation);
         if open.len() < k.max(1) {
             open.append(&mut probation);
             open.sort_unstable();
         }
-        Self { arms, standings, contenders, open, probation, k, quality_weight }
+        Self { contenders, open, probation, k, quality_weight }
     }
 
-    /// The contenders that compete, in the order of `open`.
-    pub(super) fn competing(&self) -> Vec<Contender> {
-        self.open.iter().map(|&i| self.contenders[i]).collect()
+    /// Lets a policy speak: what it adds to each mean.
+    pub(super) fn add(&mut self, mut bonus: impl FnMut(&Standing) -> f64) {
+        for contender in &mut self.contenders {
+            *contender = contender.with_bonus(bonus(&contender.standing));
+        }
+    }
+
+    /// The policy's k, best first.
+    pub(super) fn rank(&self, ranked: &mut Vec<usize>) {
+        choose(&self.contenders, &self.open, self.k, self.quality_weight, ranked);
     }
 
     /// Decides among exploration, probation and the policy, and writes down every propensity.
     ///
-    /// `ranked` holds positions in `open`, best first, at least `k`. `among` gives, by position in `open`, the
-    /// probabilities of being among the policy's first k and first k − 1.
+    /// `ranked` holds the policy's k, best first. `among` gives, by position, the probabilities of being
+    /// among the policy's first k and first k − 1.
     pub(super) fn decide(
-        self,
+        mut self,
         state: &RouterState,
         ranked: &[usize],
-        among: &dyn Fn(usize) -> [f64; 2],
+        among: impl Fn(usize) -> [f64; 2],
         draw: &mut dyn FnMut() -> f64,
     ) -> Selection {
         let (n, m) = (self.open.len(), self.probation.len());
         if self.k == 0 {
-            return Selection { scores: self.scores(state, &[], &vec![0.0; self.arms.len()]), explored: false };
+            return self.selection(state, &[], false);
         }
         let epsilon = if n > self.k { state.explore_share.clamp(0.0, 1.0) } else { 0.0 };
         let p = if m == 0 { 0.0 } else { state.shared.config.probation_share.clamp(0.0, 1.0) };
-        let mut propensity = vec![0.0; self.arms.len()];
-        for (at, &i) in self.open.iter().enumerate() {
-            let [first_k, fewer] = among(at);
-            propensity[i] = epsilon * self.k as f64 / n as f64 + (1.0 - epsilon) * ((1.0 - p) * first_k + p * fewer);
+        for &i in &self.open {
+            let [first_k, fewer] = among(i);
+            self.contenders[i].propensity =
+                epsilon * self.k as f64 / n as f64 + (1.0 - epsilon) * ((1.0 - p) * first_k + p * fewer);
         }
         for &i in &self.probation {
-            propensity[i] = (1.0 - epsilon) * p / m as f64;
+            self.contenders[i].propensity = (1.0 - epsilon) * p / m as f64;
         }
-        let explored = epsilon > 0.0 && draw() < epsilon;
-        let mut chosen: Vec<usize> = if explored {
-            uniform_subset(n, self.k, draw).into_iter().map(|at| self.open[at]).collect()
-        } else {
-            ranked.iter().take(self.k).map(|&at| self.open[at]).collect()
-        };
-        if explored {
+        if epsilon > 0.0 && draw() < epsilon {
+            let mut chosen: Vec<usize> = uniform_subset(n, self.k, draw).into_iter().map(|at| self.open[at]).collect();
             let score = |i: &usize| self.contenders[*i].score;
             chosen.sort_by(|a, b| score(b).total_cmp(&score(a)));
-        } else if p > 0.0 && draw() < p {
-            let guest = self.probation[below(m, draw)];
-            chosen.truncate(self.k - 1);
-            chosen.push(guest);
+            return self.selection(state, &chosen, true);
         }
-        Selection { scores: self.scores(state, &chosen, &propensity), explored }
+        if p > 0.0 && draw() < p {
+            let mut chosen = ranked[..self.k - 1].to_vec();
+            chosen.push(self.probation[below(m, draw)]);
+            return self.selection(state, &chosen, false);
+        }
+        self.selection(state, ranked, false)
     }
 
     /// The first k candidates as they came, each with certainty.
-    pub(super) fn in_order(self, state: &RouterState) -> Selection {
+    pub(super) fn in_order(mut self, state: &RouterState) -> Selection {
         let chosen: Vec<usize> = (0..self.k).collect();
-        let propensity: Vec<f64> = (0..self.arms.len()).map(|i| f64::from(i < self.k)).collect();
-        Selection { scores: self.scores(state, &chosen, &propensity), explored: false }
+        for &i in &chosen {
+            self.contenders[i].propensity = 1.0;
+        }
+        self.selection(state, &chosen, false)
     }
 
-    fn scores(&self, state: &RouterState, chosen: &[usize], propensity: &[f64]) -> Vec<ArmScore> {
-        let mut order: Vec<usize> = (0..self.arms.len()).filter(|i| !chosen.contains(i)).collect();
-        order.sort_by(|a, b| self.contenders[*b].score.total_cmp(&self.contenders[*a].score));
-        let row = |i: usize, selected: bool| ArmScore {
-            arm: state.arms[self.arms[i]].spec.name.clone(),
-            mean: self.standings[i].mean,
-            uncertainty: self.standings[i].uncertainty,
-            score: self.contenders[i].score,
-            propensity: propensity[i].clamp(0.0, 1.0),
-            selected,
-        };
-        let rest = order.into_iter().map(|i| row(i, false));
-        chosen.iter().map(|&i| row(i, true)).chain(rest).collect()
+    fn selection(&self, state: &RouterState, chosen: &[usize], explored: bool) -> Selection {
+        let mut scores = Vec::with_capacity(self.contenders.len());
+        let rest = (0..self.contenders.len()).filter(|i| !chosen.contains(i));
+        for (place, i) in chosen.iter().copied().chain(rest).enumerate() {
+            let contender = &self.contenders[i];
+            scores.push(ArmScore {
+                arm: state.arms[contender.arm].spec.name.clone(),
+                mean: contender.standing.mean,
+                uncertainty: contender.standing.uncertainty,
+                score: contender.score,
+                propensity: contender.propensity.clamp(0.0, 1.0),
+                selected: place < chosen.len(),
+            });
+        }
+        scores[chosen.len()..].sort_by(|a, b| b.score.total_cmp(&a.score));
+        Selection { scores, explored }
     }
 }
 
 /// A context of another length cannot come from this state's schema: it is read as far as it goes.
-fn probe(state: &RouterState, x: &[f64]) -> Probe {
-    let d = state.shared.config.d;
+fn fitted(x: &[f64], d: usize) -> Cow<'_, [f64]> {
     if x.len() == d {
-        return Probe::new(&state.shared.prior, x, state.steps);
+        return Cow::Borrowed(x);
     }
     let mut fitted = x.to_vec();
     fitted.resize(d, 0.0);
-    Probe::new(&state.shared.prior, &fitted, state.steps)
+    Cow::Owned(fitted)
 }
 
 /// A whole number below `n`, from one uniform.

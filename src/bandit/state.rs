@@ -190,7 +190,8 @@ impl RouterState {
     pub fn estimate(&self, arm: &str, x: &[f64]) -> Option<Estimate> {
         let arm = &self.arms[self.find(arm)?];
         (x.len() == self.shared.config.d).then(|| {
-            let probe = Probe::new(&self.shared.prior, x, self.steps);
+            let mut outer = Vec::new();
+            let probe = Probe::new(&self.shared.prior, x, self.steps, &mut outer);
             arm.lens.estimate(&arm.stats, &self.shared.prior, &probe)
         })
     }

@@ -10,8 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::config::{Noise, PriorConfig};
-use super::kernels::axpy;
-use super::kernels::dot;
+use super::kernels::{axpy, dot, fold_outer};
 use super::regression::{Prior, Regression};
 use crate::domain::command::{AnswerOutcome, ArmObservation, PreviewTerms};
 use crate::domain::terms::{Column, Weights};
@@ -242,32 +241,24 @@ pub(crate) struct Standing {
 }
 
 /// One context made ready for scoring any number of arms.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Probe {
-    /// `x`, `d` values.
-    pub x: Vec<f64>,
-    /// See `kernels::fold_outer`.
-    pub outer: Vec<f64>,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Probe<'a> {
+    /// `d` values.
+    pub x: &'a [f64],
+    /// See [`fold_outer`].
+    outer: &'a [f64],
     /// xᵀΛ⁻¹x.
-    pub q_prior: f64,
+    q_prior: f64,
     /// The step it is scored at.
-    pub step: u64,
+    step: u64,
 }
 
-impl Probe {
-    /// `x` at `step`.
-    pub(crate) fn new(prior: &Prior, x: &[f64], step: u64) -> Self {
-        let mut probe = Self { step, ..Self::default() };
-        probe.set(prior, x);
-        probe
-    }
-
-    /// Another context, in the same buffers.
-    pub(crate) fn set(&mut self, prior: &Prior, x: &[f64]) {
-        self.x.clear();
-        self.x.extend_from_slice(x);
-        super::kernels::fold_outer(x, &mut self.outer);
-        self.q_prior = x.iter().zip(&prior.lambda).map(|(x, l)| x * x / l).sum();
+impl<'a> Probe<'a> {
+    /// `x` at `step`; `outer` is a buffer.
+    pub(crate) fn new(prior: &Prior, x: &'a [f64], step: u64, outer: &'a mut Vec<f64>) -> Self {
+        fold_outer(x, outer);
+        let q_prior = x.iter().zip(&prior.lambda).map(|(x, l)| x * x / l).sum();
+        Self { x, outer, q_prior, step }
     }
 }
 
@@ -296,9 +287,9 @@ impl Lens {
         Self { theta, variance: [first, preview, answer], quality_variance: judged.scatter(prior, 0) }
     }
 
-    pub(crate) fn standing(&self, stats: &ArmStatistics, prior: &Prior, probe: &Probe) -> Standing {
+    pub(crate) fn standing(&self, stats: &ArmStatistics, prior: &Prior, probe: &Probe<'_>) -> Standing {
         let [first, preview, answer] = self.variance;
-        let spread = |regression: &Regression| regression.spread(prior, probe.step, &probe.outer, probe.q_prior);
+        let spread = |regression: &Regression| regression.spread(prior, probe.step, probe.outer, probe.q_prior);
         let groups = [(first, Some(&stats.judged)), (preview, stats.preview.as_ref()), (answer, Some(&stats.answer))];
         let share = |(variance, group): (f64, Option<&Regression>)| match group {
             Some(group) if variance > 0.0 => variance * spread(group),
@@ -306,14 +297,14 @@ impl Lens {
         };
         let variance: f64 = groups.into_iter().map(share).sum();
         Standing {
-            mean: dot(&self.theta, &probe.x),
+            mean: dot(&self.theta, probe.x),
             uncertainty: variance.sqrt(),
-            quality: dot(stats.theta(Column::Quality), &probe.x),
+            quality: dot(stats.theta(Column::Quality), probe.x),
             quality_variance: self.quality_variance,
         }
     }
 
-    pub(crate) fn estimate(&self, stats: &ArmStatistics, prior: &Prior, probe: &Probe) -> Estimate {
+    pub(crate) fn estimate(&self, stats: &ArmStatistics, prior: &Prior, probe: &Probe<'_>) -> Estimate {
         let standing = self.standing(stats, prior, probe);
         let all = [
             Column::Quality,
@@ -328,7 +319,7 @@ impl Lens {
         Estimate {
             mean: standing.mean,
             uncertainty: standing.uncertainty,
-            columns: all.map(|column| dot(stats.theta(column), &probe.x)),
+            columns: all.map(|column| dot(stats.theta(column), probe.x)),
             quality_sd: standing.quality_variance.sqrt(),
         }
     }

@@ -49,15 +49,15 @@ fn forecast(state: &RouterState, contexts: &[Vec<f64>], k: usize, p95: &dyn Fn(&
     let mut bench = Bench::new(state, &arms, k);
     let mut reward = 0.0;
     let mut views = 0.0;
-    let mut probe = Probe::default();
+    let mut outer = Vec::new();
     for x in contexts.iter().filter(|x| x.len() == state.config().d) {
-        probe.step = state.steps;
-        probe.set(&state.shared.prior, x);
+        let probe = Probe::new(&state.shared.prior, x, state.steps, &mut outer);
         bench.look(state, &arms, &probe);
         for view in 0..VIEWS {
             reward += bench.race(view, &mut sums);
-            views += 1.0;
         }
+        reward += bench.explore(&mut sums);
+        views += VIEWS as f64;
     }
     if views == 0.0 || arms.is_empty() {
         return Forecast::default();
@@ -120,13 +120,13 @@ impl Bench {
         }
     }
 
-    fn look(&mut self, state: &RouterState, arms: &[usize], probe: &Probe) {
+    fn look(&mut self, state: &RouterState, arms: &[usize], probe: &Probe<'_>) {
         self.standings.clear();
         self.dollars.clear();
         for &i in arms {
             let arm = &state.arms[i];
             self.standings.push(arm.lens.standing(&arm.stats, &state.shared.prior, probe));
-            self.dollars.push(super::kernels::dot(arm.stats.theta(Column::Dollars), &probe.x));
+            self.dollars.push(super::kernels::dot(arm.stats.theta(Column::Dollars), probe.x));
         }
     }
 
@@ -134,23 +134,15 @@ impl Bench {
     fn race(&mut self, view: usize, sums: &mut [Sums]) -> f64 {
         let omega = self.quality_weight;
         self.contenders.clear();
-        for &at in &self.open {
-            let standing = &self.standings[at];
+        for (at, standing) in self.standings.iter().enumerate() {
             let mean = standing.mean + standing.uncertainty * point(at, view);
-            self.contenders.push(Contender {
-                quality: standing.quality,
-                variance: standing.quality_variance,
-                rest: mean - omega * standing.quality,
-                bonus: 0.0,
-                score: mean,
-                urgency: 0.0,
-            });
+            self.contenders.push(Contender::new(at, Standing { mean, ..*standing }, omega, 0.0));
         }
-        choose(&self.contenders, self.k, omega, &mut self.chosen);
+        choose(&self.contenders, &self.open, self.k, omega, &mut self.chosen);
         let mut reward = 0.0;
         let by_policy = 1.0 - self.explore;
         self.set.clear();
-        self.set.extend(self.chosen.iter().map(|&c| self.open[c]));
+        self.set.extend_from_slice(&self.chosen);
         reward += self.serve(by_policy * (1.0 - self.probation), sums);
         let guests: Vec<usize> = (0..self.standings.len()).filter(|&at| self.on_probation[at]).collect();
         for &guest in &guests {
@@ -158,14 +150,17 @@ impl Bench {
             self.set.push(guest);
             reward += self.serve(by_policy * self.probation / guests.len() as f64, sums);
         }
-        if self.explore > 0.0 {
-            // Every arm equally often: k neighbours, from each start.
-            let n = self.open.len();
-            for start in 0..n {
-                self.set.clear();
-                self.set.extend((0..self.k.min(n)).map(|i| self.open[(start + i) % n]));
-                reward += self.serve(self.explore / n as f64, sums);
-            }
+        reward
+    }
+
+    /// The share of runs that explores, over all views: every arm equally often, k neighbours from each start.
+    fn explore(&mut self, sums: &mut [Sums]) -> f64 {
+        let n = self.open.len();
+        let mut reward = 0.0;
+        for start in 0..n {
+            self.set.clear();
+            self.set.extend((0..self.k.min(n)).map(|i| self.open[(start + i) % n]));
+            reward += self.serve(self.explore * VIEWS as f64 / n as f64, sums);
         }
         reward
     }

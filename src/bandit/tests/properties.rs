@@ -137,7 +137,8 @@ proptest! {
         }
         let prior = &log.state.shared.prior;
         for (x, ..) in &history {
-            let probe = super::super::stats::Probe::new(prior, x, log.state.steps());
+            let mut outer = Vec::new();
+            let probe = super::super::stats::Probe::new(prior, x, log.state.steps(), &mut outer);
             for (arm, untouched) in log.state.arms.iter().zip(&fresh.state.arms) {
                 let noise = |stats: &super::super::stats::ArmStatistics, arm: &super::super::state::ArmState| {
                     arm.lens.standing(stats, prior, &probe).uncertainty
