@@ -1,8 +1,9 @@
 //! What a decision and an update cost, beside a flat, auto-vectorised loop that does the same flops.
 //!
-//! The loop over one arm's quadratic form is d(d+1)/2 multiply-adds on packed values; the one over an
-//! update is what the formulas ask for: Σxxᵀ, A⁻¹x and the rank-one change of A⁻¹ on packed values, and
-//! the columns. `cargo bench --bench bandit`; the ratios are the times of a pair divided.
+//! For a decision that is d(d+1)/2 multiply-adds an arm on packed values, its two dot products, and the
+//! fold of the context; beside it the textbook's form over whole matrices. For an update it is what the
+//! formulas ask for: Σxxᵀ, A⁻¹x and the rank-one change of A⁻¹ on packed values, and the columns.
+//! `cargo bench --bench bandit`; the ratios are the times of a pair divided.
 
 use std::hint::black_box;
 
@@ -98,14 +99,23 @@ fn select(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("lints_k1", &size), |b| {
             b.iter(|| LinTs.select(&state, black_box(&x), &names, 1, &mut || rng.f64()));
         });
-        let forms: Vec<Vec<f64>> =
-            (0..arms).map(|i| vec![i as f64 * 0.1; (d * (d + 1) / 2).next_multiple_of(8)]).collect();
-        let w = vec![0.3; (d * (d + 1) / 2).next_multiple_of(8)];
+        // The same flops as a decision: the fold of x, a packed form and two dot products an arm.
+        let packed = d * (d + 1) / 2;
+        let forms: Vec<Vec<f64>> = (0..arms).map(|i| vec![i as f64 * 0.1; packed + 2 * d]).collect();
+        let source = vec![0.3; packed];
+        let mut w = vec![0.3; packed + 2 * d];
         group.bench_function(BenchmarkId::new("flat_loop", &size), |b| {
             b.iter(|| {
-                let w = black_box(&w);
-                forms.iter().map(|p| flat_form(black_box(p), w)).fold(0.0, f64::max)
+                let factor = black_box(0.3);
+                w.iter_mut().zip(black_box(&source)).for_each(|(w, s)| *w = factor * s);
+                forms.iter().map(|p| flat_form(black_box(p), &w)).fold(0.0, f64::max)
             });
+        });
+        // The textbook's xᵀA⁻¹x over whole matrices: twice the flops of the packed form.
+        let whole: Vec<Vec<f64>> = (0..arms).map(|i| vec![i as f64 * 0.1; d * d]).collect();
+        let w = vec![0.3; d * d];
+        group.bench_function(BenchmarkId::new("flat_whole_matrix", &size), |b| {
+            b.iter(|| whole.iter().map(|p| flat_form(black_box(p), black_box(&w))).fold(0.0, f64::max));
         });
     }
     group.finish();

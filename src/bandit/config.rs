@@ -50,7 +50,7 @@ impl Default for PriorConfig {
         Self {
             lambda_intercept: 1.0,
             lambda_length: 30.0,
-            lambda_intent: 10.0,
+            lambda_intent: 30.0,
             lambda_embedding: 30.0,
             lambda_signal: 30.0,
             mean: 0.5,

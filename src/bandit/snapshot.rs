@@ -1,12 +1,12 @@
 //! The state as named parts of bytes: `router` (a header) and `arm:NAME` for each arm, JSON with floats
 //! that survive to the bit. Derived inverses travel with the statistics, so that a restart continues
-//! exactly; where they do not fit, they are recomputed.
+//! exactly; under another prior than they were derived with, they are derived again.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::config::RouterConfig;
+use super::config::{PriorConfig, RouterConfig};
 use super::state::{ArmState, PoolState, RouterState};
 use super::stats::{ArmStatistics, Lens};
 use crate::domain::ids::{ArmId, RunId, Sequence};
@@ -54,6 +54,8 @@ struct Header {
     mode: Mode,
     arms: Vec<ArmId>,
     recent: Vec<(RunId, u64)>,
+    /// What the derived parts were derived under.
+    prior: PriorConfig,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -79,6 +81,7 @@ impl RouterState {
             mode: self.mode.clone(),
             arms: self.arms.iter().map(|arm| arm.spec.name.clone()).collect(),
             recent: self.recent.iter().collect(),
+            prior: self.shared.config.prior.clone(),
         };
         let mut parts = vec![("router".to_owned(), bytes(&header))];
         for arm in &self.arms {
@@ -112,9 +115,12 @@ impl RouterState {
             state.recent.push(run, step);
         }
         for name in &header.arms {
-            let ArmPart { spec, pool, stats } = read(snapshot, &part_name(name))?;
+            let ArmPart { spec, pool, mut stats } = read(snapshot, &part_name(name))?;
             if !stats.is_sound(config.d) || spec.name != *name {
                 return Err(StateFault::Corrupt(format!("the statistics of {name:?} do not fit")));
+            }
+            if header.prior != config.prior {
+                stats.refresh(&state.shared.prior);
             }
             let mut arm = ArmState { spec, pool, stats, lens: Lens::default() };
             arm.refocus(&state.shared, &state.weights);

@@ -164,6 +164,14 @@ impl ArmStatistics {
         }
     }
 
+    /// Derives what is derived again.
+    pub(crate) fn refresh(&mut self, prior: &Prior) {
+        let groups = [Some(&mut self.judged), self.preview.as_mut(), Some(&mut self.answer)];
+        for group in groups.into_iter().flatten() {
+            group.refresh(prior);
+        }
+    }
+
     /// Weight of the judged observations as of `step`.
     pub(crate) fn effective_n(&self, prior: &Prior, step: u64) -> f64 {
         let preview = self.preview.as_ref().map_or(0.0, |preview| preview.weight(prior, step));

@@ -50,13 +50,13 @@ fn forecast(state: &RouterState, contexts: &[Vec<f64>], k: usize, p95: &dyn Fn(&
     let mut reward = 0.0;
     let mut views = 0.0;
     let mut outer = Vec::new();
-    for x in contexts.iter().filter(|x| x.len() == state.config().d) {
+    for (at, x) in contexts.iter().filter(|x| x.len() == state.config().d).enumerate() {
         let probe = Probe::new(&state.shared.prior, x, state.steps, &mut outer);
         bench.look(state, &arms, &probe);
         for view in 0..VIEWS {
             reward += bench.race(view, &mut sums);
         }
-        reward += bench.explore(&mut sums);
+        reward += bench.explore(at, &mut sums);
         views += VIEWS as f64;
     }
     if views == 0.0 || arms.is_empty() {
@@ -153,16 +153,13 @@ impl Bench {
         reward
     }
 
-    /// The share of runs that explores, over all views: every arm equally often, k neighbours from each start.
-    fn explore(&mut self, sums: &mut [Sums]) -> f64 {
-        let n = self.open.len();
-        let mut reward = 0.0;
-        for start in 0..n {
-            self.set.clear();
-            self.set.extend((0..self.k.min(n)).map(|i| self.open[(start + i) % n]));
-            reward += self.serve(self.explore * VIEWS as f64 / n as f64, sums);
-        }
-        reward
+    /// The share of runs that explores, over all views: k neighbours from a start that moves on with every
+    /// context, so that over many contexts each arm is in it equally often.
+    fn explore(&mut self, context: usize, sums: &mut [Sums]) -> f64 {
+        let n = self.open.len().max(1);
+        self.set.clear();
+        self.set.extend((0..self.k.min(self.open.len())).map(|i| self.open[(context + i) % n]));
+        self.serve(self.explore * VIEWS as f64, sums)
     }
 
     /// Lets the arms of `set` race, with this weight.

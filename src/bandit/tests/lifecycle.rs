@@ -252,6 +252,20 @@ fn a_snapshot_of_other_features_or_broken_parts_is_refused() {
     assert!(matches!(RouterState::from_snapshot(&snapshot, &config(2)), Err(StateFault::Corrupt(_))));
 }
 
+#[test]
+fn a_snapshot_is_read_under_the_prior_of_its_reader() {
+    let mut other = config(2);
+    other.prior.lambda_embedding = 2.0;
+    other.prior.noise_prior = 0.05;
+    let [mut log, mut so] = [config(2), other.clone()].map(|c| Log::new(c, Weights::default(), &["a", "b", "c"]));
+    for log in [&mut log, &mut so] {
+        log.observe(&X, vec![complete("a", [0.3; 8])]);
+    }
+    let read = RouterState::from_snapshot(&log.state.to_snapshot(), &other).unwrap();
+    let (a, b) = (read.estimate("a", &X).unwrap(), so.state.estimate("a", &X).unwrap());
+    assert!((a.mean - b.mean).abs() < 1e-12 && (a.uncertainty - b.uncertainty).abs() < 1e-12);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -1,5 +1,5 @@
 //! Recorded outcomes of real models, where they are at hand: one online pass, one arm's quality seen per
-//! prompt. Long, so ignored by default: `cargo test --release --lib recorded -- --ignored --nocapture`.
+//! prompt. A few passes always; `cargo test --release --lib recorded -- --ignored --nocapture` for more.
 
 use super::super::config::RouterConfig;
 use super::super::router::router;
@@ -91,36 +91,67 @@ fn summary(values: &[f64]) -> (f64, f64) {
     (mean, values.iter().copied().fold(f64::INFINITY, f64::min))
 }
 
+/// Prints what the defaults reach, and holds that of the policies in `held` no pass ends more than 0.005
+/// below the mean of ε-greedy.
+fn is_no_trap(file: &str, shuffles: u64, held: &[RouterKind]) {
+    let Some(recorded) = read(file) else { return };
+    let greedy: Vec<f64> = (0..20).map(|seed| recorded.epsilon_greedy(seed)).collect();
+    let (greedy, greedy_worst) = summary(&greedy);
+    println!("{file}: ε-greedy(0.1) {greedy:.4}, worst {greedy_worst:.4}");
+    for (kind, alpha) in [(RouterKind::Linucb, 1.0), (RouterKind::Lints, 0.5)] {
+        let pass = |seed| recorded.pass(&RouterConfig::default(), kind, alpha, 1, seed);
+        let passes: Vec<f64> = (0..shuffles).map(pass).collect();
+        let (mean, worst) = summary(&passes);
+        println!("  {kind:?} α {alpha}: {mean:.4}, worst {worst:.4} of {shuffles}");
+        assert!(worst > greedy - 0.005 || !held.contains(&kind), "{file} {kind:?}: {worst} against {greedy}");
+    }
+}
+
 #[test]
-#[ignore = "explores settings; run by hand"]
-fn sweep() {
+fn a_few_passes_are_no_trap() {
+    let both = [RouterKind::Linucb, RouterKind::Lints];
+    is_no_trap("pareto4_val.jsonl.gz", 2, &both);
+    is_no_trap("routellm_gsm8k.jsonl.gz", 4, &both);
+}
+
+/// Posterior draws do not hold it on the third file yet: their worst pass there ends some 0.007 below.
+#[test]
+#[ignore = "long: run it in release, with --nocapture for the figures"]
+fn twenty_passes_are_no_trap() {
+    let both = [RouterKind::Linucb, RouterKind::Lints];
+    is_no_trap("pareto4_val.jsonl.gz", 20, &both);
+    is_no_trap("routellm_gsm8k.jsonl.gz", 20, &both);
+    is_no_trap("routellm_mmlu.jsonl.gz", 20, &[RouterKind::Linucb]);
+}
+
+#[test]
+#[ignore = "long: run it in release, with --nocapture for the figures"]
+fn a_race_beats_the_best_single_arm() {
+    let Some(recorded) = read("pareto4_val.jsonl.gz") else { return };
+    for kind in [RouterKind::Linucb, RouterKind::Lints] {
+        for k in [2, 3] {
+            let pass = |seed| recorded.pass(&RouterConfig::default(), kind, 1.0, k, seed);
+            let (mean, worst) = summary(&(0..20).map(pass).collect::<Vec<f64>>());
+            println!("{kind:?} k {k}: {mean:.4}, worst {worst:.4}");
+            assert!(worst > 0.9356 + 0.01, "the best single arm has .9356");
+        }
+    }
+}
+
+#[test]
+#[ignore = "prints what other settings give; run by hand"]
+fn other_settings() {
     for file in ["pareto4_val.jsonl.gz", "routellm_gsm8k.jsonl.gz", "routellm_mmlu.jsonl.gz"] {
         let Some(recorded) = read(file) else { return };
-        let greedy: Vec<f64> = (0..20).map(|seed| recorded.epsilon_greedy(seed)).collect();
-        let (mean, worst) = summary(&greedy);
-        println!("{file} ε-greedy {mean:.4} worst {worst:.4}");
-        for kind in [RouterKind::Linucb, RouterKind::Lints] {
-            for alpha in [0.3, 0.5, 1.0] {
-                for first_tries in [3, 8] {
-                    for (length, intent) in [(30.0, 30.0), (30.0, 10.0), (30.0, 3.0), (3.0, 3.0)] {
-                        let mut config = RouterConfig { first_tries, ..RouterConfig::default() };
-                        config.prior.lambda_length = length;
-                        config.prior.lambda_intent = intent;
-                        let passes: Vec<f64> =
-                            (0..20).map(|seed| recorded.pass(&config, kind, alpha, 1, seed)).collect();
-                        let (mean, worst) = summary(&passes);
-                        println!(
-                            "  {kind:?} α {alpha} first {first_tries} λ {length}/{intent}: {mean:.4} worst {worst:.4}"
-                        );
-                    }
-                }
-            }
-        }
-        for k in [2, 3] {
-            for kind in [RouterKind::Linucb, RouterKind::Lints] {
-                let passes: Vec<f64> =
-                    (0..20).map(|seed| recorded.pass(&RouterConfig::default(), kind, 1.0, k, seed)).collect();
-                println!("  {kind:?} k {k}: {:?}", summary(&passes));
+        for (kind, alpha) in
+            [(RouterKind::Linucb, 0.5), (RouterKind::Linucb, 1.0), (RouterKind::Lints, 0.5), (RouterKind::Lints, 1.0)]
+        {
+            for intent in [3.0, 10.0, 30.0] {
+                let mut config = RouterConfig::default();
+                config.prior.lambda_intent = intent;
+                let pass = |seed| recorded.pass(&config, kind, alpha, 1, seed);
+                let (mean, worst) = summary(&(0..20).map(pass).collect::<Vec<f64>>());
+                println!("{file} {kind:?} α {alpha} λ intent {intent}: {mean:.4}, worst {worst:.4}");
             }
         }
     }
