@@ -87,7 +87,7 @@ fn draw_reward(canvas: &mut Canvas<'_>, model: &Model) {
     let mut inner = canvas.framed("Reward", &step, false);
     let room = Room::of(&inner, SCALE, true);
     let Some(axis) = time_axis(&mut inner, &room, series, model) else { return };
-    let fine = TimeAxis::new(room.width.saturating_mul(2), extent(series), series.step_s, series.end).unwrap_or(axis);
+    let fine = axis.halved();
     let range = model.axes.reward;
     scale(&mut inner, room.height, &unit(range.1), &unit(range.0));
     // The leading arm is drawn last, so that its line lies on top.

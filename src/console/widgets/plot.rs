@@ -10,6 +10,9 @@ use super::number::{cells, small};
 use crate::domain::clock::Timestamp;
 use crate::domain::ratio::Ratio;
 
+/// A step takes at most so many columns.
+const WIDEST_STEP: u64 = 4;
+
 /// How steps become columns.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct TimeAxis {
@@ -17,6 +20,8 @@ pub(crate) struct TimeAxis {
     width: u16,
     /// Steps a column.
     per_column: u64,
+    /// Columns that one such group of steps takes: more than one while the history is short.
+    stretch: u16,
     /// The absolute number of the newest step.
     newest: u64,
     /// Seconds a step.
@@ -38,39 +43,55 @@ impl TimeAxis {
         let hidden = count.saturating_sub(fewer.saturating_mul(columns));
         let per_column = if hidden > count / 4 { count.div_ceil(columns) } else { fewer };
         let newest = end.millis() / whole_millis(step_s);
-        Some(Self { width, per_column, newest, step_s, end })
+        let stretch = columns.checked_div(count).unwrap_or(1).clamp(1, WIDEST_STEP);
+        let stretch = u16::try_from(stretch).unwrap_or(1);
+        Some(Self { width, per_column, stretch, newest, step_s, end })
+    }
+
+    /// The same span of time in half columns.
+    pub(crate) fn halved(&self) -> Self {
+        let width = self.width.saturating_mul(2);
+        if self.per_column.is_multiple_of(2) {
+            Self { width, per_column: self.per_column / 2, ..*self }
+        } else {
+            Self { width, stretch: self.stretch.saturating_mul(2), ..*self }
+        }
     }
 
     /// Means by column, oldest first; `None` where no step of a column had data.
     pub(crate) fn resample(&self, values: &[Option<Ratio>]) -> Vec<Option<f64>> {
-        let width = usize::from(self.width);
-        let mut sums = vec![(0.0, 0_u32); width];
+        let stretch = usize::from(self.stretch);
+        let groups = usize::from(self.width) / stretch;
+        let mut sums = vec![(0.0, 0_u32); groups];
         let newest_group = self.newest / self.per_column;
         for (age, value) in values.iter().rev().enumerate() {
             let step = self.newest.saturating_sub(u64::try_from(age).unwrap_or(u64::MAX));
             let behind = usize::try_from(newest_group - step / self.per_column).unwrap_or(usize::MAX);
-            if behind >= width {
+            if behind >= groups {
                 break;
             }
             if let Some(value) = value {
-                let (sum, n) = &mut sums[width - 1 - behind];
+                let (sum, n) = &mut sums[groups - 1 - behind];
                 *sum += value.get();
                 *n += 1;
             }
         }
-        sums.into_iter().map(|(sum, n)| (n > 0).then(|| sum / f64::from(n))).collect()
+        let means = sums.into_iter().map(|(sum, n)| (n > 0).then(|| sum / f64::from(n)));
+        let blank = usize::from(self.width) - groups * stretch;
+        std::iter::repeat_n(None, blank).chain(means.flat_map(|mean| std::iter::repeat_n(mean, stretch))).collect()
     }
 
     /// The column of a moment, where it is on the axis.
     pub(crate) fn column(&self, at: Timestamp) -> Option<u16> {
         let group = at.millis() / whole_millis(self.step_s) / self.per_column;
         let behind = (self.newest / self.per_column).checked_sub(group)?;
-        u16::try_from(behind).ok().filter(|behind| *behind < self.width).map(|behind| self.width - 1 - behind)
+        let columns = u16::try_from(behind).ok()?.checked_mul(self.stretch)?;
+        (self.width > columns).then(|| self.width - 1 - columns)
     }
 
     /// Seconds from the left edge to the right.
     pub(crate) fn span_s(&self) -> f64 {
-        f64::from(self.width) * self.per_column as f64 * self.step_s
+        f64::from(self.width / self.stretch) * self.per_column as f64 * self.step_s
     }
 }
 
@@ -254,6 +275,11 @@ mod tests {
         assert!(found.len() == 4 && (found[3] - expected[3]).abs() < 1e-9, "{found:?}");
         assert_eq!(axis.column(Timestamp::from_millis(8_000)), Some(3));
         assert_eq!(axis.column(Timestamp::from_millis(9_000_000)), None);
+        // Two steps in five columns: two columns each, and the same in half columns.
+        let axis = TimeAxis::new(5, 2, 1.0, Timestamp::from_millis(7_000)).unwrap();
+        assert_eq!(axis.resample(&values(2)), [None, Some(0.0), Some(0.0), Some(0.1), Some(0.1)]);
+        assert_eq!(axis.halved().resample(&values(2)).iter().flatten().count(), 8);
+        assert_eq!(axis.column(Timestamp::from_millis(6_000)), Some(2));
     }
 
     #[test]
