@@ -54,6 +54,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("anyhow", &["cli"]),
+    ("flate2", &["cli"]),
     ("ratatui", &["console"]),
     ("ratatui_textarea", &["console"]),
     ("crossterm", &["console"]),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::evaluate::{CompareArgs, ReplayArgs};
 use super::setting_flags::SettingFlags;
 use super::state::StateArgs;
 
@@ -40,6 +41,18 @@ pub(super) enum Command {
     State(StateArgs),
     /// Print the context vector of a prompt, named
     Features(FeaturesArgs),
+    /// Put recorded outcomes through a router and see what it would have earned
+    ///
+    /// Recorded outcomes are JSON Lines with an id, a task, a prompt, and by arm the quality (0 to 1), the
+    /// dollars and the seconds of a full answer; all but prompt and quality may be missing. What counts is
+    /// quality alone, unless a weight is given as a flag; dollars then weigh on a logarithmic scale from
+    /// the 1 % to the 99 % quantile of the file.
+    Replay(Box<ReplayArgs>),
+    /// Put recorded outcomes through several routers and references, side by side, with significance
+    ///
+    /// Every policy meets the same prompts in the same orders. A difference is significant (*) where neither
+    /// the choice of prompts nor their order explains it at 5 %, corrected for all differences shown.
+    Compare(Box<CompareArgs>),
     /// Check the configuration, or print what can be in it
     Config {
         /// What about it.
@@ -63,6 +76,8 @@ impl Command {
             Self::Ask(_) => "ask",
             Self::State(_) => "state",
             Self::Features(_) => "features",
+            Self::Replay(_) => "replay",
+            Self::Compare(_) => "compare",
             Self::Config { .. } => "config",
             Self::Completions { .. } => "completions",
             Self::Man => "man",

@@ -117,6 +117,11 @@ impl Context {
             .collect()
     }
 
+    /// Whether that flag was given on the command line.
+    pub(super) fn has_flag(&self, name: &str) -> bool {
+        self.typed.flags.iter().any(|(flag, _)| flag == name)
+    }
+
     /// Keys that are missing, one line each.
     pub(super) fn missing_keys(&self) -> Vec<String> {
         config_command::unset_keys(&self.settings, &config_command::is_set)

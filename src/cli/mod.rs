@@ -10,6 +10,7 @@ mod config_command;
 mod console_command;
 mod context;
 mod documents;
+mod evaluate;
 mod factory;
 mod failure;
 mod features_command;
@@ -75,6 +76,8 @@ fn run(cli: Cli) -> Outcome {
     match cli.command {
         Some(Command::Config { action: ConfigAction::Check }) => config_command::check(&context),
         Some(Command::Features(args)) => features_command::run(&context, &args),
+        Some(Command::Replay(args)) => evaluate::replay(&context, &args),
+        Some(Command::Compare(args)) => evaluate::side_by_side(&context, &args),
         Some(Command::Ask(args)) => headless(&context, ask::run(&context, args)),
         Some(Command::State(args)) => headless(&context, state::run(&context, args)),
         _ => {

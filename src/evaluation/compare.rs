@@ -3,8 +3,9 @@
 //! Two things could have come out otherwise: which prompts the file happens to hold, and in which order
 //! they came. So each difference is tested twice, paired by prompt (its mean over shuffles) and paired by
 //! shuffle (its mean over prompts), and the p-value is the larger of the two: a difference counts only if
-//! neither explains it away (an intersection-union test, Berger 1982). With fewer than six shuffles the
-//! orders alone can explain anything at 5 %; one shuffle is judged by its prompts only. The interval adds
+//! neither explains it away (an intersection-union test, Berger 1982). Few shuffles can explain anything: n
+//! of them give no p-value below 2 / 2ⁿ, which Holm's correction then multiplies. Where the order makes no
+//! difference at all, or there was only one, the prompts alone decide. The interval adds
 //! up what resampling the prompts and resampling the shuffles move, and is a little wide rather than
 //! narrow. All p-values of a comparison are corrected together by Holm's method.
 
@@ -14,7 +15,7 @@ use super::contestant::{Contestant, Name};
 use super::problem::Problem;
 use super::replay::{Pass, Replay, ReplayFault};
 use super::report::Report;
-use super::statistics::{Interval, holm, mean, permutation_p, quantile, resampled_mean};
+use super::statistics::{Interval, holm, mean, permutation_p, quantile, resampled_mean, standard_deviation};
 use super::streams::{Purpose, stream_seed};
 
 /// Resamples and permutations.
@@ -113,7 +114,8 @@ impl Earned {
         let shuffles = differences(&self.by_shuffle, &other.by_shuffle);
         let interval = interval(&prompts, &shuffles, draw);
         let by_prompt = permutation_p(&prompts, DRAWS, draw);
-        let by_shuffle = if shuffles.len() > 1 { permutation_p(&shuffles, DRAWS, draw) } else { 0.0 };
+        let by_shuffle =
+            if standard_deviation(&shuffles) > 1e-12 { permutation_p(&shuffles, DRAWS, draw) } else { 0.0 };
         Difference {
             policy,
             against,
@@ -161,6 +163,7 @@ mod tests {
         let alternating = |i: usize| if i.is_multiple_of(2) { 1.5 } else { -0.3 };
         for (better, significant) in [
             (earned(&|_| 0.6, &|_| 0.6), true),
+            (earned(&|_| 0.6, &|i| if i.is_multiple_of(2) { 0.65 } else { 0.55 }), true),
             (earned(&alternating, &|_| 0.6), false),
             (earned(&|_| 0.6, &alternating), false),
         ] {

@@ -50,7 +50,7 @@ pub enum ChangeFault {
         example: &'static str,
     },
     /// No such arm.
-    #[error("no arm {found:?} in the records: expected one of {known}, or `top` for the most used one")]
+    #[error("no arm {found} in the records: expected one of {known}, or `top` for the most used one")]
     UnknownArm {
         /// As given.
         found: ArmId,

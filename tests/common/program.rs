@@ -50,6 +50,11 @@ impl Program {
         self
     }
 
+    /// Where it runs: relative paths begin here.
+    pub(crate) fn home(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Where its state is.
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")

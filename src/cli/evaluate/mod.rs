@@ -1,0 +1,158 @@
+//! `banditop replay` and `banditop compare`: recorded outcomes through routers, without a race. Reads
+//! files, brings the generator and the clock, and prints; the figures are the `evaluation` room's.
+
+mod args;
+mod input;
+mod progress;
+mod text;
+
+pub(super) use args::{CompareArgs, ReplayArgs};
+
+use super::context::Context;
+use super::failure::{CliError, Outcome};
+use super::output::Output;
+use super::parts;
+use crate::domain::spec::RouterKind;
+use crate::domain::terms::{Term, Weights};
+use crate::evaluation::{
+    Contestant, ContextSource, Counting, Options, Problem, Records, Replay, ReplayFault, Report, RouterSetup,
+    SetChoice, Uniforms, compare,
+};
+use crate::features::FeatureExtractor;
+use crate::settings::RouterSettings;
+use args::{HowArgs, PolicyChoice};
+use progress::Progress;
+
+/// Runs `replay`.
+pub(super) fn replay(context: &Context, args: &ReplayArgs) -> Outcome {
+    let arena = Arena::load(context, &args.how)?;
+    let contestant = match args.policy {
+        PolicyChoice::Router => arena.router(context.settings().router.policy, SetChoice::ExpectedBest),
+        PolicyChoice::BestFixed => Contestant::BestFixed,
+        PolicyChoice::EpsilonGreedy => Contestant::EpsilonGreedy,
+        PolicyChoice::Uniform => Contestant::Uniform,
+    };
+    let clock = context.clock();
+    let started = clock.monotonic();
+    let mut progress = Progress::new();
+    let maker = contestant.maker(&arena.problem, arena.options.k);
+    let passes = arena
+        .replay()
+        .run(&*maker, &mut |done, all| {
+            progress.show(done, all, clock.monotonic().saturating_sub(started));
+            true
+        })
+        .map_err(refused)?;
+    let seconds = clock.monotonic().saturating_sub(started).as_secs_f64();
+    drop(progress);
+    let report = Report::new(contestant.name(), &arena.problem, &arena.options, &passes).timed(&passes, seconds);
+    let out = Output::new();
+    let printed = if args.how.json { out.json(&report) } else { out.line(&text::report(&report)) };
+    Ok(printed?)
+}
+
+/// Runs `compare`.
+pub(super) fn side_by_side(context: &Context, args: &CompareArgs) -> Outcome {
+    let arena = Arena::load(context, &args.how)?;
+    let mut contestants = vec![
+        arena.router(RouterKind::Linucb, SetChoice::ExpectedBest),
+        arena.router(RouterKind::Lints, SetChoice::ExpectedBest),
+        Contestant::EpsilonGreedy,
+        Contestant::BestFixed,
+        Contestant::Baseline,
+    ];
+    if arena.options.k > 1 {
+        contestants.insert(2, arena.router(RouterKind::Linucb, SetChoice::HighestScores));
+        contestants.insert(3, arena.router(RouterKind::Lints, SetChoice::HighestScores));
+    }
+    let clock = context.clock();
+    let started = clock.monotonic();
+    let mut progress = Progress::new();
+    let found = compare(&arena.replay(), &contestants, &|| clock.monotonic().as_secs_f64(), &mut |done, all| {
+        progress.show(done, all, clock.monotonic().saturating_sub(started));
+        true
+    })
+    .map_err(refused)?;
+    drop(progress);
+    let out = Output::new();
+    let printed = if args.how.json { out.json(&found) } else { out.line(&text::comparison(&found)) };
+    Ok(printed?)
+}
+
+fn refused(fault: ReplayFault) -> CliError {
+    CliError::usage(fault)
+}
+
+/// The generator of every draw.
+fn uniforms(seed: u64) -> Uniforms {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    Box::new(move || rng.f64())
+}
+
+/// Records, ready for whoever plays.
+struct Arena {
+    problem: Problem,
+    warm: Option<Problem>,
+    options: Options,
+    router: RouterSettings,
+    gamma: Option<f64>,
+    features: std::sync::Arc<dyn FeatureExtractor>,
+}
+
+impl Arena {
+    fn load(context: &Context, how: &HowArgs) -> Outcome<Self> {
+        let settings = context.settings();
+        let records = input::records(&how.file)?;
+        let features = parts::features(&settings.features);
+        let source = if how.x { ContextSource::Recorded } else { ContextSource::Features(features.as_ref()) };
+        let counting = counting(context, &records)?;
+        let problem = Problem::new(&records, source, counting).map_err(CliError::usage)?;
+        let warm = how.warm.as_deref().map(input::records).transpose()?;
+        let warm = warm.map(|records| problem.warm_up(&records, source)).transpose().map_err(CliError::usage)?;
+        let options = Options {
+            shuffles: how.shuffles as usize,
+            seed: settings.simulation.seed,
+            k: how.k.map_or(settings.router.k, usize::from),
+            judge_noise: how.judge_noise,
+            changes: how.degrade.iter().chain(&how.price).cloned().collect(),
+            ceiling: None,
+        };
+        let mut router = settings.router.clone();
+        router.alpha = how.alpha.unwrap_or(router.alpha);
+        Ok(Self { problem, warm, options, router, gamma: how.gamma, features })
+    }
+
+    fn replay(&self) -> Replay<'_> {
+        Replay { problem: &self.problem, warm: self.warm.as_ref(), options: &self.options, generator: &uniforms }
+    }
+
+    /// A router as configured, but for its kind and how it chooses a race.
+    fn router(&self, kind: RouterKind, set: SetChoice) -> Contestant {
+        let mut config = parts::router_config(&self.router, self.features.as_ref());
+        config.forgetting = self.gamma.unwrap_or(config.forgetting);
+        let (alpha, explore_share) = (self.router.alpha, self.router.explore);
+        Contestant::Router(Box::new(RouterSetup { kind, alpha, explore_share, config, set }))
+    }
+}
+
+/// Quality alone, unless a flag weights something: then as configured, what was not recorded left out
+/// where no flag asks for it.
+fn counting(context: &Context, records: &Records) -> Outcome<Counting> {
+    let flag = |term: Term| context.has_flag(&format!("bandit-{}-weight", term.name()));
+    if ![Term::Quality, Term::Latency, Term::Cost].into_iter().any(flag) {
+        return Ok(Counting::quality_alone());
+    }
+    let configured = context.settings().reward.weights;
+    let weight = |term: Term| {
+        let is_recorded = match term {
+            Term::Quality => true,
+            Term::Latency => records.has_latencies(),
+            Term::Cost => records.has_costs(),
+            Term::Speed | Term::TokenEfficiency | Term::Stability => false,
+        };
+        if is_recorded || flag(term) { configured.get(term) } else { 0.0 }
+    };
+    let weights = Weights::new(Term::ALL.map(weight), 0.0);
+    let weights = weights.map_err(|_| CliError::usage("no weight is left: all that weighs was not recorded"))?;
+    Ok(Counting::scaled_to(records, weights))
+}

@@ -1,0 +1,118 @@
+//! Reports and comparisons as tables for a person.
+
+use std::fmt::Write as _;
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::domain::text::one_line;
+use crate::evaluation::{Comparison, Difference, Report};
+
+/// A report as lines.
+pub(super) fn report(report: &Report) -> String {
+    let mut text = String::new();
+    let title = format!(
+        "{}, k {}, {} rows × {} arms, d {}, {} shuffles, seed {}",
+        report.policy.text(),
+        report.k,
+        report.rows,
+        report.arms.len(),
+        report.d,
+        report.shuffles,
+        report.seed
+    );
+    _ = writeln!(text, "{title}\n");
+    let half = report.ci95[1] - report.mean_reward;
+    let worst = report.worst_shuffle;
+    _ = writeln!(text, "mean reward       {:.4} ± {half:.4} (95 %), worst shuffle {worst:.4}", report.mean_reward);
+    _ = writeln!(text, "oracle            {:.4}, missed in sum {:.1} a pass", report.oracle, report.regret);
+    let single = &report.best_single;
+    _ = writeln!(text, "best single arm   {:.4}  {}", single.mean, one_line(single.arm.as_str()));
+    if let Some(set) = &report.best_fixed_set {
+        let names: Vec<String> = set.arms.iter().map(|arm| one_line(arm.as_str())).collect();
+        _ = writeln!(text, "best fixed set    {:.4}  {}", set.mean, names.join(", "));
+    }
+    _ = writeln!(text, "random arm        {:.4}", report.random);
+    _ = writeln!(text, "routing accuracy  {:.1} %", 100.0 * report.routing_accuracy);
+    if let (Some(answer), Some(race)) = (report.usd_per_request, report.usd_per_race) {
+        let extra = if report.k > 1 { format!(", {race:.6} with all {} answers", report.k) } else { String::new() };
+        _ = writeln!(text, "dollars           {answer:.6} a request{extra}");
+    }
+    if let Some(speed) = report.decisions_per_s {
+        _ = writeln!(text, "speed             {speed:.0} decisions/s");
+    }
+    _ = write!(text, "\n{}", shares(report));
+    text
+}
+
+fn shares(report: &Report) -> String {
+    let names: Vec<String> = report.arms.iter().map(|arm| one_line(arm.as_str())).collect();
+    let width = names.iter().map(|name| name.width()).max().unwrap_or(0).max(3);
+    let mut text = format!("arm{}  served   raced", " ".repeat(width - 3));
+    for (arm, name) in report.arms.iter().zip(&names) {
+        let share = |of: &std::collections::BTreeMap<_, f64>| 100.0 * of.get(arm).copied().unwrap_or(0.0);
+        let pad = " ".repeat(width - name.width());
+        _ = write!(text, "\n{name}{pad} {:5.1} % {:5.1} %", share(&report.share), share(&report.preview_share));
+    }
+    text
+}
+
+/// A comparison as lines: the policies, then every difference.
+pub(super) fn comparison(found: &Comparison) -> String {
+    let mut text = String::new();
+    if let Some(first) = found.policies.first() {
+        let (rows, arms, shuffles) = (first.rows, first.arms.len(), first.shuffles);
+        _ = writeln!(
+            text,
+            "k {}, {rows} rows × {arms} arms, d {}, {shuffles} shuffles, seed {}\n",
+            first.k, first.d, first.seed
+        );
+    }
+    _ = writeln!(text, "policy          mean   ± 95 %   worst   accuracy  $/request   $/race");
+    for report in &found.policies {
+        let usd = |dollars: Option<f64>| dollars.map_or_else(|| "–".to_owned(), |dollars| format!("{dollars:.6}"));
+        _ = writeln!(
+            text,
+            "{} {:.4}  {:.4}  {:.4}  {:6.1} %  {:>9}  {:>9}",
+            padded(report.policy.text()),
+            report.mean_reward,
+            report.ci95[1] - report.mean_reward,
+            report.worst_shuffle,
+            100.0 * report.routing_accuracy,
+            usd(report.usd_per_request),
+            usd(report.usd_per_race)
+        );
+    }
+    if let Some(first) = found.policies.first() {
+        _ = writeln!(text, "{} {:.4}", padded("oracle"), first.oracle);
+        _ = writeln!(text, "{} {:.4}", padded("best single"), first.best_single.mean);
+    }
+    _ = write!(text, "\ndifference                       mean     95 % interval       shuffles  p (Holm)");
+    for difference in &found.differences {
+        _ = write!(
+            text,
+            "\n{}",
+            difference_line(difference, found.policies.first().map_or(0, |report| report.shuffles))
+        );
+    }
+    if found.policies.first().is_some_and(|report| (2..12).contains(&report.shuffles)) {
+        text.push_str("\n\nwith so few shuffles a difference can hardly be significant: --shuffles 20");
+    }
+    text
+}
+
+fn difference_line(difference: &Difference, shuffles: usize) -> String {
+    let [lo, hi] = difference.ci95;
+    let sign = if difference.significant { " *" } else { "" };
+    format!(
+        "{} − {} {:+.4}  [{lo:+.4}, {hi:+.4}]  {:>3} of {shuffles}  {:.4}{sign}",
+        padded(difference.policy.text()),
+        padded(difference.against.text()),
+        difference.mean,
+        difference.shuffles_won,
+        difference.p_holm
+    )
+}
+
+fn padded(name: &str) -> String {
+    format!("{name}{}", " ".repeat(14usize.saturating_sub(name.width())))
+}
