@@ -27,8 +27,9 @@ pub(super) struct Ledger {
     durability: Durability,
     fault: Option<Fault>,
     unsaved: LogBatch,
-    /// Something was dropped from `unsaved`: only a snapshot makes the log whole.
-    has_gap: bool,
+    /// Something is missing from `unsaved`, a snapshot or entries past the bound: only a fresh snapshot makes
+    /// what is stored whole.
+    owes_snapshot: bool,
 }
 
 struct Fault {
@@ -40,7 +41,7 @@ impl Ledger {
     pub(super) fn new(store: Arc<dyn StateStore>) -> Self {
         // A store in memory says so before anything is written.
         let durability = if store.kind() == "memory" { Durability::MemoryOnly } else { Durability::Durable };
-        Self { store, durability, fault: None, unsaved: LogBatch::default(), has_gap: false }
+        Self { store, durability, fault: None, unsaved: LogBatch::default(), owes_snapshot: false }
     }
 
     pub(super) fn store(&self) -> &Arc<dyn StateStore> {
@@ -49,7 +50,7 @@ impl Ledger {
 
     /// Whether the next append must carry a snapshot.
     pub(super) fn wants_snapshot(&self) -> bool {
-        self.has_gap && self.is_due()
+        self.owes_snapshot && self.is_due()
     }
 
     /// Whether something waits for the store to come back, and it is time to try.
@@ -64,19 +65,22 @@ impl Ledger {
 
     /// Writes `batch` and what is still unsaved, in order. Never fails: what the store does not take is
     /// kept for later.
-    pub(super) async fn append(&mut self, batch: LogBatch, sync: bool) -> Durability {
+    pub(super) async fn append(&mut self, mut batch: LogBatch, sync: bool) -> Durability {
+        let snapshot = batch.snapshot.take();
+        let has_snapshot = snapshot.is_some();
         self.keep(batch);
-        if !self.is_due() || (self.has_gap && self.unsaved.snapshot.is_none()) {
+        if !self.is_due() || (self.owes_snapshot && !has_snapshot) {
+            self.owes_snapshot |= has_snapshot;
             self.stay_bounded();
             return Durability::MemoryOnly;
         }
-        let batch = if self.has_gap { self.only_what_a_snapshot_leaves() } else { self.unsaved.clone() };
-        match bounded(self.store.append(batch, sync)).await {
+        match bounded(self.store.append(self.whole(snapshot), sync)).await {
             Ok(durability) => {
                 self.recovered(durability);
                 durability
             }
             Err(error) => {
+                self.owes_snapshot |= has_snapshot;
                 self.failed(&error);
                 Durability::MemoryOnly
             }
@@ -114,27 +118,28 @@ impl Ledger {
     }
 
     fn keep(&mut self, batch: LogBatch) {
-        let LogBatch { entries, journal, runs, snapshot, values } = batch;
+        let LogBatch { entries, journal, runs, snapshot: _, values } = batch;
         let unsaved = &mut self.unsaved;
         unsaved.entries.extend(entries);
         unsaved.journal.extend(journal);
         unsaved.runs.extend(runs);
         unsaved.values.retain(|(name, _)| values.iter().all(|(newer, _)| newer != name));
         unsaved.values.extend(values);
-        unsaved.snapshot = snapshot.or(unsaved.snapshot.take());
     }
 
     fn stay_bounded(&mut self) {
-        self.has_gap |= shorten(&mut self.unsaved.entries);
+        self.owes_snapshot |= shorten(&mut self.unsaved.entries);
         shorten(&mut self.unsaved.journal);
         shorten(&mut self.unsaved.runs);
     }
 
-    /// With a snapshot at the end of the log, entries up to it need not be there.
-    fn only_what_a_snapshot_leaves(&self) -> LogBatch {
-        let covered = self.unsaved.snapshot.as_ref().map_or(0, |snapshot| snapshot.sequence);
-        let entries = self.unsaved.entries.iter().filter(|entry| entry.sequence > covered).cloned().collect();
-        LogBatch { entries, ..self.unsaved.clone() }
+    /// Everything unsaved with `snapshot`, which is not kept: it is large, and a fresh one is as good. Where
+    /// something is missing, entries up to the snapshot are left out, for they may have a gap.
+    fn whole(&self, snapshot: Option<StoredSnapshot>) -> LogBatch {
+        let covered = snapshot.as_ref().filter(|_| self.owes_snapshot).map_or(0, |snapshot| snapshot.sequence);
+        let LogBatch { entries, journal, runs, values, .. } = &self.unsaved;
+        let entries = entries.iter().filter(|entry| entry.sequence > covered).cloned().collect();
+        LogBatch { entries, journal: journal.clone(), runs: runs.clone(), snapshot, values: values.clone() }
     }
 
     fn recovered(&mut self, durability: Durability) {
@@ -143,7 +148,7 @@ impl Ledger {
         }
         self.durability = durability;
         self.unsaved = LogBatch::default();
-        self.has_gap = false;
+        self.owes_snapshot = false;
     }
 
     fn failed(&mut self, error: &StoreError) {

@@ -30,12 +30,11 @@ use super::transfer::kept_aside;
 
 /// The stored value that holds the configuration's facts of the last start.
 const FACTS: &str = "config.facts";
-/// Run records that are read to go on from a stored snapshot.
-const RUNS_AFTER_SNAPSHOT: usize = 1_000;
-/// Run records that are read where the figures of a snapshot are missing.
-const RUNS_WITHOUT: usize = 2_000;
-/// Of these, the newest are what the health of arms is known from.
-const RUNS_FOR_SIGNALS: usize = 400;
+/// Run records that are read at every start: contexts and the health of arms are known from them.
+const RUNS: usize = 500;
+/// Run records that are read where the stored figures do not reach to these: after a crash under heavy
+/// traffic, or without a snapshot.
+const MORE_RUNS: usize = 2_000;
 
 /// What was stored, folded.
 pub(super) struct Loaded {
@@ -72,8 +71,7 @@ pub(super) async fn load(parts: &EngineParts) -> Result<Loaded, StartError> {
         Rest { facts_then: facts(parts).await?, facts_now: parts.facts.clone(), kept: Vec::new(), notices: Vec::new() };
     let stored = parts.store.load().await?;
     let Folded { state, end, stats, tail } = fold(&ledger, stored, &parts.router_config, &mut rest).await?;
-    let wanted = if stats.is_some() { RUNS_AFTER_SNAPSHOT } else { RUNS_WITHOUT };
-    let runs = parts.store.runs(wanted).await?;
+    let runs = newest_runs(parts, stats.as_ref()).await?;
     let config = &parts.race.parts().config;
     let mut folds = Folds {
         state,
@@ -103,6 +101,12 @@ pub(super) async fn load(parts: &EngineParts) -> Result<Loaded, StartError> {
 async fn facts(parts: &EngineParts) -> Result<Option<ConfigFacts>, StoreError> {
     let bytes = parts.store.value(FACTS).await?;
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+}
+
+async fn newest_runs(parts: &EngineParts, stats: Option<&LiveStats>) -> Result<Vec<RunRecord>, StoreError> {
+    let runs = parts.store.runs(RUNS).await?;
+    let is_enough = |oldest: &RunRecord| runs.len() < RUNS || stats.is_some_and(|stats| stats.knows(oldest.run_id));
+    if runs.last().is_none_or(is_enough) { Ok(runs) } else { parts.store.runs(MORE_RUNS).await }
 }
 
 async fn fold(
@@ -172,7 +176,7 @@ fn remember(runs: Vec<RunRecord>, folds: &mut Folds, config: &RouterConfig) -> R
     let count = runs.len();
     for (n, record) in runs.into_iter().rev().map(Arc::new).enumerate() {
         folds.stats.absorb(&record);
-        if n + RUNS_FOR_SIGNALS >= count {
+        if n + RUNS >= count {
             folds.signals.absorb(&record);
         }
         if n + SHOWN >= count {

@@ -109,7 +109,7 @@ async fn story(steps: Vec<Step>) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn the_state_is_the_log_without_what_was_left_out(steps in proptest::collection::vec(step(), 1..40)) {
