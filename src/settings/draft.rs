@@ -148,7 +148,8 @@ impl Draft {
         if let Some(arm) = arms.iter().find(|arm| arm.name.as_str() == name) {
             return Some(JudgeSettings::Arm(arm.name.clone()));
         }
-        if !self.incomplete {
+        // Without one sound arm the name cannot be judged; what is wrong with the arms is said already.
+        if !self.incomplete && !arms.is_empty() {
             let expected = format!("the name of an arm ({})", names.join(", "));
             let near = super::fault::nearest(name, names.iter().copied());
             let mend = near.map_or("name one of the arms".to_owned(), |near| format!("did you mean {near:?}?"));

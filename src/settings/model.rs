@@ -64,12 +64,24 @@ pub struct RouterSettings {
     pub policy: RouterKind,
     /// Previews per race.
     pub k: usize,
-    /// Exploration in units of an arm's own uncertainty.
-    pub alpha: f64,
+    /// Exploration in units of an arm's own uncertainty, where it is set.
+    pub alpha: Option<f64>,
     /// Scale of the prior's precision (the ridge λ).
     pub ridge: f64,
     /// Share of runs whose arms are drawn uniformly, in [0, 1].
     pub explore: f64,
+}
+
+impl RouterSettings {
+    /// Exploration in force: what is set, else what serves the policy on recorded outcomes. An upper bound
+    /// has to reach further than a draw, which errs upwards only half of the time.
+    #[must_use]
+    pub fn alpha(&self) -> f64 {
+        self.alpha.unwrap_or(match self.policy {
+            RouterKind::Lints => 0.5,
+            RouterKind::Linucb | RouterKind::Baseline => 1.0,
+        })
+    }
 }
 
 /// Which features are computed.
@@ -211,7 +223,7 @@ impl Settings {
         ConfigFacts {
             arms: self.arms.clone(),
             weights: self.reward.weights,
-            alpha: self.router.alpha,
+            alpha: self.router.alpha(),
             explore_share: self.router.explore,
         }
     }
