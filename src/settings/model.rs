@@ -77,7 +77,13 @@ impl RouterSettings {
     /// has to reach further than a draw, which errs upwards only half of the time.
     #[must_use]
     pub fn alpha(&self) -> f64 {
-        self.alpha.unwrap_or(match self.policy {
+        self.alpha_for(self.policy)
+    }
+
+    /// [`Self::alpha`], were `policy` the one.
+    #[must_use]
+    pub fn alpha_for(&self, policy: RouterKind) -> f64 {
+        self.alpha.unwrap_or(match policy {
             RouterKind::Lints => 0.5,
             RouterKind::Linucb | RouterKind::Baseline => 1.0,
         })

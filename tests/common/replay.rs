@@ -5,8 +5,12 @@ use banditop::domain::spec::RouterKind;
 use banditop::evaluation::{Contestant, ContextSource, Counting, Problem, Records, RouterSetup, SetChoice, Uniforms};
 use banditop::features::LengthFeatures;
 
-/// `router.alpha`, `router.explore` and `features.length_threshold` as shipped.
-pub(crate) const ALPHA: f64 = 0.5;
+/// What `router.alpha` is for that policy, as shipped.
+pub(crate) const fn alpha(kind: RouterKind) -> f64 {
+    if matches!(kind, RouterKind::Lints) { 0.5 } else { 1.0 }
+}
+
+/// `router.explore` and `features.length_threshold` as shipped.
 pub(crate) const EXPLORE: f64 = 0.01;
 pub(crate) const LENGTH_THRESHOLD: usize = 2_000;
 
@@ -24,7 +28,7 @@ pub(crate) fn from_text(records: &Records, counting: Counting) -> Problem {
 /// A router with the shipped defaults.
 pub(crate) fn shipped(kind: RouterKind) -> RouterSetup {
     let config = RouterConfig::default();
-    RouterSetup { kind, alpha: ALPHA, explore_share: EXPLORE, config, set: SetChoice::ExpectedBest }
+    RouterSetup { kind, alpha: alpha(kind), explore_share: EXPLORE, config, set: SetChoice::ExpectedBest }
 }
 
 /// The same as a contestant.

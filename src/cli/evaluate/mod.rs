@@ -118,7 +118,7 @@ impl Arena {
             ceiling: None,
         };
         let mut router = settings.router.clone();
-        router.alpha = how.alpha.unwrap_or(router.alpha);
+        router.alpha = how.alpha.or(router.alpha);
         Ok(Self { problem, warm, options, router, gamma: how.gamma, features })
     }
 
@@ -130,7 +130,7 @@ impl Arena {
     fn router(&self, kind: RouterKind, set: SetChoice) -> Contestant {
         let mut config = parts::router_config(&self.router, self.features.as_ref());
         config.forgetting = self.gamma.unwrap_or(config.forgetting);
-        let (alpha, explore_share) = (self.router.alpha, self.router.explore);
+        let (alpha, explore_share) = (self.router.alpha_for(kind), self.router.explore);
         Contestant::Router(Box::new(RouterSetup { kind, alpha, explore_share, config, set }))
     }
 }
