@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::regression::discount;
-use super::state::{ArmState, PoolState, RouterState};
+use super::state::{ArmState, PoolState, RouterState, UNLEARNED};
 use super::stats::{ArmStatistics, Late, Lens, Seen};
 use crate::domain::command::{LogEntry, Observation, RouterCommand};
 use crate::domain::ids::{ArmId, RunId};
@@ -54,7 +54,7 @@ impl RouterState {
             }
             RouterCommand::SetMode { mode } => self.mode = mode.clone(),
             RouterCommand::AddArm { spec } => self.add_arm(spec),
-            RouterCommand::RemoveArm { arm } => self.arms.retain(|known| known.spec.name != *arm),
+            RouterCommand::RemoveArm { arm } => self.remove_arm(arm),
             RouterCommand::ResetArm { arm } => self.reset_arm(arm),
             // What these leave out is left out by folding again: see `refold`.
             _ => {}
@@ -63,7 +63,7 @@ impl RouterState {
 
     fn observe(&mut self, observation: &Observation) {
         self.steps += 1;
-        self.recent.push(observation.run, self.steps);
+        self.recent.push(observation.run, if self.mode.learning_paused { UNLEARNED } else { self.steps });
         for seen in &observation.arms {
             let Some(i) = self.find(seen.arm.as_str()) else { continue };
             let arm = Arc::make_mut(&mut self.arms[i]);
@@ -93,14 +93,10 @@ impl RouterState {
 
     fn amend(&mut self, run: RunId, arm: &ArmId, x: &[f64], late: Late) {
         let Some(i) = self.find(arm.as_str()) else { return };
-        let arm = Arc::make_mut(&mut self.arms[i]);
-        // A run too old to be remembered is older than every decay, and than an arm that began later.
-        let step = self.recent.step_of(run);
-        let is_ours = step.map_or(arm.pool.since_step == 0, |step| step > arm.pool.since_step);
-        if x.len() != self.shared.config.d || !is_ours {
+        let Some(step) = self.learned_at(run, &self.arms[i]).filter(|_| x.len() == self.shared.config.d) else {
             return;
-        }
-        let step = step.unwrap_or(0);
+        };
+        let arm = Arc::make_mut(&mut self.arms[i]);
         let by_hand: f64 = arm.pool.decays.iter().filter(|(at, _)| *at >= step).map(|(_, kept)| kept).product();
         let weight = by_hand * discount(self.shared.prior.forgetting, self.steps - step.min(self.steps));
         arm.stats.amend(&self.shared.prior, self.steps, x, &Late { weight, ..late });
@@ -190,6 +186,14 @@ impl RouterState {
         let mut arm = ArmState { spec: spec.clone(), pool, stats, lens: Lens::default() };
         arm.refocus(&self.shared, &self.weights);
         self.arms.push(Arc::new(arm));
+    }
+
+    /// Takes an arm out with all it knows, as long as another stays that could answer.
+    fn remove_arm(&mut self, name: &ArmId) {
+        let is_other = |arm: &&Arc<ArmState>| arm.spec.name != *name;
+        if self.arms.iter().filter(is_other).any(|arm| can_answer(arm.pool.lifecycle, Lifecycle::Deactivated)) {
+            self.arms.retain(|arm| arm.spec.name != *name);
+        }
     }
 
     fn reset_arm(&mut self, name: &ArmId) {

@@ -4,7 +4,7 @@
 use super::fold::can_answer;
 use super::state::RouterState;
 use crate::domain::command::{ArmObservation, RouterCommand};
-use crate::domain::ids::ArmId;
+use crate::domain::ids::{ArmId, RunId};
 use crate::domain::spec::{Lifecycle, Mode};
 use crate::domain::terms::Weights;
 
@@ -75,6 +75,16 @@ pub enum Rejection {
         /// The newest sequence number.
         end: u64,
     },
+    /// Feedback about a run that is not in the statistics: amending it would take away what was never there.
+    #[error(
+        "nothing that run {run} taught about {arm:?} is known (learning was paused, it was discarded, or the arm began anew): there is nothing to amend"
+    )]
+    NotLearned {
+        /// The run.
+        run: RunId,
+        /// The arm.
+        arm: ArmId,
+    },
     /// An interval that ends before it begins.
     #[error("the interval {from} to {to} is empty: give the earlier sequence number first")]
     EmptyInterval {
@@ -100,8 +110,9 @@ impl RouterState {
                     check_responses(seen)?;
                 }
             }
-            RouterCommand::Amend { arm, x, old, new, preview, .. } => {
+            RouterCommand::Amend { run, arm, x, old, new, preview, .. } => {
                 self.known(arm)?;
+                self.check_learned(*run, arm)?;
                 self.check_context(x.len())?;
                 check_numbers(x)?;
                 let terms = preview.as_ref().map(super::stats::preview_columns);
@@ -237,6 +248,11 @@ impl RouterState {
                 Err(Rejection::UnknownArm { arm: arm.clone(), known: names(&known) })
             }
         }
+    }
+
+    fn check_learned(&self, run: RunId, arm: &ArmId) -> Result<(), Rejection> {
+        let learned = self.find(arm.as_str()).and_then(|i| self.learned_at(run, &self.arms[i]));
+        learned.map(|_| ()).ok_or_else(|| Rejection::NotLearned { run, arm: arm.clone() })
     }
 
     fn check_context(&self, found: usize) -> Result<(), Rejection> {

@@ -17,6 +17,8 @@ use crate::domain::terms::{Column, Weights};
 /// Steps of so many of the newest runs are remembered, so that late feedback gets the weight that
 /// forgetting has left its run.
 const REMEMBERED_RUNS: usize = 2048;
+/// The step of a run that taught nothing, because learning was paused: before that of any other.
+pub(super) const UNLEARNED: u64 = 0;
 /// Runs in one shared piece of that memory: what an update copies at most.
 const PIECE: usize = 64;
 
@@ -210,6 +212,16 @@ impl RouterState {
         hash
     }
 
+    /// The step at which `run` taught `arm`; `None` where nothing of it is in the statistics: learning was
+    /// paused, it was discarded, or the arm began anew since. A run too old to be remembered counts as older
+    /// than every step, and so than an arm that began later.
+    pub(super) fn learned_at(&self, run: RunId, arm: &ArmState) -> Option<u64> {
+        match self.recent.step_of(run) {
+            Some(step) => (step > arm.pool.since_step).then_some(step),
+            None => (arm.pool.since_step == 0 && self.recent.may_have_forgotten(run, self.steps)).then_some(0),
+        }
+    }
+
     pub(super) fn find(&self, id: &str) -> Option<usize> {
         self.arms.iter().position(|arm| arm.spec.name.as_str() == id)
     }
@@ -285,6 +297,14 @@ impl RecentRuns {
     pub(super) fn step_of(&self, run: RunId) -> Option<u64> {
         let newest_first = self.pieces.iter().rev().flat_map(|piece| piece.iter().rev());
         newest_first.copied().find(|(id, _)| *id == run).map(|(_, step)| step)
+    }
+
+    /// Whether `run` may be one of the `steps` that there were but is no longer remembered. Ids are in the
+    /// order of time.
+    fn may_have_forgotten(&self, run: RunId, steps: u64) -> bool {
+        let remembered: usize = self.pieces.iter().map(|piece| piece.len()).sum();
+        let oldest = self.iter().map(|(id, _)| id).next();
+        (remembered as u64) < steps && oldest.is_some_and(|oldest| run < oldest)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (RunId, u64)> + '_ {

@@ -3,13 +3,13 @@
 use proptest::prelude::*;
 
 use super::super::prepare::Rejection;
-use super::super::refold::exclusions;
+use super::super::refold::{exclusions, refold};
 use super::super::snapshot::StateFault;
 use super::super::state::RouterState;
 use super::{Log, complete, config, quality, quality_only, saw, spec};
 use crate::domain::clock::Timestamp;
-use crate::domain::command::{ArmObservation, LogEntry, RouterCommand};
-use crate::domain::ids::ArmId;
+use crate::domain::command::{ArmObservation, LogEntry, Observation, RouterCommand};
+use crate::domain::ids::{ArmId, TimeId};
 use crate::domain::spec::{ArmSpec, Lifecycle, Mode};
 use crate::domain::terms::Weights;
 
@@ -197,9 +197,60 @@ fn feedback_weighs_what_its_run_still_weighs() {
     assert!((a.mean - b.mean).abs() < 1e-12 && (a.uncertainty - b.uncertainty).abs() < 1e-12);
     // After a reset the run is no part of what the arm knows.
     log.act(RouterCommand::ResetArm { arm: id("a") });
+    assert!(matches!(log.state.prepare(amend.clone()), Err(Rejection::NotLearned { .. })));
     let before = log.state.digest();
-    log.act(amend);
+    log.push(amend);
     assert_eq!(log.state.digest(), before);
+}
+
+#[test]
+fn feedback_about_a_run_that_taught_nothing_changes_nothing() {
+    let mut log = Log::new(config(2), quality_only(), &["a", "b"]);
+    let rating = |run| RouterCommand::Amend {
+        run,
+        arm: id("a"),
+        x: X.to_vec(),
+        column: crate::domain::terms::Column::Quality,
+        old: Some(0.2),
+        new: 1.0,
+        preview: None,
+    };
+    let kept = log.observe(&X, vec![quality("a", 0.2)]);
+    let discarded = log.observe(&X, vec![quality("a", 0.2)]);
+    let (from, to) = (log.entries.len() as u64, log.entries.len() as u64);
+    let discard = log.act(RouterCommand::Discard { from, to });
+    let blank = RouterState::new(config(2), quality_only(), 1.0, 0.0);
+    log.state = refold(&blank, &log.entries, &exclusions(&log.entries));
+    assert_eq!(log.state.sequence(), discard);
+    let mode = Mode { learning_paused: true, ..Mode::default() };
+    log.act(RouterCommand::SetMode { mode });
+    let paused = log.observe(&X, vec![quality("a", 0.2)]);
+    log.act(RouterCommand::SetMode { mode: Mode::default() });
+    let unlogged = TimeId::new(Timestamp::from_millis(8), 99);
+    for run in [discarded, paused, unlogged] {
+        assert!(matches!(log.state.prepare(rating(run)), Err(Rejection::NotLearned { .. })), "{run}");
+        let before = log.state.digest();
+        log.push(rating(run));
+        assert_eq!(log.state.digest(), before, "{run}");
+    }
+    // Not remembered any more, but learned.
+    for n in 0..3_000 {
+        let run = TimeId::new(Timestamp::from_millis(9), n);
+        log.push(RouterCommand::Observe(Observation { run, x: X.to_vec(), arms: vec![saw("b")] }));
+    }
+    let before = log.state.digest();
+    log.act(rating(kept));
+    assert_ne!(log.state.digest(), before);
+}
+
+#[test]
+fn the_last_arm_stays_in_a_log_that_is_folded_without_the_other() {
+    let mut log = Log::new(config(2), quality_only(), &["a"]);
+    let added = log.act(RouterCommand::AddArm { spec: spec("b") });
+    log.act(RouterCommand::RemoveArm { arm: id("a") });
+    assert_eq!(log.state.candidates(), [id("b")]);
+    let blank = RouterState::new(config(2), quality_only(), 1.0, 0.0);
+    assert_eq!(refold(&blank, &log.entries, &[added].into()).candidates(), [id("a")]);
 }
 
 #[test]
