@@ -22,11 +22,15 @@ pub(super) type Pool = [(ArmId, Lifecycle)];
 
 /// The commands that `now` calls for, given the facts of the last start (`None` at the first).
 pub(super) fn reconcile(last: Option<&ConfigFacts>, now: &ConfigFacts, pool: &Pool) -> Vec<RouterCommand> {
-    let mut commands = Vec::new();
+    let (mut commands, mut going) = (Vec::new(), Vec::new());
     for spec in &now.arms {
         let before = last.and_then(|facts| facts.arms.iter().find(|arm| arm.name == spec.name));
-        arm(before, spec, standing(pool, &spec.name), &mut commands);
+        let is_in = standing(pool, &spec.name).is_some_and(|state| state != Lifecycle::Deactivated);
+        // Who comes in comes first: the last arm that can answer is never switched off.
+        let turn = if is_in && !spec.enabled { &mut going } else { &mut commands };
+        arm(before, spec, standing(pool, &spec.name), turn);
     }
+    commands.append(&mut going);
     vanished(last, now, pool, &mut commands);
     if last.is_none_or(|last| last.weights != now.weights) {
         commands.push(RouterCommand::SetWeights { weights: now.weights });
@@ -152,6 +156,14 @@ mod tests {
             let pool: Vec<(ArmId, Lifecycle)> = standing.iter().map(|state| ("a".into(), *state)).collect();
             assert_eq!(words(Some(&arms(*last)), &arms(*now), &pool), *wanted, "{what}");
         }
+    }
+
+    #[test]
+    fn two_arms_change_places() {
+        let (a, b) = (|on| spec("a", "m", on), |on| spec("b", "m", on));
+        let pool = [("a".into(), Lifecycle::Active), ("b".into(), Lifecycle::Deactivated)];
+        let (last, now) = (facts(&[a(true), b(false)]), facts(&[a(false), b(true)]));
+        assert_eq!(words(Some(&last), &now, &pool), "reactivate:b add-arm:b deactivate:a add-arm:a");
     }
 
     #[test]
