@@ -68,6 +68,10 @@ impl Folds {
             *held = line.clone();
             return;
         }
+        // A changed line that is older than those a screen gets is no news.
+        if self.journal.front().is_some_and(|newest| line.sequence < newest.sequence) {
+            return;
+        }
         self.ids.insert(line.id, line.sequence);
         self.stats.mark(mark(line));
         self.journal.push_front(line.clone());

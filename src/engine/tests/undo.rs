@@ -161,3 +161,20 @@ async fn removing_an_arm_can_be_undone_with_its_adapter() {
     let states: Vec<Lifecycle> = handle.snapshot().arms.iter().map(|arm| arm.state).collect();
     assert_eq!(states.len(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn undoing_what_no_screen_shows_any_more_puts_nothing_old_on_screen() {
+    let rig = Rig::new(&["a", "b"]);
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    let old = applied(&handle, decay(0.5)).await.sequence;
+    for _ in 0..80 {
+        applied(&handle, decay(0.99)).await;
+    }
+    let undo = applied(&handle, RouterCommand::Undo { target: old }).await.sequence;
+    crate::engine::testing::rig::until(&handle, "the undo is shown", |picture| picture.sequence == undo).await;
+    let shown: Vec<u64> = handle.snapshot().journal.iter().map(|line| line.sequence).collect();
+    assert_eq!(shown[0], undo);
+    assert!(shown.is_sorted_by(|newer, older| newer > older), "{shown:?}");
+    assert_eq!(line(&engine, old).await.undone_by, Some(undo));
+}
