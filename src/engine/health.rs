@@ -69,7 +69,8 @@ impl Health {
     }
 
     /// Who is to be taken out after `record`. `failures`: an arm's failures in a row up to now, this
-    /// record included.
+    /// record included. What becomes of it is for [`Self::ejected`]: runs that were in flight when an arm
+    /// went fail too, and say nothing new.
     pub(super) fn judge(
         &mut self,
         record: &RunRecord,
@@ -89,10 +90,19 @@ impl Health {
                 Some(_) => {}
             }
         }
-        for ejection in &ejections {
-            *self.in_a_row.entry(ejection.arm.clone()).or_default() += 1;
-        }
         ejections
+    }
+
+    /// The arm was taken out: the next time lasts twice as long.
+    pub(super) fn ejected(&mut self, arm: &ArmId) {
+        *self.in_a_row.entry(arm.clone()).or_default() += 1;
+    }
+
+    /// The longest that any ejection lasts. One that ends later than this from now was decreed by a clock
+    /// that was set back since.
+    pub(super) fn longest(&self) -> Duration {
+        // An endpoint's own wish is bounded by `longest` too.
+        self.rules.longest.max(self.rules.configuration).max(self.rules.quota)
     }
 
     /// A person or the configuration brought the arm back, or took it out: the count starts afresh.
@@ -149,7 +159,13 @@ mod tests {
         let mut health = Health::new(HealthRules::default());
         let bad = failing(FailureClass::Transient);
         assert!(health.judge(&bad, |_| 4, NOW).is_empty());
-        let spans: Vec<u64> = (5..12).flat_map(|n| seconds(&health.judge(&bad, |_| n, NOW))).collect();
+        let mut spans = Vec::new();
+        for n in 5..12 {
+            // Runs that were in flight fail as well, and lengthen nothing.
+            health.judge(&bad, |_| n, NOW);
+            spans.extend(seconds(&health.judge(&bad, |_| n, NOW)));
+            health.ejected(&ArmId::from("a"));
+        }
         assert_eq!(spans, [10, 20, 40, 80, 160, 300, 300]);
         health.judge(&record(NOW, 2).attempt("a", None).build(), |_| 0, NOW);
         assert_eq!(seconds(&health.judge(&bad, |_| 5, NOW)), [10]);

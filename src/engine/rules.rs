@@ -85,7 +85,11 @@ impl Owner {
         let mut is_changed = false;
         for arm in self.folds.state.arms() {
             let notice = (arm.lifecycle == Lifecycle::Ejected).then(|| {
-                let until = arm.until.map_or_else(String::new, |until| format!(", back at {}", until.clock_text()));
+                let is_waiting = !self.folds.unavailable.contains_key(&arm.spec.name);
+                let until = arm
+                    .until
+                    .filter(|_| is_waiting)
+                    .map_or_else(String::new, |until| format!(", back at {}", until.clock_text()));
                 let message = format!("{} is out{until}: {}", arm.spec.name, arm.reason.unwrap_or("failing"));
                 Notice::of_arm("ejected", &arm.spec.name, Severity::Warning, message).remedy("deactivate")
             });
@@ -95,17 +99,23 @@ impl Owner {
         is_changed
     }
 
-    /// Ejected arms whose time has come. An arm without an adapter is built again when it next fails.
+    /// Ejected arms whose time has come. One without an adapter stays out: no waiting mends that.
     fn due_back(&self, now: Timestamp) -> Vec<ArmId> {
-        let due = |until: Option<Timestamp>| until.is_none_or(|until| now >= until);
+        let latest = now.plus(self.folds.health.longest());
+        let due = |until: Option<Timestamp>| until.is_none_or(|until| now >= until || until > latest);
         let ejected = self.folds.state.arms().filter(|arm| arm.lifecycle == Lifecycle::Ejected && due(arm.until));
-        ejected.map(|arm| arm.spec.name.clone()).collect()
+        let equipped = ejected.filter(|arm| !self.folds.unavailable.contains_key(&arm.spec.name));
+        equipped.map(|arm| arm.spec.name.clone()).collect()
     }
 
     fn eject(&mut self, ejection: Ejection) {
         let Ejection { arm, until, reason } = ejection;
         let open: Vec<ArmId> = self.open_arms();
-        if open.contains(&arm) && open.len() > 1 {
+        // An arm without an adapter is nobody to rely on, but to another such.
+        let can_be_asked = |arm: &ArmId| !self.folds.unavailable.contains_key(arm);
+        let is_other_left = open.iter().any(|other| *other != arm && (can_be_asked(other) || !can_be_asked(&arm)));
+        if open.contains(&arm) && is_other_left {
+            self.folds.health.ejected(&arm);
             self.by_rule("health", RouterCommand::Eject { arm, until, reason });
         }
     }

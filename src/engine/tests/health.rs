@@ -57,6 +57,37 @@ async fn a_wrong_key_is_out_at_once_but_the_last_arm_stays() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_was_in_flight_when_an_arm_went_keeps_it_out_no_longer() {
+    let rig = Rig::new(&["a", "b"]);
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    rig.stage.script("a", Script::Fail(FailureClass::Transient));
+    futures_util::future::join_all((0..30).map(|_| ask(&handle, "why is the sky blue?"))).await;
+    until(&handle, "a is out", |picture| picture.arms[0].state == Lifecycle::Ejected).await;
+    until(&handle, "a is back", |picture| picture.arms[0].state != Lifecycle::Ejected).await;
+    ask(&handle, "are you back?").await;
+    until(&handle, "a is out again", |picture| picture.arms[0].state == Lifecycle::Ejected).await;
+    let out = handle.snapshot().arms[0].until.unwrap().since(handle.now());
+    assert!(out <= Duration::from_secs(20), "the second time is twice the first: {out:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_arm_without_an_adapter_stays_out_and_is_nobody_to_rely_on() {
+    let rig = Rig::new(&["a", "b"]);
+    rig.stage.script("a", Script::Unset("the variable KEY is not set"));
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    assert_eq!(state(&handle, 0), Lifecycle::Ejected);
+    tokio::time::sleep(Duration::from_hours(2)).await;
+    assert_eq!(state(&handle, 0), Lifecycle::Ejected);
+    rig.stage.script("b", Script::Fail(FailureClass::Transient));
+    for n in 0..8 {
+        ask(&handle, &format!("question {n}")).await;
+    }
+    assert_eq!(state(&handle, 1), Lifecycle::Active);
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_fallbacks_raise_an_alarm_that_clears() {
     let mut rig = Rig::new(&["a", "b"]);
     rig.strategy = crate::domain::spec::Strategy::Baseline;
