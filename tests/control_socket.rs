@@ -220,3 +220,13 @@ async fn one_connection_too_many_is_told_so() {
     assert!(reply.contains("too many control connections"), "{reply}");
     drop(held);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_was_stopped_is_not_waited_for_without_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("control.sock");
+    // Nobody accepts, and the system takes the connection all the same.
+    let _listener = tokio::net::UnixListener::bind(&path).unwrap();
+    let connected = SocketEngine::connect(&path, Arc::new(ManualClock::at(AT))).await;
+    assert!(matches!(connected, Err(ConnectError::Silent { .. })));
+}

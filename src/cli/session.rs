@@ -104,7 +104,9 @@ pub(super) async fn find(context: &Context, need: Need) -> Outcome<Found> {
         let socket = SocketPath::in_dir(&dir)?;
         match SocketEngine::connect(socket.get(), clock.clone()).await {
             Ok(engine) => return Ok(Found::Elsewhere(engine)),
-            Err(refused @ ConnectError::Refused { .. }) => return Err(CliError::failed(refused)),
+            Err(refused @ (ConnectError::Refused { .. } | ConnectError::Silent { .. })) => {
+                return Err(CliError::failed(refused));
+            }
             Err(ConnectError::Nobody { .. }) if clock.monotonic().saturating_sub(started) > PATIENCE => {
                 return Err(CliError::failed(locked));
             }

@@ -7,9 +7,11 @@ mod wire;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::domain::BoxFuture;
 use crate::domain::clock::{Clock, Timestamp};
@@ -23,6 +25,9 @@ use crate::domain::snapshot::EngineSnapshot;
 use run::SocketRun;
 use wire::Connection;
 
+/// How long the first picture may take. The system takes a connection for a process that was stopped, too.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Why there is no engine behind a socket.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -33,6 +38,12 @@ pub enum ConnectError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// Somebody is there and says nothing.
+    #[error("{}: whoever is there does not answer; where it was stopped with Ctrl-Z, `fg` brings it back", path.display())]
+    Silent {
+        /// The socket.
+        path: PathBuf,
     },
     /// Somebody answers, but not as expected.
     #[error("{}: {reason}", path.display())]
@@ -58,8 +69,13 @@ impl SocketEngine {
     /// so `clock` is the engine's clock too.
     ///
     /// # Errors
-    /// Where nobody answers, or somebody of another protocol.
+    /// Where nobody answers, somebody says nothing for 5 s, or is of another protocol.
     pub async fn connect(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, ConnectError> {
+        let silent = |_| ConnectError::Silent { path: path.to_owned() };
+        timeout(PATIENCE, Self::greet(path, clock)).await.map_err(silent)?
+    }
+
+    async fn greet(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, ConnectError> {
         let nobody = |source| ConnectError::Nobody { path: path.to_owned(), source };
         let refused = |reason: String| ConnectError::Refused { path: path.to_owned(), reason };
         let mut pictures = Connection::open(path, &Request::Watch).await.map_err(nobody)?;
