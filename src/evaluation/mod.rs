@@ -12,6 +12,7 @@ mod drift;
 pub mod off_policy;
 mod pairs;
 mod policy;
+pub mod priors;
 mod problem;
 pub mod records;
 mod replay;

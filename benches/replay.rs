@@ -1,0 +1,60 @@
+//! Replay speed: decisions per second of one pass at d = 26 with 3 arms, on one core, select and update
+//! together, each router and the references. `cargo bench --bench replay`; a decision is one request.
+//!
+//! LinTS pays for its propensities: it draws further sets to tell how likely the one taken was.
+
+use banditop::bandit::RouterConfig;
+use banditop::domain::spec::RouterKind;
+use banditop::evaluation::{
+    Contestant, ContextSource, Counting, Options, Problem, Records, Replay, RouterSetup, SetChoice, Uniforms,
+};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+
+const ROWS: usize = 2_000;
+const DIMENSIONS: usize = 26;
+
+/// Three arms whose quality depends on a few of the dimensions.
+fn problem() -> Problem {
+    let mut rng = fastrand::Rng::with_seed(26);
+    let line = |_| {
+        let x: Vec<f64> = (0..DIMENSIONS).map(|i| if i == 0 { 1.0 } else { rng.f64() - 0.5 }).collect();
+        let quality: Vec<f64> = (1..=3).map(|arm| (0.6 + x[arm] + 0.2 * rng.f64()).clamp(0.0, 1.0)).collect();
+        serde_json::json!({"prompt": "", "x": x, "quality": {"a": quality[0], "b": quality[1], "c": quality[2]}})
+            .to_string()
+    };
+    let lines: Vec<String> = (0..ROWS).map(line).collect();
+    let records = Records::parse(lines.join("\n").as_bytes()).unwrap_or_default();
+    let problem = Problem::new(&records, ContextSource::Recorded, Counting::quality_alone());
+    problem.unwrap_or_else(|fault| unreachable!("{fault}"))
+}
+
+fn uniforms(seed: u64) -> Uniforms {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    Box::new(move || rng.f64())
+}
+
+fn router(kind: RouterKind) -> Contestant {
+    let config = RouterConfig { forgetting: 0.999, ..RouterConfig::default() };
+    let setup = RouterSetup { kind, alpha: 0.5, explore_share: 0.01, config, set: SetChoice::ExpectedBest };
+    Contestant::Router(Box::new(setup))
+}
+
+fn replays(criterion: &mut Criterion) {
+    let problem = problem();
+    let options = Options { shuffles: 1, ..Options::default() };
+    let replay = Replay { problem: &problem, warm: None, options: &options, generator: &uniforms };
+    let mut group = criterion.benchmark_group("replay d=26 n=3");
+    group.throughput(Throughput::Elements(ROWS as u64));
+    let contestants =
+        [router(RouterKind::Linucb), router(RouterKind::Lints), Contestant::EpsilonGreedy, Contestant::Uniform];
+    for contestant in contestants {
+        let maker = contestant.maker(&problem, 1);
+        group.bench_function(contestant.name().text(), |bencher| {
+            bencher.iter(|| replay.run(&*maker, &mut |_, _| true));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, replays);
+criterion_main!(benches);
