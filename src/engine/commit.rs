@@ -18,6 +18,9 @@ use super::owner::Owner;
 /// Time between two snapshots that only the length of the log asks for, at least.
 const LEAST_APART: Duration = Duration::from_secs(10);
 
+/// How many times the configured length the log may have after the newest snapshot.
+const MOST_BEHIND: u64 = 4;
+
 /// What waits for the store.
 #[derive(Default)]
 pub(super) struct Pending {
@@ -136,8 +139,10 @@ impl Owner {
         let now = Instant::now();
         let limits = &self.shared.limits;
         let is_old = self.timers.entries > 0 && now >= self.timers.snapshot + limits.snapshot_every;
-        // Under heavy traffic the time between two decides, so that writing them stays a small part of the work.
-        let is_long = self.timers.entries >= limits.snapshot_entries && now >= self.timers.snapshot + LEAST_APART;
+        // Under heavy traffic the time between two decides, so that writing them stays a small part of the work;
+        // but the log after the newest stays short enough to be read at once.
+        let (entries, limit) = (self.timers.entries, limits.snapshot_entries);
+        let is_long = entries >= limit && (now >= self.timers.snapshot + LEAST_APART || entries >= limit * MOST_BEHIND);
         if is_old || is_long || self.ledger.wants_snapshot() {
             self.pending.batch.snapshot = Some(self.folds.to_snapshot());
         }

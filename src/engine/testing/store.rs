@@ -49,6 +49,11 @@ impl FakeStore {
         self.held().log.clone()
     }
 
+    /// Where snapshots lie.
+    pub(crate) fn snapshots(&self) -> Vec<Sequence> {
+        self.held().snapshots.iter().map(|snapshot| snapshot.sequence).collect()
+    }
+
     /// Synced appends.
     pub(crate) fn syncs(&self) -> u64 {
         self.syncs.load(Ordering::SeqCst)

@@ -130,3 +130,25 @@ async fn an_arm_without_a_key_waits_for_it() {
     assert_eq!(picture.arms[0].state, Lifecycle::Active);
     assert!(picture.alarms.is_empty(), "{:?}", picture.alarms);
 }
+
+/// Snapshots follow the length of the log, and under heavy traffic its time.
+#[tokio::test(start_paused = true)]
+async fn the_log_after_the_newest_snapshot_stays_short() {
+    let mut rig = Rig::new(&["a", "b"]);
+    rig.limits.snapshot_entries = 10;
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    let distance = || rig.store.log().last().unwrap().sequence - *rig.store.snapshots().last().unwrap();
+    let decay = || RouterCommand::Decay { factor: 0.99, arms: vec![] };
+    let mut longest = 0;
+    for _ in 0..100 {
+        applied(&handle, decay()).await;
+        longest = longest.max(distance());
+    }
+    assert_eq!((longest, rig.store.snapshots().len()), (39, 3), "many at once: four times the length");
+    for _ in 0..12 {
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        applied(&handle, decay()).await;
+    }
+    assert!(distance() < 10, "in its own time: the length");
+}
