@@ -128,7 +128,7 @@ impl Owner {
         if let Some(line) = self.folds.journal.iter().find(is_it) {
             return Some(line.clone());
         }
-        let stored = self.ledger.store().journal(idempotency::REMEMBERED).await.ok()?;
+        let stored = self.ledger.journal(idempotency::REMEMBERED).await.ok()?;
         stored.iter().find(is_it).cloned()
     }
 }

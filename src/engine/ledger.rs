@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use crate::domain::command::{Durability, LogEntry};
-use crate::domain::ids::Sequence;
+use crate::domain::command::{Durability, JournalEntry, LogEntry};
+use crate::domain::ids::{RunId, Sequence};
+use crate::domain::record::RunRecord;
 use crate::domain::snapshot::StoreStatus;
 use crate::domain::store::{LogBatch, StateStore, StoreError, StoredSnapshot};
 
@@ -99,6 +100,16 @@ impl Ledger {
     /// The newest snapshot at or before `sequence`.
     pub(super) async fn snapshot_before(&self, sequence: Sequence) -> Result<Option<StoredSnapshot>, StoreError> {
         bounded(self.store.snapshot_before(sequence)).await
+    }
+
+    /// The newest lines of the journal, newest first.
+    pub(super) async fn journal(&self, limit: usize) -> Result<Vec<JournalEntry>, StoreError> {
+        bounded(self.store.journal(limit)).await
+    }
+
+    /// The record of one run.
+    pub(super) async fn run(&self, run: RunId) -> Result<Option<RunRecord>, StoreError> {
+        bounded(self.store.run(run)).await
     }
 
     /// For the screen.

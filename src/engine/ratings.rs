@@ -84,7 +84,7 @@ impl Owner {
         if let Some(record) = recent {
             return Ok(record);
         }
-        let stored = self.ledger.store().run(run).await.map_err(|error| EngineError::Store(error.to_string()))?;
+        let stored = self.ledger.run(run).await.map_err(|error| EngineError::Store(error.to_string()))?;
         stored
             .map(Arc::new)
             .ok_or_else(|| refused(format!("run {run} is not known: it may be older than what is kept")))

@@ -49,7 +49,7 @@ impl Owner {
     /// # Errors
     /// [`EngineError::Store`] where the journal cannot be read.
     pub(super) async fn export(&self) -> Result<String, EngineError> {
-        let journal = self.ledger.store().journal(REMEMBERED).await;
+        let journal = self.ledger.journal(REMEMBERED).await;
         let journal = journal.map_err(|error| EngineError::Store(error.to_string()))?;
         let config = self.folds.state.config();
         let parts = self.folds.state.to_snapshot().parts;

@@ -119,6 +119,12 @@ async fn a_broken_store_never_blocks_and_says_so() {
     let began = tokio::time::Instant::now();
     applied(&handle, weights(0.3)).await;
     assert!(began.elapsed() < Duration::from_secs(5));
+    // What has to be read is refused in time as well, and holds up nobody else.
+    let unknown = crate::domain::ids::RunId::new(handle.now(), 1);
+    assert!(matches!(handle.rate(unknown, 1.0, ann()).await, Err(EngineError::Store(_))));
+    assert!(matches!(handle.export().await, Err(EngineError::Store(_))));
+    applied(&handle, weights(0.4)).await;
+    assert!(began.elapsed() < Duration::from_secs(20));
 }
 
 #[tokio::test(start_paused = true)]
