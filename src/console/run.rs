@@ -182,8 +182,11 @@ where
     }
 
     fn draw(&mut self) -> io::Result<()> {
-        let (model, theme) = (&self.model, &self.theme);
-        self.painter.paint(|buffer| views::draw(model, theme, buffer))?;
+        let (model, theme) = (&mut self.model, &self.theme);
+        self.painter.paint(|buffer| {
+            model.height = buffer.area.height;
+            views::draw(model, theme, buffer);
+        })?;
         self.model.dirty = false;
         Ok(())
     }

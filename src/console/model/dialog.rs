@@ -50,8 +50,15 @@ pub(crate) enum Subject {
     Undo {
         /// The line that is undone; for a redo the undo itself.
         entry: Box<JournalEntry>,
+        /// What is taken back, or done again, in words.
+        what: String,
         /// Whether it is a redo.
         redo: bool,
+    },
+    /// Start the traffic generator although models outside this process would answer it.
+    Traffic {
+        /// Runs a second.
+        rate_per_s: f64,
     },
     /// Leave although something is under way.
     Quit {
@@ -108,13 +115,13 @@ impl Dialog {
                 Ok(RouterCommand::SetWeights { weights })
             }
             Subject::Undo { entry, .. } => Ok(RouterCommand::Undo { target: entry.sequence }),
-            Subject::Quit { .. } => Err("leaving is no command".to_owned()),
+            Subject::Traffic { .. } | Subject::Quit { .. } => Err("this is no command".to_owned()),
         }
     }
 
     /// Whether it changes learning, and so can be forecast.
     pub(crate) fn is_change(&self) -> bool {
-        !matches!(self.subject, Subject::Quit { .. })
+        !matches!(self.subject, Subject::Quit { .. } | Subject::Traffic { .. })
     }
 
     /// What it does, for the status line: `decay ×0.90 of all arms`.
@@ -129,9 +136,9 @@ impl Dialog {
             Subject::Weights { draft, .. } => {
                 weights_of(draft).map_or_else(|_| "weights".to_owned(), |w| format!("weights {}", weights_text(&w)))
             }
-            Subject::Undo { entry, redo } => {
-                format!("{} #{} {}", if *redo { "redo" } else { "undo" }, entry.sequence, describe(&entry.command))
-            }
+            Subject::Undo { entry, what, redo: false } => format!("undo #{} {what}", entry.sequence),
+            Subject::Undo { what, redo: true, .. } => format!("redo {what}"),
+            Subject::Traffic { .. } => "traffic".to_owned(),
             Subject::Quit { .. } => "quit".to_owned(),
         }
     }
@@ -160,6 +167,11 @@ impl Dialog {
             }
             _ => None,
         }
+    }
+
+    /// Whether `Enter` would take somebody out whom nobody has been shown yet.
+    pub(crate) fn is_blind(&self) -> bool {
+        matches!((&self.subject, &self.forecast), (Subject::Prune { .. }, Forecasting::Waiting))
     }
 
     /// Whether it must be confirmed once more, and with which words.

@@ -20,7 +20,7 @@ use table::Table;
 use tui_logger::TuiWidgetState;
 
 use super::message::Step;
-use crate::domain::action::{KeyBindings, Scope};
+use crate::domain::action::{Action, Danger, KeyBindings, Scope};
 use crate::domain::alarm::Alarm;
 use crate::domain::clock::Timestamp;
 use crate::domain::snapshot::{EngineSnapshot, Series};
@@ -188,6 +188,8 @@ pub(crate) struct Model {
     pub(crate) prompt: Prompt,
     /// Whether help lies on top, scrolled by so many lines.
     pub(crate) help: Option<u16>,
+    /// Rows of the terminal when it was last drawn.
+    pub(crate) height: u16,
     /// What lies on top and wants an answer.
     pub(crate) dialog: Option<Dialog>,
     /// Identifies the newest question of what a change would do.
@@ -233,6 +235,7 @@ impl Model {
             typing: false,
             prompt: Prompt::default(),
             help: None,
+            height: 0,
             dialog: None,
             question: 0,
             table: Table::default(),
@@ -267,6 +270,20 @@ impl Model {
     /// Open alarms, those that were acknowledged left out.
     pub(crate) fn alarms(&self) -> impl Iterator<Item = &Alarm> {
         self.shown().alarms.iter().filter(|alarm| !self.seen_alarms.contains(&(alarm.subject.clone(), alarm.at)))
+    }
+
+    /// Whether this console must not do that: it is read-only, and learning or traffic would change.
+    pub(crate) fn refuses(&self, action: Action) -> bool {
+        let teaches = matches!(
+            action,
+            Action::Prompt
+                | Action::RateUp
+                | Action::RateDown
+                | Action::Traffic
+                | Action::TrafficSlower
+                | Action::TrafficFaster
+        );
+        self.identity.read_only && (teaches || action.row().danger != Danger::None)
     }
 
     /// How long nothing may happen before `Tick` is due.

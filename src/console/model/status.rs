@@ -87,6 +87,11 @@ impl Statuses {
         self.messages.len() != before
     }
 
+    /// Takes out what was good to know before, and no longer is.
+    pub(crate) fn move_on(&mut self) {
+        self.messages.retain(|message| message.tone != Tone::Info);
+    }
+
     /// Takes out all messages; whether there was one.
     pub(crate) fn dismiss(&mut self) -> bool {
         let had = !self.messages.is_empty();
@@ -97,8 +102,12 @@ impl Statuses {
     /// The one line to show, and how many more there are.
     pub(crate) fn line(&self) -> Option<(Tone, String, usize)> {
         let newest_of = |tone| self.messages.iter().rev().find(|m| m.tone == tone);
-        let total = self.messages.len() + self.pending.len();
-        let more = |tone, text: &str| Some((tone, text.to_owned(), total.saturating_sub(1)));
+        // What a person has not been able to read yet: older good news was on this line before.
+        let refused = self.messages.iter().filter(|m| m.tone == Tone::Bad).count();
+        let newer = |tone| self.messages.iter().rev().take_while(|m| m.tone != tone).count();
+        let hidden = if refused > 0 { refused - 1 + newer(Tone::Bad) } else { 0 };
+        let waiting = if refused > 0 { self.pending.len() } else { self.pending.len().saturating_sub(1) };
+        let more = |tone, text: &str| Some((tone, text.to_owned(), hidden + waiting));
         if let Some(bad) = newest_of(Tone::Bad) {
             return more(Tone::Bad, &bad.text);
         }

@@ -5,7 +5,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::super::message::{Effect, Step};
 use super::super::model::Model;
-use super::super::model::dialog::{Dialog, Forecasting, Subject};
+use super::super::model::dialog::{Dialog, Forecasting, Subject, describe};
 use super::super::model::status::Tone;
 use crate::domain::action::Action;
 use crate::domain::command::{Actor, JournalEntry, RouterCommand};
@@ -35,15 +35,25 @@ pub(super) fn open(model: &mut Model, action: Action) -> Vec<Effect> {
     show(model, subject.map_err(str::to_owned))
 }
 
-/// Opens the question whether to undo the last operator action, or to redo the last undo.
+/// Opens the question whether to undo the last operator action, or to redo the last undo. A redo is the
+/// undo of an undo in the journal, and so is never redone itself: `U` once more goes to the undo before.
 pub(super) fn open_undo(model: &mut Model, redo: bool) -> Vec<Effect> {
-    let wanted = |entry: &&JournalEntry| {
-        let is_undo = matches!(entry.command, RouterCommand::Undo { .. });
-        let by_person = matches!(entry.actor, Actor::Person(_));
-        entry.undone_by.is_none() && is_undo == redo && by_person && entry.command.is_operator_action()
+    let journal = &model.live.journal;
+    let target = |entry: &JournalEntry| match entry.command {
+        RouterCommand::Undo { target } => journal.iter().find(|line| line.sequence == target),
+        _ => None,
     };
-    let subject = match model.live.journal.iter().find(wanted) {
-        Some(entry) => Ok(Subject::Undo { entry: Box::new(entry.clone()), redo }),
+    let is_undo = |entry: &JournalEntry| matches!(entry.command, RouterCommand::Undo { .. });
+    let wanted = |entry: &&JournalEntry| {
+        let by_person = matches!(entry.actor, Actor::Person(_));
+        let right_kind = is_undo(entry) == redo && !target(entry).is_some_and(is_undo);
+        entry.undone_by.is_none() && right_kind && by_person && entry.command.is_operator_action()
+    };
+    let subject = match journal.iter().find(wanted) {
+        Some(entry) => {
+            let what = describe(&target(entry).unwrap_or(entry).command);
+            Ok(Subject::Undo { entry: Box::new(entry.clone()), what, redo })
+        }
         None if redo => Err("redo: nothing was undone".to_owned()),
         None => Err("undo: there is no operator action to undo".to_owned()),
     };
@@ -78,6 +88,11 @@ pub(super) fn ask_to_quit(model: &mut Model) -> Vec<Effect> {
     model.help = None;
     model.dialog = Some(Dialog::new(Subject::Quit { what }));
     Vec::new()
+}
+
+/// Asks whether the generator may send to models outside this process.
+pub(super) fn ask_for_traffic(model: &mut Model, rate_per_s: f64) {
+    model.dialog = Some(Dialog::new(Subject::Traffic { rate_per_s }));
 }
 
 /// Asks what the open dialog's change would do.
@@ -170,6 +185,15 @@ fn confirm(model: &mut Model, step: Step) -> Vec<Effect> {
     let Some(mut dialog) = model.dialog.take() else { return Vec::new() };
     if matches!(dialog.subject, Subject::Quit { .. }) {
         return vec![Effect::Quit];
+    }
+    if let Subject::Traffic { .. } = dialog.subject {
+        return super::keys::start_traffic(model);
+    }
+    if dialog.is_blind() {
+        let text = "prune: who would go is not computed yet; Enter again when they are listed";
+        model.statuses.say(Tone::Info, text, model.now);
+        model.dialog = Some(dialog);
+        return Vec::new();
     }
     let nobody = matches!((&dialog.subject, &dialog.forecast),
         (Subject::Prune { .. }, Forecasting::Known(known)) if known.victims.is_empty());

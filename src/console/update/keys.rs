@@ -7,8 +7,12 @@ use tui_logger::TuiWidgetEvent;
 use super::super::message::{Effect, Step};
 use super::super::model::status::Tone;
 use super::super::model::{Frozen, Model, Screen};
+use super::super::views::help;
+use super::super::widgets::number::rate as shown_rate;
 use super::{dialogs, runs};
-use crate::domain::action::{Action, Danger, KeyName};
+use crate::domain::action::{Action, KeyName};
+use crate::domain::snapshot::ArmRow;
+use crate::domain::spec::Provider;
 
 /// Effects, and whether the screen may have changed.
 type Outcome = (Vec<Effect>, bool);
@@ -60,11 +64,18 @@ fn escape(model: &mut Model) -> bool {
 
 fn help_key(model: &mut Model, key: &KeyEvent) {
     let lines = model.help.unwrap_or(0);
+    let most = help::farthest(model, model.height);
+    let by = |rows: u16, up: bool| {
+        let to = if up { lines.saturating_sub(rows) } else { lines.saturating_add(rows) };
+        Some(to.min(most))
+    };
     model.help = match key.code {
-        KeyCode::Up | KeyCode::Char('k') => Some(lines.saturating_sub(1)),
-        KeyCode::Down | KeyCode::Char('j') => Some(lines.saturating_add(1).min(200)),
-        KeyCode::PageUp => Some(lines.saturating_sub(10)),
-        KeyCode::PageDown => Some(lines.saturating_add(10).min(200)),
+        KeyCode::Up | KeyCode::Char('k') => by(1, true),
+        KeyCode::Down | KeyCode::Char('j') => by(1, false),
+        KeyCode::PageUp => by(10, true),
+        KeyCode::PageDown | KeyCode::Char(' ') => by(10, false),
+        KeyCode::Home => Some(0),
+        KeyCode::End => Some(most),
         _ => None,
     };
 }
@@ -73,8 +84,8 @@ fn help_key(model: &mut Model, key: &KeyEvent) {
 fn log_key(key: &KeyEvent) -> Option<TuiWidgetEvent> {
     Some(match key.code {
         KeyCode::Char(' ') => TuiWidgetEvent::SpaceKey,
-        KeyCode::Up => TuiWidgetEvent::UpKey,
-        KeyCode::Down => TuiWidgetEvent::DownKey,
+        KeyCode::Up | KeyCode::Char('k') => TuiWidgetEvent::UpKey,
+        KeyCode::Down | KeyCode::Char('j') => TuiWidgetEvent::DownKey,
         KeyCode::Left => TuiWidgetEvent::LeftKey,
         KeyCode::Right => TuiWidgetEvent::RightKey,
         KeyCode::Char('+') => TuiWidgetEvent::PlusKey,
@@ -90,7 +101,7 @@ fn log_key(key: &KeyEvent) -> Option<TuiWidgetEvent> {
 
 /// Does what `action` means here.
 fn act(model: &mut Model, action: Action, step: Step) -> Vec<Effect> {
-    if model.identity.read_only && changes(action) {
+    if model.refuses(action) {
         let what = action.row().name;
         model.statuses.say(Tone::Bad, format!("{what}: this console is read-only, nothing was changed"), model.now);
         return Vec::new();
@@ -132,20 +143,6 @@ fn act(model: &mut Model, action: Action, step: Step) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Whether an action changes anything outside this screen.
-fn changes(action: Action) -> bool {
-    action.row().danger != Danger::None
-        || matches!(
-            action,
-            Action::Prompt
-                | Action::RateUp
-                | Action::RateDown
-                | Action::Traffic
-                | Action::TrafficSlower
-                | Action::TrafficFaster
-        )
-}
-
 /// Moves what the screen moves: the selection, or the answer.
 pub(super) fn scroll(model: &mut Model, rows: i32) {
     if model.screen == Screen::Race {
@@ -168,12 +165,32 @@ fn freeze(model: &mut Model) {
 
 fn traffic(model: &mut Model) -> Vec<Effect> {
     match &mut model.traffic {
-        Some(status) => {
-            status.on = !status.on;
-            vec![Effect::SetTraffic(status.on)]
+        Some(status) if status.on => {
+            status.on = false;
+            vec![Effect::SetTraffic(false)]
         }
+        // What is asked of models outside this process may cost money: never by one key.
+        Some(status) if model.live.arms.iter().any(is_outside) => {
+            let rate = status.rate_per_s;
+            dialogs::ask_for_traffic(model, rate);
+            Vec::new()
+        }
+        Some(_) => start_traffic(model),
         None => no_traffic(model),
     }
+}
+
+/// Whether it is asked, and not served by this process.
+fn is_outside(row: &ArmRow) -> bool {
+    row.state.is_candidate() && row.spec.provider != Provider::Simulated
+}
+
+/// Switches the generator on.
+pub(super) fn start_traffic(model: &mut Model) -> Vec<Effect> {
+    if let Some(status) = &mut model.traffic {
+        status.on = true;
+    }
+    vec![Effect::SetTraffic(true)]
 }
 
 fn traffic_rate(model: &mut Model, factor: f64) -> Vec<Effect> {
@@ -181,6 +198,11 @@ fn traffic_rate(model: &mut Model, factor: f64) -> Vec<Effect> {
         Some(status) => {
             let rate = (status.rate_per_s * factor).clamp(0.1, 1_000.0);
             status.rate_per_s = rate;
+            if !status.on {
+                // The header shows the rate only while it sends.
+                let text = format!("traffic is off; it would send {} runs a second", shown_rate(rate));
+                model.statuses.say(Tone::Info, text, model.now);
+            }
             vec![Effect::SetTrafficRate(rate)]
         }
         None => no_traffic(model),

@@ -74,6 +74,7 @@ fn send(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     let prompt = model.prompt.take();
+    model.statuses.move_on();
     model.tally.prompts += 1;
     model.typing = false;
     model.screen = Screen::Race;

@@ -16,6 +16,7 @@ use crate::domain::command::{Acknowledgement, Actor, Durability, JournalEntry, R
 use crate::domain::engine::WhatIf;
 use crate::domain::event::RunEvent;
 use crate::domain::ids::{ArmId, CommandId};
+use crate::domain::spec::Provider;
 use crate::domain::terms::Term;
 
 fn code(model: &mut Model, code: KeyCode) -> Vec<Effect> {
@@ -110,6 +111,9 @@ fn an_empty_prompt_is_not_sent() {
     type_text(&mut model, "  ");
     assert!(code(&mut model, KeyCode::Enter).is_empty());
     assert!(line(&model).1.contains("type a prompt"));
+    type_text(&mut model, "why");
+    code(&mut model, KeyCode::Enter);
+    assert!(model.statuses.is_empty(), "what was missing is not said beside the run");
 }
 
 #[test]
@@ -314,6 +318,19 @@ fn switching_off_little_traffic_asks_once() {
 }
 
 #[test]
+fn nobody_is_pruned_before_they_are_listed() {
+    let mut model = model();
+    press(&mut model, 'p');
+    assert!(code(&mut model, KeyCode::Enter).is_empty());
+    assert!(model.dialog.is_some() && line(&model).1.contains("not computed yet"));
+    answer(&mut model, WhatIf { victims: vec![ArmId::new("orbit")], ..fixture::what_if() });
+    while model.dialog.is_some() {
+        let effects = code(&mut model, KeyCode::Enter);
+        assert!(effects.is_empty() || matches!(effects.as_slice(), [Effect::Command(..)]));
+    }
+}
+
+#[test]
 fn pruning_nobody_sends_nothing() {
     let mut model = model();
     press(&mut model, 'p');
@@ -367,6 +384,29 @@ fn undo_names_the_last_operator_action_and_redo_the_last_undo() {
     let mut model = model_of(undone);
     press(&mut model, 'u');
     assert!(model.dialog.is_none());
+    press(&mut model, 'U');
+    let effects = code(&mut model, KeyCode::Enter);
+    let [Effect::Command(_, command)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(**command, RouterCommand::Undo { target: 20_500 });
+    assert!(line(&model).1.starts_with("redo weights"), "what comes back, not `undo of #20388`");
+}
+
+#[test]
+fn a_redo_is_not_redone_but_the_undo_before_it() {
+    let mut journal = snapshot();
+    let first = journal.journal[0].clone();
+    let undo = |sequence, target, undone_by| JournalEntry {
+        sequence,
+        command: RouterCommand::Undo { target },
+        undone_by,
+        ..first.clone()
+    };
+    // Two undos, of which the newer was redone: the journal has the redo as an undo of that undo.
+    let (older, newer, redo) =
+        (undo(20_500, 20_388, None), undo(20_501, 20_300, Some(20_502)), undo(20_502, 20_501, None));
+    journal.journal[0].undone_by = Some(20_500);
+    journal.journal.splice(0..0, [redo, newer, older]);
+    let mut model = model_of(journal);
     press(&mut model, 'U');
     let effects = code(&mut model, KeyCode::Enter);
     let [Effect::Command(_, command)] = effects.as_slice() else { panic!("{effects:?}") };
@@ -455,9 +495,46 @@ fn traffic_keys_act_or_say_why_not() {
     let mut model = model();
     assert_eq!(press(&mut model, 't'), vec![Effect::SetTraffic(false)]);
     assert_eq!(press(&mut model, ']'), vec![Effect::SetTrafficRate(24.0)]);
+    assert!(line(&model).1.contains("it would send 24.0 runs a second"), "the header shows only `off`");
     model.traffic = None;
     assert!(press(&mut model, 't').is_empty());
     assert!(line(&model).1.contains("no traffic generator"));
+}
+
+#[test]
+fn models_outside_get_no_traffic_by_one_key() {
+    let mut simulated = snapshot();
+    for row in &mut simulated.arms {
+        row.spec.provider = Provider::Simulated;
+    }
+    let mut outside = simulated.clone();
+    outside.arms[0].spec.provider = Provider::Openai;
+    for (picture, at_once) in [(simulated, true), (outside, false)] {
+        let mut model = model_of(picture);
+        assert_eq!(press(&mut model, 't'), vec![Effect::SetTraffic(false)]);
+        let expected = if at_once { vec![Effect::SetTraffic(true)] } else { Vec::new() };
+        assert_eq!(press(&mut model, 't'), expected);
+        assert_eq!(model.dialog.is_some(), !at_once);
+        if !at_once {
+            assert!(!model.traffic.as_ref().unwrap().on);
+            assert_eq!(code(&mut model, KeyCode::Enter), vec![Effect::SetTraffic(true)]);
+            assert!(model.dialog.is_none());
+        }
+    }
+}
+
+#[test]
+fn help_scrolls_no_further_than_its_end() {
+    let mut model = model();
+    model.height = 20;
+    press(&mut model, '?');
+    for _ in 0..30 {
+        code(&mut model, KeyCode::PageDown);
+    }
+    let end = model.help.unwrap();
+    assert!(end > 0 && end < 60, "{end}");
+    code(&mut model, KeyCode::Up);
+    assert_eq!(model.help, Some(end - 1), "the first press upwards is seen");
 }
 
 #[test]

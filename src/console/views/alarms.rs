@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ┌ Alarms ───────────────────────────────────────────────── A acknowledges ┐
-//! │ ! 12:04:31 orbit ejected: 503 ×9 in 20 s; probe in 40 s    → deactivate │
+//! │ ! 12:04:31 orbit ejected: 503 ×9 in 20 s; probe in 40 s  → x deactivate │
 //! └─────────────────────────────────────────────────────────────────────────┘
 //! ```
 
@@ -10,7 +10,7 @@ use super::super::model::Model;
 use super::super::widgets::Canvas;
 use super::super::widgets::number::small;
 use super::super::widgets::wrap::wrap;
-use crate::domain::action::Action;
+use crate::domain::action::{Action, KeyBindings};
 use crate::domain::alarm::{Alarm, Severity};
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
@@ -31,7 +31,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
         let left = small(open - i);
         // Every alarm gets its first line before any gets a second.
         let rows = inner.height().saturating_sub(y).saturating_sub(left.saturating_sub(1)).clamp(1, 3);
-        y += draw_alarm(&mut inner.part(0, y, u16::MAX, rows), alarm);
+        y += draw_alarm(&mut inner.part(0, y, u16::MAX, rows), &model.identity.keys, alarm);
         if y >= inner.height() {
             break;
         }
@@ -39,7 +39,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
 }
 
 /// Draws one alarm; gives the rows it took.
-fn draw_alarm(canvas: &mut Canvas<'_>, alarm: &Alarm) -> u16 {
+fn draw_alarm(canvas: &mut Canvas<'_>, keys: &KeyBindings, alarm: &Alarm) -> u16 {
     let theme = canvas.theme;
     let (glyph, style) = match alarm.severity {
         Severity::Notice => (theme.glyphs.severity[0], theme.text()),
@@ -48,7 +48,11 @@ fn draw_alarm(canvas: &mut Canvas<'_>, alarm: &Alarm) -> u16 {
     };
     let mut x = canvas.put(1, 0, glyph, style) + 1;
     x = canvas.put(x, 0, &alarm.at.clock_text(), theme.dim()) + 1;
-    let remedy = alarm.remedy.as_ref().map(|remedy| format!("{} {remedy}", theme.glyphs.arrow));
+    let remedy = alarm.remedy.as_ref().map(|remedy| {
+        let keys = Action::from_name(remedy).map(|action| keys.keys(action)).unwrap_or_default();
+        let key = keys.first().map_or_else(String::new, |key| format!("{key} "));
+        format!("{} {key}{remedy}", theme.glyphs.arrow)
+    });
     let needed = remedy.as_ref().map_or(0, |r| small(r.chars().count()) + 2);
     let width = canvas.width();
     let room = width.saturating_sub(x);

@@ -12,30 +12,33 @@
 use ratatui::text::Span;
 
 use super::super::model::Model;
-use super::super::model::dialog::{Dialog, Forecasting, Subject, describe, names, weights_of};
-use super::super::widgets::number::{percent, small, unit};
+use super::super::model::dialog::{Dialog, Forecasting, Subject, names, weights_of};
+use super::super::widgets::number::{percent, rate, small, unit};
+use super::super::widgets::segments::{Segment, fit};
 use super::super::widgets::wrap::wrap;
 use super::super::widgets::{Canvas, figure};
 use super::forecast;
 use crate::domain::terms::Term;
 
 /// Columns of the change.
-const LEFT: u16 = 34;
+const LEFT: u16 = 38;
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
     let Some(dialog) = &model.dialog else { return };
     let (width, height) = (canvas.width(), canvas.height());
     let wide = if dialog.is_change() { 86 } else { 56 }.min(width.saturating_sub(2));
-    let rows = if dialog.is_change() { forecast::rows(model).max(9) + 4 } else { 5 };
+    let rows = if dialog.is_change() { forecast::rows(model).max(9) + 4 } else { 6 };
     let high = rows.min(height);
     let mut part = canvas.part((width - wide) / 2, (height - high) / 2, wide, high);
     part.clear();
     let mut inner = part.framed(title(dialog), "", true);
     let (width, height) = (inner.width(), inner.height());
     let body = height.saturating_sub(2);
-    if let Subject::Quit { what } = &dialog.subject {
-        let theme = inner.theme;
-        inner.put_within(1, 0, what, theme.text(), width.saturating_sub(2));
+    if let Some(question) = question(&dialog.subject) {
+        let style = inner.theme.text();
+        for (y, line) in (0..body).zip(wrap(&question, width.saturating_sub(2))) {
+            inner.put(1, y, &line, style);
+        }
     } else {
         let left = LEFT.min(width / 2);
         draw_subject(&mut inner.part(1, 0, left.saturating_sub(2), body), dialog);
@@ -49,6 +52,18 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
     draw_foot(&mut inner, model, dialog);
 }
 
+/// The words of a question that changes nothing that is learned.
+fn question(subject: &Subject) -> Option<String> {
+    match subject {
+        Subject::Quit { what } => Some(what.clone()),
+        Subject::Traffic { rate_per_s } => Some(format!(
+            "Models outside this process would answer {} runs a second, each with previews and a judge. That may cost money.",
+            rate(*rate_per_s)
+        )),
+        _ => None,
+    }
+}
+
 fn title(dialog: &Dialog) -> &'static str {
     match &dialog.subject {
         Subject::Decay { .. } => "Decay",
@@ -58,6 +73,7 @@ fn title(dialog: &Dialog) -> &'static str {
         Subject::Weights { .. } => "Reward weights",
         Subject::Undo { redo: false, .. } => "Undo",
         Subject::Undo { redo: true, .. } => "Redo",
+        Subject::Traffic { .. } => "Start traffic?",
         Subject::Quit { .. } => "Leave?",
     }
 }
@@ -84,14 +100,18 @@ fn draw_subject(canvas: &mut Canvas<'_>, dialog: &Dialog) {
             list(canvas, 4, arms.iter().map(ToString::to_string));
         }
         Subject::Weights { draft, field } => draw_weights(canvas, draft, *field),
-        Subject::Undo { entry, redo } => {
-            let verb = if *redo { "redo what" } else { "undo what" };
-            let text = format!("{verb} #{} did: {}", entry.sequence, describe(&entry.command));
+        Subject::Undo { entry, what, redo } => {
+            let number = entry.sequence;
+            let text = if *redo {
+                format!("redo what #{number} undid: {what}")
+            } else {
+                format!("undo what #{number} did: {what}")
+            };
             paragraph(canvas, 0, &text);
             let who = format!("by {} at {} UTC", entry.actor.name(), entry.at.clock_text());
             paragraph(canvas, 4, &format!("{who}. Later observations are kept."));
         }
-        Subject::Quit { .. } => {}
+        Subject::Traffic { .. } | Subject::Quit { .. } => {}
     }
 }
 
@@ -101,7 +121,8 @@ fn value(canvas: &mut Canvas<'_>, y: u16, name: &str, text: &str, part: f64, cho
     let width = canvas.width();
     let (glyph, style) = if chosen { (theme.glyphs.prompt, theme.reversed()) } else { (" ", theme.text()) };
     canvas.put(0, y, glyph, theme.key());
-    let bar_at = 14;
+    // Names are whole; the bar takes what they and the number leave.
+    let bar_at = 19;
     canvas.put_within(2, y, name, theme.text(), bar_at - 3);
     figure::bar(canvas, bar_at, y, width.saturating_sub(bar_at + 6), part, theme.good());
     let text = format!(" {text} ");
@@ -126,7 +147,7 @@ fn draw_weights(canvas: &mut Canvas<'_>, draft: &[f64; 7], field: usize) {
             }
         }
     }
-    value(canvas, 6, "fallback pen.", &unit(draft[6]), draft[6], field == 6);
+    value(canvas, 6, "fallback loss", &unit(draft[6]), draft[6], field == 6);
     if weights_of(draft).is_ok() {
         canvas.put_within(0, 8, "at once, on all history", theme.dim(), canvas.width());
     }
@@ -169,17 +190,28 @@ fn draw_foot(canvas: &mut Canvas<'_>, model: &Model, dialog: &Dialog) {
         canvas.put_within(1, y, "Enter or q leaves, Esc stays", theme.key(), width);
         return;
     }
+    if let Subject::Traffic { .. } = &dialog.subject {
+        canvas.put_within(1, y, "Enter starts it, Esc leaves it off", theme.key(), width);
+        return;
+    }
+    if dialog.is_blind() {
+        canvas.put_within(1, y, "computing who would go …   Esc leaves it", theme.dim(), width);
+        return;
+    }
     if let Forecasting::Refused(reason) = &dialog.forecast {
         canvas.put_within(1, y, &format!("{} {reason}", theme.glyphs.outcome[1]), theme.bad(), width.saturating_sub(2));
         return;
     }
+    // Where there is little room, what turns a value goes first: the arrows are guessed, `Esc` is not.
     let keys = |parts: &[(&str, &str)]| {
-        let mut spans = Vec::new();
-        for (key, text) in parts {
-            spans.push(Span::styled((*key).to_owned(), theme.key()));
-            spans.push(Span::styled(format!(" {text}   "), theme.dim()));
-        }
-        ratatui::text::Line::from(spans)
+        let segment = |(i, (key, text)): (usize, &(&str, &str))| {
+            let keep = if i == 0 || i + 1 == parts.len() { 9 } else { 1 };
+            let spans =
+                vec![Span::styled((*key).to_owned(), theme.key()), Span::styled(format!(" {text}"), theme.dim())];
+            Segment::spans(spans, keep)
+        };
+        let segments: Vec<Segment> = parts.iter().enumerate().map(segment).collect();
+        fit(&segments, width.saturating_sub(2), "   ")
     };
     if let Some(objection) = objection {
         let again = if dialog.armed { "Enter again does it, Esc leaves it" } else { "Enter, and Enter again" };

@@ -15,14 +15,16 @@ use super::super::theme::Theme;
 use super::super::widgets::Canvas;
 use super::super::widgets::number::small;
 use super::super::widgets::segments::{Segment, fit};
-use super::prompt;
+use super::{help, prompt};
 use crate::domain::action::{ACTIONS, Action, Scope};
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
     let width = canvas.width();
     let theme = canvas.theme;
     let inline = model.typing && model.screen == Screen::Overview;
-    if inline && model.statuses.line().is_none_or(|(tone, ..)| tone != Tone::Bad) {
+    // A message is read while nothing is typed yet; bad news always.
+    let covers = |tone| tone == Tone::Bad || (tone == Tone::Info && model.prompt.text().trim().is_empty());
+    if inline && !model.statuses.line().is_some_and(|(tone, ..)| covers(tone)) {
         let label = format!(" {} ask: ", theme.glyphs.prompt);
         let x = canvas.put(0, 0, &label, theme.key());
         let hints = fit(&typing_hints(theme), width / 3, "  ");
@@ -43,7 +45,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
         let keys_only = 12;
         left = canvas.put_within(left, 0, &format!("{glyph} {text}{more}"), style, width.saturating_sub(keys_only));
         left = left.saturating_add(2);
-    } else if !model.typing {
+    } else if !model.typing && !model.identity.read_only {
         left = canvas.put(left, 0, &format!("{} ask: _", theme.glyphs.prompt), theme.dim()).saturating_add(2);
     }
     let hints = if model.typing { typing_hints(theme) } else { hints(model, theme) };
@@ -65,16 +67,20 @@ fn typing_hints(theme: &Theme) -> Vec<Segment> {
     ]
 }
 
+/// Keys of the log itself.
+const LOG_HINTS: [(&str, &str); 4] = [("+ -", "level"), ("f", "focus"), ("h", "targets"), ("pgup", "back")];
+
 /// The hinted actions of this screen, as the registry has them.
 fn hints(model: &Model, theme: &Theme) -> Vec<Segment> {
     let scope = model.screen.scope();
     let here = |row: &&crate::domain::action::ActionRow| {
-        !row.hint.is_empty() && (row.scope == Scope::Global || row.scope == scope) && applies(model, row.action)
+        let in_scope = row.scope == Scope::Global || row.scope == scope;
+        !row.hint.is_empty() && in_scope && applies(model, row.action) && !help::is_taken(model.screen, row)
     };
-    ACTIONS
-        .iter()
-        .filter(here)
-        .filter_map(|row| {
+    let of_log = if model.screen == Screen::Logs { LOG_HINTS.as_slice() } else { &[] };
+    let log_hints = of_log.iter().map(|(key, text)| hint(theme, key, text, 6));
+    log_hints
+        .chain(ACTIONS.iter().filter(here).filter_map(|row| {
             let key = model.identity.keys.keys(row.action).first()?.to_string();
             let keep = match row.action {
                 Action::Quit => 9,
@@ -84,13 +90,16 @@ fn hints(model: &Model, theme: &Theme) -> Vec<Segment> {
                 _ => 4,
             };
             Some(hint(theme, &key, row.hint, keep))
-        })
+        }))
         .collect()
 }
 
 /// Whether a key would do something now; a key that would not is not hinted.
 fn applies(model: &Model, action: Action) -> bool {
     let served = model.conversation.own.as_ref().is_some_and(|own| own.standing == Standing::Served);
+    if model.refuses(action) {
+        return false;
+    }
     match action {
         Action::CancelRun => model.conversation.is_running(),
         Action::RateUp | Action::RateDown => served,

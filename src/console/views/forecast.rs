@@ -30,8 +30,10 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model, dialog: &Dialog) {
     }
     let waiting = matches!(dialog.forecast, Forecasting::Waiting);
     let mark = if waiting { format!(" {}", theme.glyphs.outcome[2]) } else { String::new() };
-    canvas.put_within(0, 0, &format!("over {} contexts{mark}", known.contexts), theme.dim(), width);
     let ends = ends(width);
+    let (long, short) = (format!("over {} contexts{mark}", known.contexts), format!("{} runs{mark}", known.contexts));
+    let room = ends[0].saturating_sub(4);
+    canvas.put_within(0, 0, if long.chars().count() > usize::from(room) { &short } else { &long }, theme.dim(), room);
     for (end, title) in ends.iter().zip(["now", "then", theme.glyphs.change]) {
         canvas.put_right(*end, 0, 6, title, theme.dim());
     }
@@ -52,7 +54,8 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model, dialog: &Dialog) {
 
 /// The columns where `now`, `then` and the change end.
 fn ends(width: u16) -> [u16; 3] {
-    [width.saturating_sub(14), width.saturating_sub(7), width]
+    let gap = if width >= 34 { 7 } else { 5 };
+    [width.saturating_sub(2 * gap), width.saturating_sub(gap), width]
 }
 
 fn draw_shares(canvas: &mut Canvas<'_>, model: &Model, known: &WhatIf) -> u16 {
@@ -67,7 +70,7 @@ fn draw_shares(canvas: &mut Canvas<'_>, model: &Model, known: &WhatIf) -> u16 {
             continue;
         }
         canvas.put(0, y, theme.arm_glyph(index), theme.arm(index));
-        canvas.put_within(2, y, row.arm.as_str(), theme.text(), 10);
+        canvas.put_within(2, y, row.arm.as_str(), theme.text(), ends[0].saturating_sub(7).min(10));
         let bar = ends[0].saturating_sub(5 + 13);
         figure::bar(canvas, 13, y, bar, then.unwrap_or(0.0), theme.arm(index));
         canvas.put_right(ends[0], y, 6, &or_dashes(now, percent), theme.text());

@@ -3,7 +3,7 @@
 use super::super::model::{Model, Screen};
 use super::super::widgets::Canvas;
 use super::super::widgets::number::small;
-use crate::domain::action::{ACTIONS, ActionRow, Danger, Scope};
+use crate::domain::action::{ACTIONS, Action, ActionRow, Danger, Scope};
 
 /// What tui-logger's widget does with keys while the log is shown.
 const LOG_KEYS: [(&str, &str); 8] = [
@@ -32,6 +32,19 @@ const DIALOG_KEYS: [(&str, &str); 4] = [
     ("up down", "choose the value"),
     ("enter", "apply; asked twice where much traffic moves"),
     ("esc", "leave everything as it is"),
+];
+
+/// What the Overview's signs and short headings mean.
+const SIGNS: [(&str, &str); 9] = [
+    ("mean", "the reward expected of the arm over recent prompts, ± its uncertainty"),
+    ("share", "of answers, in the window that the frame names; beside it its change"),
+    ("trials wins", "judged previews, and how many of them the judge liked best"),
+    ("err p95", "recent calls that failed; seconds within which 95% of previews were there"),
+    ("prev", "share of previews (wide terminals only, as the next two)"),
+    ("data n", "observations the estimate rests on, after forgetting"),
+    ("by intent", "where it answers: reasoning, coding, retrieval, writing, other"),
+    ("marks on an axis", "a person changed something; with `!` a rule or the configuration did"),
+    ("+1 in a run", "so many arms failed before one answered"),
 ];
 
 struct Line {
@@ -70,14 +83,29 @@ fn lines(model: &Model) -> Vec<Line> {
         }
     }
     lines.push(title("Everywhere"));
-    lines.extend(rows(&|row| row.scope == Scope::Global && row.danger == Danger::None));
+    lines.extend(rows(&|row| row.scope == Scope::Global && row.danger == Danger::None && !is_taken(model.screen, row)));
     lines.push(title("Changing what is learned: each shows first what it would do, and can be undone"));
     lines.extend(rows(&|row| row.scope == Scope::Global && row.danger != Danger::None));
     lines.push(title("While typing"));
     lines.extend(fixed(&PROMPT_KEYS));
     lines.push(title("In a dialog"));
     lines.extend(fixed(&DIALOG_KEYS));
+    if model.screen == Screen::Overview {
+        lines.push(title("Signs"));
+        lines.extend(fixed(&SIGNS));
+    }
     lines
+}
+
+/// Whether the log's own keys stand in the way of an action there.
+pub(super) fn is_taken(screen: Screen, row: &ActionRow) -> bool {
+    let moves = matches!(row.action, Action::Up | Action::Down | Action::PageUp | Action::PageDown);
+    screen == Screen::Logs && (moves || row.action == Action::Freeze)
+}
+
+/// The farthest that help can be scrolled on a screen of `height` rows.
+pub(in super::super) fn farthest(model: &Model, height: u16) -> u16 {
+    small(lines(model).len()).saturating_sub(height.saturating_sub(2))
 }
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {

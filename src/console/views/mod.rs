@@ -14,7 +14,7 @@ mod dialogs;
 mod footer;
 mod forecast;
 mod header;
-mod help;
+pub(super) mod help;
 mod lanes;
 mod logs;
 mod overview;
