@@ -23,7 +23,7 @@ use super::message::Step;
 use crate::domain::action::{Action, Danger, KeyBindings, Scope};
 use crate::domain::alarm::Alarm;
 use crate::domain::clock::Timestamp;
-use crate::domain::snapshot::{EngineSnapshot, Series};
+use crate::domain::snapshot::{ArmRow, EngineSnapshot, Series};
 use crate::domain::traffic::TrafficStatus;
 
 /// What fills the screen.
@@ -270,6 +270,13 @@ impl Model {
     /// Open alarms, those that were acknowledged left out.
     pub(crate) fn alarms(&self) -> impl Iterator<Item = &Alarm> {
         self.shown().alarms.iter().filter(|alarm| !self.seen_alarms.contains(&(alarm.subject.clone(), alarm.at)))
+    }
+
+    /// Dollars spent, where any arm of those that `asked` picks has a price. What nobody has priced cost
+    /// an unknown sum, and that is not 0.
+    pub(crate) fn spent(&self, usd: f64, asked: impl Fn(&ArmRow) -> bool) -> Option<f64> {
+        let is_priced = self.shown().arms.iter().any(|row| asked(row) && row.spec.price.is_some());
+        (usd > 0.0 || is_priced).then_some(usd)
     }
 
     /// Whether this console must not do that: it is read-only, and learning or traffic would change.

@@ -257,7 +257,10 @@ fn draw_cell(cell: &mut Canvas<'_>, column: Column, model: &Model, row: &ArmRow,
             };
             right(cell, or_dashes(rate, percent), style);
         }
-        Column::Cost => right(cell, or_dashes(row.cost_usd_per_run, dollars), base),
+        Column::Cost => {
+            let cost = row.cost_usd_per_run.and_then(|usd| model.spent(usd, |other| other.arm == row.arm));
+            right(cell, or_dashes(cost, dollars), base);
+        }
         Column::Trials => right(cell, count(row.trials), base),
         Column::Wins => right(cell, count(row.wins), base),
         Column::Previews => right(cell, or_dashes(ratio(row.preview_share), percent), base),

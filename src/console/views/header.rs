@@ -129,14 +129,15 @@ fn second(model: &Model, theme: &Theme) -> Vec<Segment> {
     let shown = model.shown();
     let (totals, text) = (&shown.totals, theme.text());
     let time = |value: Option<f64>| or_dashes(value, |v| format!("{}s", seconds(v)));
-    let spent = or_dashes(totals.usd_per_run, money);
+    let known = |usd| model.spent(usd, |_| true);
+    let spent = or_dashes(totals.usd_per_run.and_then(known), money);
     let ceiling = shown.budget_per_request_usd.map_or_else(String::new, |b| format!(" of {}", dollars(b)));
     let mut parts = vec![
         label(theme, "p50", time(totals.p50_s), text, 3),
         label(theme, "p95", time(totals.p95_s), text, 8),
         label(theme, "p99", time(totals.p99_s), text, 2),
         Segment::spans(vec![Span::styled(spent, text), Span::styled(format!("/run{ceiling}"), theme.dim())], 7),
-        label(theme, "today", money(totals.usd_today), text, 6),
+        label(theme, "today", or_dashes(known(totals.usd_today), money), text, 6),
         label(theme, "weights", weights_text(&shown.weights), text, 5),
         label(theme, theme.glyphs.alpha, format!("{:.2}", shown.alpha), text, 4),
         label(theme, "explore", or_dashes(totals.explore_rate.map(Ratio::get), percent), text, 3),

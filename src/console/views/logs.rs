@@ -33,5 +33,22 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
         .state(&model.logs.0);
     let (area, buffer) = canvas.raw();
     widget.render(area, buffer);
+    without_rate(canvas);
     scrub(canvas);
+}
+
+/// Takes out the rate in the title: over a short log it is a number without a meaning (`3000.0/s`).
+fn without_rate(canvas: &mut Canvas<'_>) {
+    let rule = canvas.theme.glyphs.frame[0];
+    let (area, buffer) = canvas.raw();
+    let mut inside = false;
+    for x in area.left()..area.right() {
+        let Some(cell) = buffer.cell_mut((x, area.top())) else { break };
+        inside |= cell.symbol() == "[";
+        let is_end = cell.symbol() == "]";
+        if inside {
+            cell.set_symbol(rule);
+        }
+        inside &= !is_end;
+    }
 }

@@ -16,7 +16,7 @@
 use super::super::model::race::{OwnRun, Standing};
 use super::super::model::{Model, Screen};
 use super::super::widgets::Canvas;
-use super::super::widgets::number::{money, seconds, small, span};
+use super::super::widgets::number::{money, or_dashes, seconds, small, span};
 use super::super::widgets::wrap::{tail, wrap};
 use super::{lanes, prompt, runs, why};
 use crate::domain::action::Action;
@@ -106,8 +106,12 @@ fn draw_answer(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
         Some(arm) if !own.answer.is_empty() || own.answering.is_some() => format!("Answer: {arm}"),
         _ => "Answer".to_owned(),
     };
-    let mut inner = canvas.framed(&title, &answer_state(model, own), false);
-    let (width, height) = (inner.width().saturating_sub(2), inner.height());
+    let (width, height) = (canvas.width().saturating_sub(4), canvas.height().saturating_sub(2));
+    // Scrolled beyond the beginning is the beginning.
+    let wanted = model.conversation.scroll;
+    let lines = transcript(model, own, width, height.saturating_add(wanted));
+    let scrolled = small(lines.len()).saturating_sub(height).min(wanted);
+    let mut inner = canvas.framed(&title, &answer_state(model, own, scrolled), false);
     let waiting = match own.standing {
         Standing::Sent => "sent; features, then the gate …",
         Standing::Previews => "previews are running; the judge reads them when they are in",
@@ -120,9 +124,7 @@ fn draw_answer(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
         inner.put_within(1, 0, waiting, theme.dim(), width);
         return;
     }
-    let lines = transcript(model, own, width, height.saturating_add(model.conversation.scroll));
-    // Scrolled beyond the beginning is the beginning.
-    let first = lines.len().saturating_sub(usize::from(height) + usize::from(model.conversation.scroll));
+    let first = lines.len().saturating_sub(usize::from(height) + usize::from(scrolled));
     for (y, (line, is_prompt)) in (0..height).zip(&lines[first..]) {
         let style = if *is_prompt { theme.key() } else { theme.text() };
         inner.put(1, y, line, style);
@@ -154,17 +156,18 @@ fn transcript(model: &Model, own: &OwnRun, width: u16, rows: u16) -> Vec<(String
     above
 }
 
-fn answer_state(model: &Model, own: &OwnRun) -> String {
+fn answer_state(model: &Model, own: &OwnRun, scrolled: u16) -> String {
     let mut parts = Vec::new();
-    if model.conversation.scroll > 0 {
-        parts.push(format!("{} lines below", model.conversation.scroll));
+    if scrolled > 0 {
+        parts.push(format!("{scrolled} lines below"));
     }
     if let Some(record) = &own.record {
         parts.push(format!("{} s", seconds(record.timings_s.total)));
         if let Some(attempt) = record.attempts.iter().rev().find(|attempt| attempt.ok) {
             parts.push(format!("{} tok", attempt.tokens_out));
         }
-        parts.push(money(record.cost_usd));
+        let winner = record.winner.as_ref();
+        parts.push(or_dashes(model.spent(record.cost_usd, |row| Some(&row.arm) == winner), money));
     }
     match own.rating {
         Some(rating) if rating > 0.5 => parts.push("rated good".to_owned()),

@@ -49,12 +49,15 @@ fn draw_run(canvas: &mut Canvas<'_>, model: &Model, run: &RunSummary) {
             canvas.put_within(x + 2, 0, arm.as_str(), theme.text(), 10);
         }
         (Some(arm), None) => drop(canvas.put_within(x + 2, 0, arm.as_str(), theme.dim(), 10)),
+        // Nobody answered and nothing failed: somebody stopped it.
+        (None, _) if run.failure.is_none() => drop(canvas.put_within(x, 0, "- cancelled", theme.dim(), 12)),
         (None, _) => drop(canvas.put_within(x, 0, &format!("{} failed", theme.glyphs.outcome[1]), theme.bad(), 12)),
     }
     x += 13;
+    let cost = model.spent(run.cost_usd, |row| winner.is_none_or(|arm| *arm == row.arm));
     canvas.put_right(x + 3, 0, 3, &or_dashes(run.reward.map(Ratio::get), unit), theme.text());
     canvas.put_right(x + 8, 0, 4, &seconds(run.total_s), theme.text());
-    canvas.put_right(x + 15, 0, 6, &dollars(run.cost_usd), theme.text());
+    canvas.put_right(x + 15, 0, 6, &or_dashes(cost, dollars), theme.text());
     x += 16;
     if run.fallbacks > 0 {
         x = canvas.put(x, 0, &format!("+{} ", run.fallbacks), theme.warn());

@@ -243,3 +243,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_nobody_priced_is_not_free() {
+    let mut picture = snapshot();
+    for row in &mut picture.arms {
+        (row.spec.price, row.cost_usd_per_run) = (None, Some(0.0));
+    }
+    (picture.totals.usd_today, picture.totals.usd_per_run) = (0.0, Some(0.0));
+    picture.recent_runs.iter_mut().for_each(|run| run.cost_usd = 0.0);
+    let shown = frame(&model_of(picture), 120, 36);
+    assert!(shown.contains("--/run") && shown.contains("today --"), "{shown}");
+    assert!(!shown.contains("$0"), "{shown}");
+}
+
+#[test]
+fn a_run_that_somebody_stopped_has_not_failed() {
+    let mut picture = snapshot();
+    let run = &mut picture.recent_runs[0];
+    (run.winner, run.failure) = (None, None);
+    assert!(frame(&model_of(picture), 120, 36).contains("- cancelled"));
+}
+
+#[test]
+fn a_dialog_in_little_room_keeps_its_columns_apart_and_its_way_out() {
+    let shown = frame(&with_dialog(Action::Weights), 60, 15);
+    let headings = shown.lines().find(|line| line.contains("now")).unwrap();
+    assert!(headings.contains(" now then "), "{shown}");
+    assert!(shown.contains("Esc leaves it"), "{shown}");
+}

@@ -15,7 +15,7 @@
 
 use super::super::model::Model;
 use super::super::model::race::OwnRun;
-use super::super::widgets::number::{money, percent, seconds, small, unit};
+use super::super::widgets::number::{percent, seconds, small, unit};
 use super::super::widgets::wrap::wrap;
 use super::super::widgets::{Canvas, figure};
 use crate::domain::record::{RewardRecord, Timings};
@@ -35,7 +35,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
         y = draw_reward(&mut body, y, reward);
     }
     if let Some(record) = &own.record {
-        draw_timings(&mut body, y, &record.timings_s, record.cost_usd);
+        draw_timings(&mut body, y, &record.timings_s);
     }
 }
 
@@ -77,7 +77,19 @@ fn draw_order(canvas: &mut Canvas<'_>, y: u16, own: &OwnRun) -> u16 {
     let arrow = format!(" {} ", theme.glyphs.arrow);
     let order = own.order.iter().map(ToString::to_string).collect::<Vec<_>>().join(&arrow);
     let x = canvas.put(0, y, "order ", theme.dim());
-    canvas.put_within(x, y, &order, theme.text(), canvas.width().saturating_sub(x));
+    // The whole order where there is room for a second line, the next to answer where there is not.
+    let rows = if canvas.height() > 11 { 2 } else { 1 };
+    let lines = wrap(&order, canvas.width().saturating_sub(x));
+    let mut y = y;
+    if lines.len() > rows {
+        canvas.put_within(x, y, &order, theme.text(), canvas.width().saturating_sub(x));
+    } else {
+        for line in &lines {
+            canvas.put(x, y, line, theme.text());
+            y += 1;
+        }
+        y = y.saturating_sub(1);
+    }
     let judge = own.verdict.as_ref().filter(|verdict| verdict.local_fallback);
     if let Some(verdict) = judge {
         let reason = verdict.reason.as_deref().unwrap_or("the judge failed");
@@ -137,7 +149,7 @@ fn draw_reward(canvas: &mut Canvas<'_>, y: u16, reward: &RewardRecord) -> u16 {
     y + 1
 }
 
-fn draw_timings(canvas: &mut Canvas<'_>, y: u16, timings: &Timings, cost: f64) {
+fn draw_timings(canvas: &mut Canvas<'_>, y: u16, timings: &Timings) {
     let theme = canvas.theme;
     let phases = [("previews", timings.previews), ("judge", timings.judge), ("full", timings.full)];
     let parts: Vec<String> = phases
@@ -145,7 +157,7 @@ fn draw_timings(canvas: &mut Canvas<'_>, y: u16, timings: &Timings, cost: f64) {
         .filter(|(_, seconds)| *seconds > 0.0)
         .map(|(name, value)| format!("{name} {} s", seconds(*value)))
         .collect();
-    let text = format!("{}  total {} s  {}", parts.join("  "), seconds(timings.total), money(cost));
+    let text = format!("{}  total {} s", parts.join("  "), seconds(timings.total));
     for (y, line) in (y..canvas.height()).zip(wrap(&text, canvas.width())) {
         canvas.put(0, y, &line, theme.dim());
     }
