@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::bandit::{RouterConfig, RouterState};
-use crate::domain::command::JournalEntry;
+use crate::domain::command::{Actor, JournalEntry};
 use crate::domain::ids::{ArmId, Sequence};
 use crate::domain::ratio::Ratio;
 use crate::domain::record::{RunOutcome, RunRecord};
@@ -75,7 +75,16 @@ impl Folds {
         self.ids.insert(line.id, line.sequence);
         self.stats.mark(mark(line));
         self.journal.push_front(line.clone());
-        self.journal.truncate(SHOWN);
+        if self.journal.len() > SHOWN {
+            self.drop_a_line();
+        }
+    }
+
+    /// The oldest line goes; one of a rule before one of a person, so that an arm that comes and goes does
+    /// not push out what there is to undo.
+    fn drop_a_line(&mut self) {
+        let by_rule = self.journal.iter().rposition(|line| matches!(line.actor, Actor::Rule(_)));
+        self.journal.remove(by_rule.unwrap_or(self.journal.len() - 1));
     }
 }
 

@@ -76,7 +76,9 @@ fn acknowledged(model: &mut Model, id: CommandId, answer: Result<Acknowledgement
             (Tone::Good, format!("{what}: had been applied before, as #{sequence}"))
         }
         Ok(Acknowledgement::Rejected { reason }) => (Tone::Bad, format!("{what}: rejected, nothing changed: {reason}")),
-        Err(reason) => (Tone::Bad, format!("{what}: not applied: {reason}")),
+        Err(reason) => {
+            (Tone::Bad, format!("{what}: no acknowledgement ({reason}); the journal says whether it was applied"))
+        }
     };
     model.statuses.say(tone, text, model.now);
 }

@@ -256,7 +256,13 @@ fn a_command_that_nobody_answers_is_said_to_be_lost() {
     let id = CommandId::new(NOW, 1);
     model.statuses.sent(id, "decay".to_owned());
     update(&mut model, Event::Acknowledged(id, Err("the engine has stopped".to_owned())), step(1));
-    assert_eq!(line(&model), (Tone::Bad, "decay: not applied: the engine has stopped".to_owned()));
+    assert_eq!(
+        line(&model),
+        (
+            Tone::Bad,
+            "decay: no acknowledgement (the engine has stopped); the journal says whether it was applied".to_owned()
+        )
+    );
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use crate::domain::command::{JournalEntry, Observation, RouterCommand};
-use crate::domain::engine::JournalQuery;
+use crate::domain::clock::Timestamp;
+use crate::domain::command::{Acknowledgement, Actor, JournalEntry, Observation, RouterCommand};
+use crate::domain::engine::{CommandRequest, JournalQuery};
+use crate::domain::ids::CommandId;
 use crate::domain::spec::Lifecycle;
 use crate::domain::terms::Weights;
 use crate::engine::testing::Rig;
@@ -177,4 +179,23 @@ async fn undoing_what_no_screen_shows_any_more_puts_nothing_old_on_screen() {
     assert_eq!(shown[0], undo);
     assert!(shown.is_sorted_by(|newer, older| newer > older), "{shown:?}");
     assert_eq!(line(&engine, old).await.undone_by, Some(undo));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rules_do_not_push_what_a_person_did_off_the_screen() {
+    let rig = Rig::new(&["a", "b"]);
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    let by_person = applied(&handle, decay(0.5)).await.sequence;
+    let mut newest = by_person;
+    for n in 0..80 {
+        let id = CommandId::new(Timestamp::from_millis(n), n);
+        let request = CommandRequest { id, actor: Actor::Rule("health".to_owned()), command: decay(0.99) };
+        let Ok(Acknowledgement::Applied { entry, .. }) = handle.command(request).await else { panic!("applied") };
+        newest = entry.sequence;
+    }
+    crate::engine::testing::rig::until(&handle, "all are shown", |picture| picture.sequence == newest).await;
+    let shown: Vec<u64> = handle.snapshot().journal.iter().map(|line| line.sequence).collect();
+    assert!(shown[0] == newest && shown.contains(&by_person), "{shown:?}");
+    assert_eq!(shown.len(), 64);
 }
