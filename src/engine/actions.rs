@@ -83,7 +83,8 @@ impl Owner {
             self.check_not_undone(target).await?;
         }
         let Rewound { state, target } = self.rewound(&command).await?;
-        let shown = target.as_ref().unwrap_or(&command);
+        let shown = self.acts_on(target.unwrap_or_else(|| command.clone())).await;
+        let shown = &shown;
         let before = self.folds.state.before_after(shown);
         let after = state.before_after(shown);
         let entry = self.entry(id, actor, command.clone());
@@ -97,6 +98,16 @@ impl Owner {
         self.pending.batch.snapshot = Some(self.folds.to_snapshot());
         self.follow(&line);
         Ok(line)
+    }
+
+    /// What an undo of undos acts on in the end: its line in the journal is in words of that.
+    async fn acts_on(&self, mut command: RouterCommand) -> RouterCommand {
+        // An undo is later than its target, so this ends.
+        while let RouterCommand::Undo { target } = command {
+            let Some(line) = self.journal_line(target).await else { break };
+            command = line.command;
+        }
+        command
     }
 
     async fn check_not_undone(&self, target: Sequence) -> Result<(), String> {

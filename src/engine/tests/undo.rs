@@ -84,7 +84,9 @@ async fn an_undo_can_be_undone_and_again() {
     assert!(said.contains("already undone"), "{said}");
     let redo = applied(&handle, RouterCommand::Undo { target: first }).await.sequence;
     assert_eq!(engine.digest(), decayed);
-    assert_eq!(line(&engine, target).await.undone_by, None);
+    let (done, again) = (line(&engine, target).await, line(&engine, redo).await);
+    assert_eq!(done.undone_by, None);
+    assert_eq!((again.before, again.after), (done.before, done.after), "in words of what came back");
     applied(&handle, RouterCommand::Undo { target: redo }).await;
     assert_eq!(engine.digest(), plain);
     assert_eq!(line(&engine, target).await.undone_by, Some(first));
