@@ -16,7 +16,7 @@ use super::recent::Point;
 /// The form of the stored state.
 pub(super) const STATE_VERSION: u32 = 1;
 /// Contexts that expectations on screen are averaged over.
-const SAMPLE: usize = 16;
+const SAMPLE: usize = 50;
 
 /// What a picture needs beside the folds.
 pub(super) struct View<'a> {

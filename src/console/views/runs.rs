@@ -35,8 +35,10 @@ fn draw_run(canvas: &mut Canvas<'_>, model: &Model, run: &RunSummary) {
         Origin::Person => theme.glyphs.prompt,
         Origin::Traffic | Origin::Gateway => " ",
     };
+    // The list is in the order in which runs ended, and so are the times beside it.
+    let ended = run.at.plus(std::time::Duration::from_secs_f64(run.total_s.clamp(0.0, 1e6)));
     let mut x = canvas.put(0, 0, origin, theme.key()) + 1;
-    x = canvas.put(x, 0, &run.at.clock_text(), theme.dim()) + 1;
+    x = canvas.put(x, 0, &ended.clock_text(), theme.dim()) + 1;
     if canvas.width() >= 60 {
         canvas.put_within(x, 0, run.intent.name(), theme.dim(), 9);
         x += 10;
