@@ -125,10 +125,12 @@ fn draw_reward(canvas: &mut Canvas<'_>, y: u16, reward: &RewardRecord) -> u16 {
     for (end, title) in columns.iter().zip(["value", "weight", "gives"]) {
         canvas.put_right(*end, y, 6, title, theme.dim());
     }
+    // The heading, the terms, a penalty, the sum, the times.
+    let is_roomy = y.saturating_add(small(Term::ALL.len()) + 4) <= canvas.height();
     let known = Term::ALL.iter().filter_map(|term| reward.terms.get(term.name()).map(|value| (term, value)));
     for (term, value) in known {
-        // A term without weight gives nothing: shown only where there is room for it.
-        if value.weight <= 0.0 && canvas.height() < 14 {
+        // A term without weight gives nothing: shown only where the sum and the times still fit below.
+        if value.weight <= 0.0 && !is_roomy {
             continue;
         }
         y += 1;
