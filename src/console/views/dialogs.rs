@@ -27,7 +27,11 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
     let Some(dialog) = &model.dialog else { return };
     let (width, height) = (canvas.width(), canvas.height());
     let wide = if dialog.is_change() { 86 } else { 56 }.min(width.saturating_sub(2));
-    let rows = if dialog.is_change() { forecast::rows(model).max(9) + 4 } else { 6 };
+    let rows = match &dialog.subject {
+        Subject::Quit { .. } => 5,
+        Subject::Traffic { .. } => 8,
+        _ => forecast::rows(model).max(9) + 4,
+    };
     let high = rows.min(height);
     let mut part = canvas.part((width - wide) / 2, (height - high) / 2, wide, high);
     part.clear();

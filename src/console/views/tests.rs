@@ -272,3 +272,16 @@ fn a_dialog_in_little_room_keeps_its_columns_apart_and_its_way_out() {
     assert!(headings.contains(" now then "), "{shown}");
     assert!(shown.contains("Esc leaves it"), "{shown}");
 }
+
+#[test]
+fn the_question_before_paid_traffic_is_there_to_its_last_word() {
+    let mut picture = snapshot();
+    picture.arms[0].spec.provider = crate::domain::spec::Provider::Openai;
+    let mut model = model_of(picture);
+    for _ in 0..2 {
+        update(&mut model, Event::Key(crossterm::event::KeyCode::Char('t').into()), step(10));
+    }
+    for (width, height) in [(120, 36), (60, 15)] {
+        assert!(frame(&model, width, height).contains("cost money."), "{}", frame(&model, width, height));
+    }
+}
