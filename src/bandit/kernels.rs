@@ -4,7 +4,7 @@
 //!
 //! A symmetric d × d matrix is its lower triangle, row by row: row `i` starts at `i(i+1)/2` and has
 //! `i + 1` values. The quadratic form xᵀPx is then one flat dot product ⟨P, w⟩ with
-//! `w = fold_outer(x)`, computed once for all arms.
+//! `w = fold_outer_rows(x)`, computed once for all arms.
 
 /// Length of a packed triangle of `d` rows.
 pub(crate) const fn packed_len(d: usize) -> usize {
@@ -41,14 +41,18 @@ pub(crate) fn scale(values: &mut [f64], s: f64) {
     }
 }
 
-/// The packed xxᵀ with off-diagonal values doubled, written into `out`: ⟨P, out⟩ = xᵀPx.
-pub(crate) fn fold_outer(x: &[f64], out: &mut Vec<f64>) {
-    out.clear();
-    out.reserve(packed_len(x.len()));
-    for (i, &xi) in x.iter().enumerate() {
-        let twice = 2.0 * xi;
-        out.extend(x[..i].iter().map(|xj| twice * xj));
-        out.push(xi * xi);
+/// The given rows of the packed xxᵀ with off-diagonal values doubled, written into `out`, which has the
+/// whole triangle: ⟨P, out⟩ = xᵀPx.
+pub(crate) fn fold_outer_rows(x: &[f64], rows: std::ops::Range<usize>, out: &mut [f64]) {
+    let (mut start, rows) = (packed_len(rows.start), rows.start..rows.end.min(x.len()));
+    for i in rows {
+        let twice = 2.0 * x[i];
+        let row = &mut out[start..=start + i];
+        for (value, xj) in row.iter_mut().zip(x) {
+            *value = twice * xj;
+        }
+        row[i] *= 0.5;
+        start += i + 1;
     }
 }
 
@@ -115,8 +119,8 @@ mod tests {
                 assert!((a - b).abs() < 1e-9, "{d}: {a} {b}");
             }
             let form: f64 = x.iter().zip(&dense).map(|(a, b)| a * b).sum();
-            let mut w = Vec::new();
-            fold_outer(&x, &mut w);
+            let mut w = vec![f64::NAN; packed_len(d)];
+            fold_outer_rows(&x, 0..d, &mut w);
             assert!((dot(&p, &w) - form).abs() < 1e-9 * form.abs().max(1.0));
             assert!((quadratic(&p, &x) - form).abs() < 1e-9 * form.abs().max(1.0));
         }

@@ -7,11 +7,13 @@
 
 mod choose;
 mod config;
+mod desk;
 mod fold;
 mod kernels;
 mod normal;
 mod policies;
 mod prepare;
+mod probe;
 mod refold;
 mod regression;
 mod router;
@@ -24,10 +26,11 @@ mod what_if;
 mod tests;
 
 pub use config::{Noise, PriorConfig, RouterConfig};
+pub use desk::Desk;
 pub use policies::{Baseline, LinTs, LinUcb};
 pub use prepare::Rejection;
 pub use refold::{exclusions, refold};
-pub use router::{Router, Selection, router};
+pub use router::{Contexts, Router, Selection, router};
 pub use snapshot::StateFault;
 pub use state::{ArmView, RouterState};
 pub use stats::Estimate;

@@ -1,8 +1,9 @@
 //! The three policies behind [`Router`]: upper confidence bound, posterior draws, configured order.
 //! Each turns the shared standings into scores; exploration, probation and propensities are common.
 
+use super::desk::Desk;
 use super::normal::draw_normal;
-use super::router::{Field, Router, Selection};
+use super::router::{Contexts, Router};
 use super::state::RouterState;
 use crate::domain::ids::ArmId;
 use crate::domain::spec::RouterKind;
@@ -19,23 +20,20 @@ impl Router for LinUcb {
         RouterKind::Linucb
     }
 
-    fn select(
+    fn select_on(
         &self,
+        desk: &mut Desk,
         state: &RouterState,
-        x: &[f64],
+        contexts: Contexts<'_>,
         candidates: &[ArmId],
         k: usize,
         draw: &mut dyn FnMut() -> f64,
-    ) -> Selection {
-        let mut field = Field::new(state, x, candidates, k);
-        field.add(|standing| state.alpha() * standing.uncertainty);
-        let mut ranked = Vec::with_capacity(field.k);
-        field.rank(&mut ranked);
-        let among = |i: usize| {
-            let place = ranked.iter().position(|&chosen| chosen == i);
-            [f64::from(place.is_some()), f64::from(place.is_some_and(|place| place + 1 < ranked.len()))]
-        };
-        field.decide(state, &ranked, among, draw)
+    ) {
+        desk.field.lay(state, contexts, candidates, k);
+        desk.field.add(|standing| state.alpha() * standing.uncertainty);
+        desk.field.rank(&mut desk.ranked);
+        desk.count_ranked();
+        desk.decide(state, draw);
     }
 }
 
@@ -50,29 +48,26 @@ impl Router for LinTs {
         RouterKind::Lints
     }
 
-    fn select(
+    fn select_on(
         &self,
+        desk: &mut Desk,
         state: &RouterState,
-        x: &[f64],
+        contexts: Contexts<'_>,
         candidates: &[ArmId],
         k: usize,
         draw: &mut dyn FnMut() -> f64,
-    ) -> Selection {
-        let mut field = Field::new(state, x, candidates, k);
-        let mut ranked = Vec::with_capacity(field.k);
-        let mut counts = vec![[0.0; 2]; field.contenders.len()];
-        let mut taken = Vec::new();
+    ) {
+        desk.field.lay(state, contexts, candidates, k);
+        let draws = if desk.skip_propensities { 1 } else { PROPENSITY_DRAWS };
+        desk.counts.clear();
+        desk.counts.resize(desk.field.contenders.len(), [0.0; 2]);
         // Other draws first: the last is the one that counts.
-        for _ in 0..PROPENSITY_DRAWS {
-            field.add(|standing| state.alpha() * standing.uncertainty * draw_normal(draw));
-            field.rank(&mut ranked);
-            for (place, &i) in ranked.iter().enumerate() {
-                counts[i][0] += 1.0 / PROPENSITY_DRAWS as f64;
-                counts[i][1] += f64::from(place + 1 < ranked.len()) / PROPENSITY_DRAWS as f64;
-            }
-            std::mem::swap(&mut ranked, &mut taken);
+        for _ in 0..draws {
+            desk.field.add(|standing| state.alpha() * standing.uncertainty * draw_normal(draw));
+            desk.field.rank(&mut desk.ranked);
+            desk.count(1.0 / draws as f64);
         }
-        field.decide(state, &taken, |i| counts[i], draw)
+        desk.decide(state, draw);
     }
 }
 
@@ -85,14 +80,16 @@ impl Router for Baseline {
         RouterKind::Baseline
     }
 
-    fn select(
+    fn select_on(
         &self,
+        desk: &mut Desk,
         state: &RouterState,
-        x: &[f64],
+        contexts: Contexts<'_>,
         candidates: &[ArmId],
         k: usize,
         _draw: &mut dyn FnMut() -> f64,
-    ) -> Selection {
-        Field::new(state, x, candidates, k).in_order(state)
+    ) {
+        desk.field.lay(state, contexts, candidates, k);
+        desk.in_order(state);
     }
 }

@@ -15,6 +15,7 @@ use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
 use super::kernels::{axpy, dot, packed_len, quadratic, rank_one, scale, symmetric_times};
+use super::probe::Probe;
 
 /// Observations between two refreshes of the derived part.
 const REFRESH_EVERY: u32 = 256;
@@ -151,12 +152,16 @@ impl Regression {
         &self.theta[c * self.d..(c + 1) * self.d]
     }
 
-    /// ⟨A⁻¹, w⟩: with `w` from `fold_outer(x)` this is xᵀA⁻¹x. Bounded by the prior's own `q_prior`, and
-    /// grown by what forgetting took since the last observation, so that an idle arm is tried again.
-    pub(crate) fn spread(&self, prior: &Prior, step: u64, w: &[f64], q_prior: f64) -> f64 {
-        let q = dot(&self.inverse, w).max(0.0);
-        let idle = step.saturating_sub(self.as_of);
-        if idle == 0 || prior.forgetting >= 1.0 { q } else { (q / discount(prior.forgetting, idle)).min(q_prior) }
+    /// xᵀA⁻¹x. Bounded by the prior's own, and grown by what forgetting took since the last observation,
+    /// so that an idle arm is tried again.
+    pub(crate) fn spread(&self, prior: &Prior, probe: &Probe) -> f64 {
+        let q = dot(&self.inverse, probe.outer()).max(0.0);
+        let idle = probe.step().saturating_sub(self.as_of);
+        if idle == 0 || prior.forgetting >= 1.0 {
+            q
+        } else {
+            (q / discount(prior.forgetting, idle)).min(probe.q_prior())
+        }
     }
 
     /// ωᵀRω / (ν₀ + n): the residual variance of the weighted response, without floor. `omega` has `m`

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::config::RouterConfig;
+use super::probe::Probe;
 use super::regression::Prior;
-use super::stats::{ArmStatistics, COLUMNS, Estimate, Lens, Probe};
+use super::stats::{ArmStatistics, COLUMNS, Estimate, Lens};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ArmId, RunId, Sequence};
 use crate::domain::spec::{ArmSpec, Lifecycle, Mode};
@@ -192,8 +193,7 @@ impl RouterState {
     pub fn estimate(&self, arm: &str, x: &[f64]) -> Option<Estimate> {
         let arm = &self.arms[self.find(arm)?];
         (x.len() == self.shared.config.d).then(|| {
-            let mut outer = Vec::new();
-            let probe = Probe::new(&self.shared.prior, x, self.steps, &mut outer);
+            let probe = Probe::new(&self.shared.prior, x, self.steps);
             arm.lens.estimate(&arm.stats, &self.shared.prior, &probe)
         })
     }

@@ -10,7 +10,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::config::{Noise, PriorConfig};
-use super::kernels::{axpy, dot, fold_outer};
+use super::kernels::{axpy, dot};
+use super::probe::Probe;
 use super::regression::{Prior, Regression};
 use crate::domain::command::{AnswerOutcome, ArmObservation, PreviewTerms};
 use crate::domain::terms::{Column, Weights};
@@ -248,28 +249,6 @@ pub(crate) struct Standing {
     pub quality_variance: f64,
 }
 
-/// One context made ready for scoring any number of arms.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Probe<'a> {
-    /// `d` values.
-    pub x: &'a [f64],
-    /// See [`fold_outer`].
-    outer: &'a [f64],
-    /// xᵀΛ⁻¹x.
-    q_prior: f64,
-    /// The step it is scored at.
-    step: u64,
-}
-
-impl<'a> Probe<'a> {
-    /// `x` at `step`; `outer` is a buffer.
-    pub(crate) fn new(prior: &Prior, x: &'a [f64], step: u64, outer: &'a mut Vec<f64>) -> Self {
-        fold_outer(x, outer);
-        let q_prior = x.iter().zip(&prior.lambda).map(|(x, l)| x * x / l).sum();
-        Self { x, outer, q_prior, step }
-    }
-}
-
 impl Lens {
     pub(crate) fn new(stats: &ArmStatistics, prior: &Prior, config: &PriorConfig, weights: &Weights) -> Self {
         let omega = weights.by_term();
@@ -295,9 +274,9 @@ impl Lens {
         Self { theta, variance: [first, preview, answer], quality_variance: judged.scatter(prior, 0) }
     }
 
-    pub(crate) fn standing(&self, stats: &ArmStatistics, prior: &Prior, probe: &Probe<'_>) -> Standing {
+    pub(crate) fn standing(&self, stats: &ArmStatistics, prior: &Prior, probe: &Probe) -> Standing {
         let [first, preview, answer] = self.variance;
-        let spread = |regression: &Regression| regression.spread(prior, probe.step, probe.outer, probe.q_prior);
+        let spread = |regression: &Regression| regression.spread(prior, probe);
         let groups = [(first, Some(&stats.judged)), (preview, stats.preview.as_ref()), (answer, Some(&stats.answer))];
         let share = |(variance, group): (f64, Option<&Regression>)| match group {
             Some(group) if variance > 0.0 => variance * spread(group),
@@ -305,14 +284,14 @@ impl Lens {
         };
         let variance: f64 = groups.into_iter().map(share).sum();
         Standing {
-            mean: dot(&self.theta, probe.x),
+            mean: dot(&self.theta, probe.x()),
             uncertainty: variance.sqrt(),
-            quality: dot(stats.theta(Column::Quality), probe.x),
+            quality: dot(stats.theta(Column::Quality), probe.x()),
             quality_variance: self.quality_variance,
         }
     }
 
-    pub(crate) fn estimate(&self, stats: &ArmStatistics, prior: &Prior, probe: &Probe<'_>) -> Estimate {
+    pub(crate) fn estimate(&self, stats: &ArmStatistics, prior: &Prior, probe: &Probe) -> Estimate {
         let standing = self.standing(stats, prior, probe);
         let all = [
             Column::Quality,
@@ -327,7 +306,7 @@ impl Lens {
         Estimate {
             mean: standing.mean,
             uncertainty: standing.uncertainty,
-            columns: all.map(|column| dot(stats.theta(column), probe.x)),
+            columns: all.map(|column| dot(stats.theta(column), probe.x())),
             quality_sd: standing.quality_variance.sqrt(),
         }
     }

@@ -6,8 +6,9 @@
 
 use super::choose::{Contender, choose};
 use super::normal::{Largest, Normal};
+use super::probe::Probe;
 use super::state::RouterState;
-use super::stats::{Probe, Standing};
+use super::stats::Standing;
 use crate::domain::engine::{Forecast, WhatIf};
 use crate::domain::ids::ArmId;
 use crate::domain::spec::Lifecycle;
@@ -49,9 +50,9 @@ fn forecast(state: &RouterState, contexts: &[Vec<f64>], k: usize, p95: &dyn Fn(&
     let mut bench = Bench::new(state, &arms, k);
     let mut reward = 0.0;
     let mut views = 0.0;
-    let mut outer = Vec::new();
+    let mut probe = Probe::default();
     for (at, x) in contexts.iter().filter(|x| x.len() == state.config().d).enumerate() {
-        let probe = Probe::new(&state.shared.prior, x, state.steps, &mut outer);
+        probe.aim(&state.shared.prior, x, state.steps);
         bench.look(state, &arms, &probe);
         for view in 0..VIEWS {
             reward += bench.race(view, &mut sums);
@@ -120,13 +121,13 @@ impl Bench {
         }
     }
 
-    fn look(&mut self, state: &RouterState, arms: &[usize], probe: &Probe<'_>) {
+    fn look(&mut self, state: &RouterState, arms: &[usize], probe: &Probe) {
         self.standings.clear();
         self.dollars.clear();
         for &i in arms {
             let arm = &state.arms[i];
             self.standings.push(arm.lens.standing(&arm.stats, &state.shared.prior, probe));
-            self.dollars.push(super::kernels::dot(arm.stats.theta(Column::Dollars), probe.x));
+            self.dollars.push(super::kernels::dot(arm.stats.theta(Column::Dollars), probe.x()));
         }
     }
 

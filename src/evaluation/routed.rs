@@ -3,7 +3,7 @@
 
 use super::policy::{Policy, Seen};
 use super::problem::Problem;
-use crate::bandit::{Router, RouterConfig, RouterState, router};
+use crate::bandit::{Contexts, Desk, Router, RouterConfig, RouterState, router};
 use crate::domain::clock::Timestamp;
 use crate::domain::command::{Actor, AnswerOutcome, ArmObservation, LogEntry, Observation, RouterCommand};
 use crate::domain::ids::{ArmId, TimeId};
@@ -42,6 +42,8 @@ pub struct Routed {
     candidates: Vec<ArmId>,
     entry: LogEntry,
     set: SetChoice,
+    /// A replay keeps no propensities.
+    desk: Desk,
 }
 
 impl Routed {
@@ -64,6 +66,7 @@ impl Routed {
             candidates: Vec::new(),
             entry: entry(0, RouterCommand::Observe(observation)),
             set: setup.set,
+            desk: Desk::without_propensities(),
         };
         for arm in problem.arms() {
             let next = routed.state.sequence() + 1;
@@ -92,10 +95,11 @@ impl Policy for Routed {
             SetChoice::ExpectedBest => k,
             SetChoice::HighestScores => 1,
         };
-        let selection = self.router.select(&self.state, x, candidates, first, draw);
+        self.router.select_on(&mut self.desk, &self.state, Contexts::same(x), candidates, first, draw);
+        let scores = &self.desk.selection.scores;
         // The selected ones come first, the rest by score: both ways of choosing are a prefix.
         let place = |arm: &ArmId| self.arms.iter().position(|known| known == arm);
-        chosen.extend(selection.scores.iter().take(k).filter_map(|score| place(&score.arm)));
+        chosen.extend(scores.iter().take(k).filter_map(|score| place(&score.arm)));
     }
 
     fn learn(&mut self, x: &[f64], seen: &[Seen]) {

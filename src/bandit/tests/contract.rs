@@ -1,7 +1,8 @@
 //! What every `Router` promises, as one function that any further implementation must pass.
 
 use super::super::config::RouterConfig;
-use super::super::router::{Router, Selection, router};
+use super::super::desk::Desk;
+use super::super::router::{Contexts, Router, Selection, router};
 use super::{Log, complete, config};
 use crate::domain::command::RouterCommand;
 use crate::domain::ids::ArmId;
@@ -44,12 +45,30 @@ pub(super) fn keeps_the_contract(router: &dyn Router) {
         assert_eq!(only_known.scores.len(), 1);
         let other_length = router.select(&log.state, &[1.0], &all, 2, &mut half);
         assert!(other_length.scores.iter().all(|score| score.score.is_finite()));
+        own_signals(router, &log);
     }
 }
 
 fn select(router: &dyn Router, log: &Log, candidates: &[ArmId], k: usize, seed: u64) -> Selection {
     let mut rng = fastrand::Rng::with_seed(seed);
     router.select(&log.state, &[1.0, 0.4, -0.2], candidates, k, &mut || rng.f64())
+}
+
+/// Every candidate is scored at its own context, and nothing of the last decision is left on the desk.
+fn own_signals(router: &dyn Router, log: &Log) {
+    let all = log.state.candidates();
+    let own: Vec<f64> = (0..all.len()).map(|place| place as f64 / 4.0 - 0.5).collect();
+    let mut desk = Desk::default();
+    let mut half = || 0.5;
+    router.select_on(&mut desk, &log.state, Contexts::same(&[1.0, 9.0, 9.0]), &all, 3, &mut half);
+    router.select_on(&mut desk, &log.state, Contexts::with_signals(&[1.0, 0.4], &own), &all, 2, &mut half);
+    for score in &desk.selection.scores {
+        let place = all.iter().position(|arm| *arm == score.arm).unwrap();
+        let expected = log.state.estimate(score.arm.as_str(), &[1.0, 0.4, own[place]]).unwrap();
+        assert!((score.mean - expected.mean).abs() < 1e-12 && (score.uncertainty - expected.uncertainty).abs() < 1e-12);
+    }
+    router.select_on(&mut desk, &log.state, Contexts::with_signals(&[1.0, 0.4], &own[..1]), &all, 2, &mut half);
+    assert_eq!(desk.selection.scores.len(), all.len(), "missing signals count as 0");
 }
 
 fn check(router: &dyn Router, log: &Log, candidates: &[ArmId], k: usize, seed: u64) {

@@ -137,8 +137,7 @@ proptest! {
         }
         let prior = &log.state.shared.prior;
         for (x, ..) in &history {
-            let mut outer = Vec::new();
-            let probe = super::super::stats::Probe::new(prior, x, log.state.steps(), &mut outer);
+            let probe = super::super::probe::Probe::new(prior, x, log.state.steps());
             for (arm, untouched) in log.state.arms.iter().zip(&fresh.state.arms) {
                 let noise = |stats: &super::super::stats::ArmStatistics, arm: &super::super::state::ArmState| {
                     arm.lens.standing(stats, prior, &probe).uncertainty

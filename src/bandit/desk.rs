@@ -1,0 +1,209 @@
+//! What the learning routers share: scoring every candidate once, exploration and probation as declared
+//! shares of traffic, and exact propensities. All of it on a desk whose buffers are kept, so that a
+//! decision allocates nothing.
+//!
+//! ```text
+//! P(i) = ε·k/n + (1 − ε)·[(1 − p)·P(i among the policy's first k) + p·P(i among its first k − 1)]
+//! ```
+//!
+//! with ε the exploration share over the n active candidates, and p the share in which one arm on
+//! probation (each with 1/m) takes the last place. Where fewer than k arms are active, or none is on
+//! probation, all candidates count as active and p is 0.
+
+use super::choose::{Contender, choose};
+use super::probe::Probe;
+use super::router::{Contexts, Selection};
+use super::state::RouterState;
+use super::stats::Standing;
+use crate::domain::ids::ArmId;
+use crate::domain::record::ArmScore;
+use crate::domain::spec::Lifecycle;
+use crate::domain::terms::Term;
+
+/// The buffers of decisions, kept by whoever makes many of them, and what was chosen last.
+#[derive(Clone, Debug, Default)]
+pub struct Desk {
+    /// The last selection.
+    pub selection: Selection,
+    pub(super) skip_propensities: bool,
+    /// All candidates, before and after a policy has spoken.
+    pub(super) field: Field,
+    /// The policy's k, best first.
+    pub(super) ranked: Vec<usize>,
+    /// By position: how often among the first k, and the first k − 1.
+    pub(super) counts: Vec<[f64; 2]>,
+    chosen: Vec<usize>,
+}
+
+/// All candidates at one context.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Field {
+    /// In the order of the candidates.
+    pub(super) contenders: Vec<Contender>,
+    /// Positions of those that compete by score.
+    pub(super) open: Vec<usize>,
+    /// Positions of those that are on probation beside them.
+    probation: Vec<usize>,
+    pub(super) k: usize,
+    pub(super) quality_weight: f64,
+    probe: Probe,
+}
+
+impl Field {
+    /// Scores every known candidate.
+    pub(super) fn lay(&mut self, state: &RouterState, contexts: Contexts<'_>, candidates: &[ArmId], k: usize) {
+        let prior = &state.shared.prior;
+        self.probe.aim(prior, contexts.x, state.steps);
+        self.quality_weight = state.weights.get(Term::Quality);
+        let first_tries = f64::from(state.shared.config.first_tries_among(candidates.len()));
+        self.contenders.clear();
+        self.open.clear();
+        self.probation.clear();
+        for (place, id) in candidates.iter().enumerate() {
+            let Some(i) = state.find_near(id, place) else { continue };
+            if !contexts.signals.is_empty() {
+                self.probe.turn(prior, contexts.signals_of(place, prior.lambda.len()));
+            }
+            let arm = &state.arms[i];
+            let standing = arm.lens.standing(&arm.stats, prior, &self.probe);
+            let missing = (first_tries - arm.stats.tried_n()).max(0.0);
+            let on_probation = arm.pool.lifecycle == Lifecycle::Probation;
+            if on_probation { &mut self.probation } else { &mut self.open }.push(self.contenders.len());
+            self.contenders.push(Contender::new(i, standing, self.quality_weight, missing));
+        }
+        self.k = k.min(self.contenders.len());
+        if self.open.len() < self.k.max(1) {
+            self.open.append(&mut self.probation);
+            self.open.sort_unstable();
+        }
+    }
+
+    /// Lets a policy speak: what it adds to each mean.
+    pub(super) fn add(&mut self, mut bonus: impl FnMut(&Standing) -> f64) {
+        for contender in &mut self.contenders {
+            *contender = contender.with_bonus(bonus(&contender.standing));
+        }
+    }
+
+    /// The policy's k, best first.
+    pub(super) fn rank(&self, ranked: &mut Vec<usize>) {
+        choose(&self.contenders, &self.open, self.k, self.quality_weight, ranked);
+    }
+}
+
+impl Desk {
+    /// For decisions whose propensities nobody keeps: those of posterior draws are not estimated, and what is
+    /// stated is 1 for the arms that the policy took and 0 for the others (before exploration).
+    #[must_use]
+    pub fn without_propensities() -> Self {
+        Self { skip_propensities: true, ..Self::default() }
+    }
+
+    /// Decides among exploration, probation and the policy, and writes down every propensity. The policy's
+    /// k are in `ranked`; `counts` has, by position, the probabilities of being among its first k and first
+    /// k − 1.
+    pub(super) fn decide(&mut self, state: &RouterState, draw: &mut dyn FnMut() -> f64) {
+        let field = &mut self.field;
+        let (n, m, k) = (field.open.len(), field.probation.len(), field.k);
+        self.chosen.clear();
+        if k == 0 {
+            return self.select(state, false);
+        }
+        let epsilon = if n > k { state.explore_share.clamp(0.0, 1.0) } else { 0.0 };
+        let p = if m == 0 { 0.0 } else { state.shared.config.probation_share.clamp(0.0, 1.0) };
+        for &i in &field.open {
+            let [first_k, fewer] = self.counts[i];
+            field.contenders[i].propensity =
+                epsilon * k as f64 / n as f64 + (1.0 - epsilon) * ((1.0 - p) * first_k + p * fewer);
+        }
+        for &i in &field.probation {
+            field.contenders[i].propensity = (1.0 - epsilon) * p / m as f64;
+        }
+        if epsilon > 0.0 && draw() < epsilon {
+            self.chosen.extend_from_slice(&field.open);
+            uniform_subset(&mut self.chosen, k, draw);
+            let score = |i: &usize| field.contenders[*i].score;
+            self.chosen.sort_unstable_by(|a, b| score(b).total_cmp(&score(a)).then(a.cmp(b)));
+            return self.select(state, true);
+        }
+        self.chosen.extend_from_slice(&self.ranked);
+        if p > 0.0 && draw() < p {
+            self.chosen.truncate(k - 1);
+            self.chosen.push(field.probation[below(m, draw)]);
+        }
+        self.select(state, false);
+    }
+
+    /// The first k candidates as they came, each with certainty.
+    pub(super) fn in_order(&mut self, state: &RouterState) {
+        self.chosen.clear();
+        self.chosen.extend(0..self.field.k);
+        for &i in &self.chosen {
+            self.field.contenders[i].propensity = 1.0;
+        }
+        self.select(state, false);
+    }
+
+    /// The policy took exactly what is `ranked`.
+    pub(super) fn count_ranked(&mut self) {
+        self.counts.clear();
+        self.counts.resize(self.field.contenders.len(), [0.0; 2]);
+        self.count(1.0);
+    }
+
+    /// Adds `weight` for what is `ranked`.
+    pub(super) fn count(&mut self, weight: f64) {
+        for (place, &i) in self.ranked.iter().enumerate() {
+            self.counts[i][0] += weight;
+            self.counts[i][1] += if place + 1 < self.ranked.len() { weight } else { 0.0 };
+        }
+    }
+
+    /// Writes the selection, over what the last one left.
+    fn select(&mut self, state: &RouterState, explored: bool) {
+        let (contenders, chosen) = (&self.field.contenders, &self.chosen);
+        let scores = &mut self.selection.scores;
+        scores.truncate(contenders.len());
+        let rest = (0..contenders.len()).filter(|i| !chosen.contains(i));
+        for (place, i) in chosen.iter().copied().chain(rest).enumerate() {
+            let contender = &contenders[i];
+            let score = ArmScore {
+                arm: state.arms[contender.arm].spec.name.clone(),
+                mean: contender.standing.mean,
+                uncertainty: contender.standing.uncertainty,
+                score: contender.score,
+                propensity: contender.propensity.clamp(0.0, 1.0),
+                selected: place < chosen.len(),
+            };
+            match scores.get_mut(place) {
+                Some(old) => *old = score,
+                None => scores.push(score),
+            }
+        }
+        // Ties stay in the order of the candidates; few enough for an insertion sort, which needs no buffer.
+        let rest = &mut scores[chosen.len()..];
+        for end in 1..rest.len() {
+            let mut at = end;
+            while at > 0 && rest[at].score > rest[at - 1].score {
+                rest.swap(at, at - 1);
+                at -= 1;
+            }
+        }
+        self.selection.explored = explored;
+    }
+}
+
+/// A whole number below `n`, from one uniform.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a uniform in [0, 1) times a small count")]
+fn below(n: usize, draw: &mut dyn FnMut() -> f64) -> usize {
+    ((draw() * n as f64) as usize).min(n.saturating_sub(1))
+}
+
+/// Leaves `k` of them, every subset equally likely.
+fn uniform_subset(of: &mut Vec<usize>, k: usize, draw: &mut dyn FnMut() -> f64) {
+    let n = of.len();
+    for i in 0..k.min(n) {
+        of.swap(i, i + below(n - i, draw));
+    }
+    of.truncate(k);
+}
