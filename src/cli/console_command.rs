@@ -38,7 +38,7 @@ pub(super) async fn run(context: &Context) -> Outcome {
             crate::console::run(parts).await.map_err(console_fault)?
         }
         Found::Here(store) => {
-            let local = LocalEngine::start(context, store).await?;
+            let local = LocalEngine::start(context, store, Need::Engine).await?;
             let exit = over(context, &local).await;
             local.stop().await?;
             exit?

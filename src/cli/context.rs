@@ -13,6 +13,7 @@ use crate::domain::clock::{Clock, SystemClock, Timestamp};
 use crate::domain::command::{Actor, RouterCommand};
 use crate::domain::engine::CommandRequest;
 use crate::domain::ids::CommandId;
+use crate::domain::spec::ConfigFacts;
 use crate::settings::{ConfigText, Settings, SettingsFaults, Sources, load};
 
 /// Settings, where they came from, and the clock.
@@ -62,6 +63,12 @@ impl Context {
 
     pub(super) fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What the configuration says to the engine's state, flags left out: a flag is no edit of it.
+    pub(super) fn facts(&self) -> ConfigFacts {
+        let without_flags = Typed { flags: Vec::new(), ..self.typed.clone() };
+        without_flags.settings(&self.config).unwrap_or_else(|_| self.settings.clone()).facts()
     }
 
     /// The configuration as a person knows it.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::context::Context;
 use super::factory::Factory;
 use super::failure::{CliError, Outcome};
+use super::session::Need;
 use super::simulation::Simulation;
 use super::{parts, remembered};
 use crate::domain::engine::EngineHandle;
@@ -21,8 +22,9 @@ pub(super) struct LocalEngine {
 }
 
 impl LocalEngine {
-    /// Starts an engine on an open store, which it closes when it stops.
-    pub(super) async fn start(context: &Context, store: Arc<dyn StateStore>) -> Outcome<Self> {
+    /// Starts an engine on an open store, which it closes when it stops. Flags change its state only for
+    /// runs, not for a command that looks at the state.
+    pub(super) async fn start(context: &Context, store: Arc<dyn StateStore>, need: Need) -> Outcome<Self> {
         let settings = context.settings();
         let clock = context.clock();
         for missing in context.missing_keys() {
@@ -38,7 +40,8 @@ impl LocalEngine {
             store,
             race,
             factory,
-            facts: settings.facts(),
+            facts: context.facts(),
+            session: (need == Need::Engine).then(|| settings.facts()),
             router_config,
             strategy: settings.strategy,
             seed: settings.simulation.seed,

@@ -58,7 +58,7 @@ impl Session {
                     Need::Store => remembered::context_of_state(context, store.as_ref()).await,
                     Need::Engine => None,
                 };
-                Self::Here(LocalEngine::start(other.as_ref().unwrap_or(context), store).await?)
+                Self::Here(LocalEngine::start(other.as_ref().unwrap_or(context), store, need).await?)
             }
             Found::Elsewhere(engine) => {
                 let idle = context.engine_flags().join(", ");

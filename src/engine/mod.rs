@@ -23,6 +23,7 @@ mod ledger;
 mod lifecycle;
 mod message;
 mod models;
+mod overlay;
 mod owner;
 mod parts;
 mod picture;

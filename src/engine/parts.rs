@@ -21,6 +21,8 @@ pub struct EngineParts {
     pub factory: Arc<dyn ModelFactory>,
     /// What the configuration says about things that a person may change too.
     pub facts: ConfigFacts,
+    /// The same with what flags say, for this start alone; `None` without flags.
+    pub session: Option<ConfigFacts>,
     /// The router's mathematics; its schema is the race's.
     pub router_config: RouterConfig,
     /// The configured strategy.

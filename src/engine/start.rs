@@ -5,10 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
+
 use crate::bandit::{RouterConfig, RouterState, StateFault, exclusions, refold};
 use crate::domain::alarm::Severity;
 use crate::domain::command::{Actor, LogEntry, RouterCommand};
-use crate::domain::ids::{CommandId, Sequence};
+use crate::domain::ids::{ArmId, CommandId, Sequence};
 use crate::domain::record::RunRecord;
 use crate::domain::spec::ConfigFacts;
 use crate::domain::store::{StoreError, StoredSnapshot, StoredState};
@@ -22,6 +24,7 @@ use super::history::{earliest_left_out, since};
 use super::idempotency::{REMEMBERED, RecentIds};
 use super::ledger::Ledger;
 use super::lifecycle::StartError;
+use super::overlay::{OVERLAY, Overlay};
 use super::owner::Owner;
 use super::parts::EngineParts;
 use super::recent::Recent;
@@ -49,6 +52,8 @@ pub(super) struct Loaded {
 pub(super) struct Rest {
     facts_then: Option<ConfigFacts>,
     facts_now: ConfigFacts,
+    flags_then: Overlay,
+    session: ConfigFacts,
     /// A state that could not be read, to be stored under its own key.
     kept: Vec<(String, Vec<u8>)>,
     notices: Vec<Notice>,
@@ -67,10 +72,16 @@ struct Folded {
 /// [`StartError`] where the store cannot be read, or its state was written by a newer program.
 pub(super) async fn load(parts: &EngineParts) -> Result<Loaded, StartError> {
     let ledger = Ledger::new(Arc::clone(&parts.store));
-    let mut rest =
-        Rest { facts_then: facts(parts).await?, facts_now: parts.facts.clone(), kept: Vec::new(), notices: Vec::new() };
-    let stored = parts.store.load().await?;
-    let Folded { state, end, stats, tail } = fold(&ledger, stored, &parts.router_config, &mut rest).await?;
+    let mut rest = Rest {
+        facts_then: stored(parts, FACTS).await?,
+        facts_now: parts.facts.clone(),
+        flags_then: stored(parts, OVERLAY).await?.unwrap_or_default(),
+        session: parts.session.clone().unwrap_or_else(|| parts.facts.clone()),
+        kept: Vec::new(),
+        notices: Vec::new(),
+    };
+    let kept = parts.store.load().await?;
+    let Folded { state, end, stats, tail } = fold(&ledger, kept, &parts.router_config, &mut rest).await?;
     let runs = newest_runs(parts, stats.as_ref()).await?;
     let config = &parts.race.parts().config;
     let mut folds = Folds {
@@ -98,8 +109,8 @@ pub(super) async fn load(parts: &EngineParts) -> Result<Loaded, StartError> {
     Ok(Loaded { folds, recent, ledger, rest })
 }
 
-async fn facts(parts: &EngineParts) -> Result<Option<ConfigFacts>, StoreError> {
-    let bytes = parts.store.value(FACTS).await?;
+async fn stored<T: DeserializeOwned>(parts: &EngineParts, name: &str) -> Result<Option<T>, StoreError> {
+    let bytes = parts.store.value(name).await?;
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
 }
 
@@ -191,7 +202,7 @@ fn remember(runs: Vec<RunRecord>, folds: &mut Folds, config: &RouterConfig) -> R
 impl Owner {
     /// Brings the pool in step with the configuration and the adapters, and stores what follows.
     pub(super) async fn settle(&mut self, rest: Rest) {
-        let Rest { facts_then, facts_now, kept, notices } = rest;
+        let Rest { facts_then, facts_now, flags_then, session, kept, notices } = rest;
         let now = self.shared.now();
         for notice in notices {
             self.folds.alarms.raise(now, notice);
@@ -200,14 +211,29 @@ impl Owner {
         // A fresh pool knows nothing of what the configuration said before.
         let is_fresh = self.folds.state.sequence() == 0;
         let last = facts_then.as_ref().filter(|_| !is_fresh);
+        for command in flags_then.taken_back(&self.folds.state) {
+            self.by_config(command);
+        }
         let pool: Vec<_> = self.folds.state.arms().map(|arm| (arm.spec.name.clone(), arm.lifecycle)).collect();
+        let mut applied = facts_now.clone();
         for command in reconcile(last, &facts_now, &pool) {
+            if !self.by_config(command.clone()) {
+                not_applied(&mut applied, last, &command);
+            }
+        }
+        let flags = Overlay::of(&facts_now, &session, &self.folds.state);
+        for command in flags.commands() {
             self.by_config(command);
         }
         self.reinstate_mended();
         self.eject_unavailable();
-        if facts_then.as_ref() != Some(&facts_now)
-            && let Ok(bytes) = serde_json::to_vec(&facts_now)
+        if flags != flags_then
+            && let Ok(bytes) = serde_json::to_vec(&flags)
+        {
+            self.pending.batch.values.push((OVERLAY.to_owned(), bytes));
+        }
+        if facts_then.as_ref() != Some(&applied)
+            && let Ok(bytes) = serde_json::to_vec(&applied)
         {
             self.pending.batch.values.push((FACTS.to_owned(), bytes));
         }
@@ -219,14 +245,38 @@ impl Owner {
         self.commit().await;
     }
 
-    fn by_config(&mut self, command: RouterCommand) {
+    /// Whether it was applied.
+    fn by_config(&mut self, command: RouterCommand) -> bool {
         let (name, id): (_, CommandId) = (command.name(), self.own_id());
         match self.execute(id, Actor::Config, command) {
-            Ok(line) => self.follow(&line),
+            Ok(line) => {
+                self.follow(&line);
+                true
+            }
             Err(rejection) => {
                 let message = format!("the configuration's `{name}` was not applied: {rejection}");
                 self.folds.alarms.raise(self.shared.now(), Notice::new("config", Severity::Warning, message));
+                false
             }
+        }
+    }
+}
+
+/// Of the arms of a refused command, the facts of the last start stay: the next start tries it again.
+fn not_applied(applied: &mut ConfigFacts, last: Option<&ConfigFacts>, command: &RouterCommand) {
+    let arms: &[ArmId] = match command {
+        RouterCommand::AddArm { spec } => std::slice::from_ref(&spec.name),
+        RouterCommand::Deactivate { arms } | RouterCommand::Reactivate { arms } => arms,
+        _ => &[],
+    };
+    for arm in arms {
+        let at = applied.arms.iter().position(|spec| spec.name == *arm);
+        let before = last.and_then(|last| last.arms.iter().find(|spec| spec.name == *arm)).cloned();
+        match (at, before) {
+            (Some(at), Some(before)) => applied.arms[at] = before,
+            (Some(at), None) => drop(applied.arms.remove(at)),
+            (None, Some(before)) => applied.arms.push(before),
+            (None, None) => {}
         }
     }
 }

@@ -123,6 +123,7 @@ pub(crate) fn parts(arms: &[&str], troupe: &Troupe, store: Arc<dyn StateStore>) 
             alpha: 1.0,
             explore_share: 0.0,
         },
+        session: None,
         router_config,
         strategy: Strategy::Race,
         seed: 7,

@@ -4,8 +4,9 @@ use crate::domain::alarm::Severity;
 use crate::domain::command::{Actor, RouterCommand};
 use crate::domain::engine::JournalQuery;
 use crate::domain::snapshot::EngineSnapshot;
-use crate::domain::spec::Lifecycle;
+use crate::domain::spec::{ConfigFacts, Lifecycle};
 use crate::domain::terms::Weights;
+use crate::engine::Engine;
 use crate::engine::testing::rig::{applied, ask, spec, until};
 use crate::engine::testing::{Rig, Script};
 
@@ -82,6 +83,59 @@ async fn what_a_person_changed_beats_the_configuration_until_it_is_edited() {
     let engine = rig.start().await;
     assert_eq!(engine.handle().snapshot().arms[0].state, Lifecycle::Probation);
     assert_eq!(engine.handle().snapshot().arms[1].state, Lifecycle::Deactivated);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flag_holds_for_one_start_and_gives_back_what_a_person_had_set() {
+    let mut rig = Rig::new(&["a", "b"]);
+    let shown = |engine: &Engine| format!("{:.1}", engine.handle().snapshot().alpha);
+    let alpha = |alpha| RouterCommand::SetExploration { alpha: Some(alpha), explore_share: None };
+    let engine = rig.start().await;
+    applied(&engine.handle(), alpha(0.7)).await;
+    engine.stop().await;
+
+    rig.session = Some(ConfigFacts { alpha: 3.0, ..rig.facts.clone() });
+    let engine = rig.start().await;
+    assert_eq!(shown(&engine), "3.0");
+    engine.stop().await;
+    let engine = rig.start().await;
+    assert_eq!(shown(&engine), "3.0", "the same flag again");
+    engine.stop().await;
+
+    rig.session = None;
+    let engine = rig.start().await;
+    assert_eq!(shown(&engine), "0.7");
+    let lines = engine.handle().journal(JournalQuery { limit: 50 }).await.unwrap().len();
+    engine.stop().await;
+    let engine = rig.start().await;
+    assert_eq!(engine.handle().journal(JournalQuery { limit: 50 }).await.unwrap().len(), lines, "and that is all");
+    engine.stop().await;
+
+    rig.session = Some(ConfigFacts { alpha: 3.0, ..rig.facts.clone() });
+    let engine = rig.start().await;
+    applied(&engine.handle(), alpha(2.0)).await;
+    engine.stop().await;
+    rig.session = None;
+    let engine = rig.start().await;
+    assert_eq!(shown(&engine), "2.0", "what a person set after the flag stays");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_configuration_could_not_do_is_tried_again_at_the_next_start() {
+    let mut rig = Rig::new(&["a", "b"]);
+    let engine = rig.start().await;
+    applied(&engine.handle(), RouterCommand::Deactivate { arms: vec!["b".into()] }).await;
+    engine.stop().await;
+    // The last one that answers: refused.
+    rig.facts.arms[0].enabled = false;
+    let engine = rig.start().await;
+    let picture = engine.handle().snapshot();
+    assert_eq!(picture.arms[0].state, Lifecycle::Active);
+    assert!(picture.alarms.iter().any(|alarm| alarm.message.contains("`deactivate` was not applied")));
+    applied(&engine.handle(), RouterCommand::Reactivate { arms: vec!["b".into()] }).await;
+    engine.stop().await;
+    let engine = rig.start().await;
+    assert_eq!(engine.handle().snapshot().arms[0].state, Lifecycle::Deactivated);
 }
 
 #[tokio::test(start_paused = true)]
