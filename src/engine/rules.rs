@@ -84,12 +84,10 @@ impl Owner {
     fn review_ejected(&mut self, now: Timestamp) -> bool {
         let mut is_changed = false;
         for arm in self.folds.state.arms() {
-            let notice = (arm.lifecycle == Lifecycle::Ejected).then(|| {
-                let is_waiting = !self.folds.unavailable.contains_key(&arm.spec.name);
-                let until = arm
-                    .until
-                    .filter(|_| is_waiting)
-                    .map_or_else(String::new, |until| format!(", back at {}", until.clock_text()));
+            // That an arm has no adapter is an alarm of its own, which says what to mend.
+            let is_equipped = !self.folds.unavailable.contains_key(&arm.spec.name);
+            let notice = (arm.lifecycle == Lifecycle::Ejected && is_equipped).then(|| {
+                let until = arm.until.map_or_else(String::new, |until| format!(", back at {}", until.clock_text()));
                 let message = format!("{} is out{until}: {}", arm.spec.name, arm.reason.unwrap_or("failing"));
                 Notice::of_arm("ejected", &arm.spec.name, Severity::Warning, message).remedy("deactivate")
             });
