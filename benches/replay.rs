@@ -35,7 +35,8 @@ fn uniforms(seed: u64) -> Uniforms {
 
 fn router(kind: RouterKind) -> Contestant {
     let config = RouterConfig { forgetting: 0.999, ..RouterConfig::default() };
-    let setup = RouterSetup { kind, alpha: 0.5, explore_share: 0.01, config, set: SetChoice::ExpectedBest };
+    let setup =
+        RouterSetup { kind, alpha: 0.5, explore_share: 0.01, config, set: SetChoice::ExpectedBest, priors: Vec::new() };
     Contestant::Router(Box::new(setup))
 }
 

@@ -10,6 +10,7 @@ use super::state::{ArmState, PoolState, RouterState, UNLEARNED};
 use super::stats::{ArmStatistics, Late, Lens, Seen};
 use crate::domain::command::{LogEntry, Observation, RouterCommand};
 use crate::domain::ids::{ArmId, RunId};
+use crate::domain::prior::ArmPrior;
 use crate::domain::spec::{ArmSpec, Lifecycle};
 use crate::domain::terms::Weights;
 
@@ -56,6 +57,11 @@ impl RouterState {
             RouterCommand::AddArm { spec } => self.add_arm(spec),
             RouterCommand::RemoveArm { arm } => self.remove_arm(arm),
             RouterCommand::ResetArm { arm } => self.reset_arm(arm),
+            RouterCommand::SetPrior { feature_version, arms } if *feature_version == self.config().feature_version => {
+                for belief in arms {
+                    self.believe(belief);
+                }
+            }
             // What these leave out is left out by folding again: see `refold`.
             _ => {}
         }
@@ -210,6 +216,14 @@ impl RouterState {
         arm.pool.served = 0;
         arm.pool.since_step = self.steps;
         arm.pool.decays.clear();
+        arm.refocus(&self.shared, &self.weights);
+    }
+
+    /// Data stays; what was believed before goes.
+    fn believe(&mut self, belief: &ArmPrior) {
+        let Some(i) = self.find(belief.arm.as_str()) else { return };
+        let arm = Arc::make_mut(&mut self.arms[i]);
+        arm.stats.believe(&self.shared.prior, belief);
         arm.refocus(&self.shared, &self.weights);
     }
 

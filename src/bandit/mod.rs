@@ -5,6 +5,7 @@
 //! and every random number are arguments. The inner loops are our own scalar code, so that the same log
 //! gives the same statistics bit for bit; nalgebra only refreshes derived inverses.
 
+mod beliefs;
 mod choose;
 mod config;
 mod desk;
@@ -25,6 +26,7 @@ mod what_if;
 #[cfg(test)]
 mod tests;
 
+pub use beliefs::prior_fault;
 pub use config::{Noise, PriorConfig, RouterConfig};
 pub use desk::Desk;
 pub use policies::{Baseline, LinTs, LinUcb};

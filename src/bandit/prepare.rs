@@ -85,6 +85,22 @@ pub enum Rejection {
         /// The arm.
         arm: ArmId,
     },
+    /// A prior of another schema.
+    #[error("the priors were fitted with features {found}, this router has {expected}: fit them again")]
+    OtherFeatures {
+        /// The schema version in the command.
+        found: String,
+        /// The router's.
+        expected: String,
+    },
+    /// Sums that no outcomes could have had.
+    #[error("the prior of {arm:?} cannot be: {problem}")]
+    BadPrior {
+        /// Of which arm.
+        arm: ArmId,
+        /// What is wrong.
+        problem: String,
+    },
     /// An interval that ends before it begins.
     #[error("the interval {from} to {to} is empty: give the earlier sequence number first")]
     EmptyInterval {
@@ -148,6 +164,7 @@ impl RouterState {
                 self.in_log(*from)?;
             }
             RouterCommand::Undo { target } => self.in_log(*target)?,
+            RouterCommand::SetPrior { feature_version, arms } => self.check_prior(feature_version, arms)?,
             _ => {}
         }
         Ok(command)
@@ -170,6 +187,7 @@ impl RouterState {
                 format!("alpha {:.2} explore {:.1}%", self.alpha, self.explore_share * 100.0)
             }
             RouterCommand::SetMode { .. } => mode_text(&self.mode),
+            RouterCommand::SetPrior { arms, .. } => self.priors_of(arms),
             _ => format!("{} runs", self.steps),
         }
     }
@@ -237,7 +255,7 @@ impl RouterState {
         arms.iter().try_for_each(|arm| self.known(arm))
     }
 
-    fn known(&self, arm: &ArmId) -> Result<(), Rejection> {
+    pub(super) fn known(&self, arm: &ArmId) -> Result<(), Rejection> {
         match self.find(arm.as_str()) {
             Some(_) => Ok(()),
             None if self.arms.is_empty() => {

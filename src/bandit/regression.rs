@@ -5,7 +5,8 @@
 //! Θ̂ = A⁻¹B                      R = M − BᵀA⁻¹B          q(x) = xᵀA⁻¹x
 //! ```
 //!
-//! Only the data parts (D, the sums of B and M, n) are state; they are summed in a fixed order. A⁻¹, Θ̂
+//! Only the data parts (D, the sums of B and M, n) are state; they are summed in a fixed order. A *base* of
+//! the same parts, where one is given, belongs to the prior: it is added to Λ, ΛΘ₀ and S₀, and never forgotten. A⁻¹, Θ̂
 //! and R are *derived*: they follow each observation in O(d²) (Sherman–Morrison, and the recursive least
 //! squares that goes with it) and are recomputed from a Cholesky factorisation of A on a schedule and
 //! whenever a residual check fails. Without data Θ̂ = Θ₀ and A⁻¹ = Λ⁻¹. Θ₀ is non-zero on the intercept
@@ -66,7 +67,22 @@ pub(crate) struct Regression {
     since_refresh: u32,
     /// The step of the last refresh.
     refreshed_at: u64,
+    /// What is believed beside Λ and Θ₀, worth as many observations as it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base: Option<Box<Base>>,
 }
+
+/// Sufficient statistics that are believed and were not observed here, laid out like the data parts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Base {
+    data: Vec<f64>,
+    sums: Vec<f64>,
+    moments: Vec<f64>,
+    n: f64,
+}
+
+/// One response as it is believed: Σ w x t (`d` values) and Σ w t².
+pub(crate) type Believed<'a> = Option<(&'a [f64], f64)>;
 
 impl Regression {
     /// No data: the prior alone, with `prior_mean` expected of each response.
@@ -86,6 +102,7 @@ impl Regression {
             residual: vec![0.0; packed_len(m)],
             since_refresh: 0,
             refreshed_at: step,
+            base: None,
         };
         fresh.refresh(prior);
         fresh
@@ -104,6 +121,45 @@ impl Regression {
                 .all(|v| finite(v))
             && self.n.is_finite()
             && self.n >= 0.0
+            && self.base.as_ref().is_none_or(|base| {
+                (base.data.len(), base.sums.len(), base.moments.len()) == (dd, dm, mm)
+                    && [&base.data, &base.sums, &base.moments].iter().all(|v| finite(v))
+                    && base.n.is_finite()
+                    && base.n >= 0.0
+            })
+    }
+
+    /// Believes `responses` on the design `data` (packed), worth `n` observations, instead of what was believed
+    /// before; a response that nothing is said about is expected as it was. Without `n`, nothing is believed.
+    ///
+    /// Responses are taken as uncorrelated but for their means.
+    pub(crate) fn believe(&mut self, prior: &Prior, data: &[f64], n: f64, responses: &[Believed<'_>]) {
+        self.base = (n > 0.0 && responses.iter().any(Option::is_some)).then(|| {
+            // The intercept is 1, so D holds Σ w x in its first column.
+            let weights: Vec<f64> = (0..self.d).map(|i| data[packed_len(i)]).collect();
+            let variance = prior.noise_sum / prior.noise_n.max(1e-9);
+            let mut sums = Vec::with_capacity(self.d * self.m);
+            let mut squares = Vec::with_capacity(self.m);
+            for (c, mean) in self.prior_mean.iter().enumerate() {
+                if let Some((believed, square)) = responses.get(c).copied().flatten() {
+                    sums.extend_from_slice(believed);
+                    squares.push(square);
+                } else {
+                    sums.extend(weights.iter().map(|w| w * mean));
+                    squares.push(n * (mean * mean + variance));
+                }
+            }
+            let mean = |c: usize| sums[c * self.d] / n;
+            let moment = |i: usize, j: usize| if i == j { squares[i] } else { n * mean(i) * mean(j) };
+            let moments = (0..self.m).flat_map(|i| (0..=i).map(move |j| (i, j))).map(|(i, j)| moment(i, j)).collect();
+            Box::new(Base { data: data.to_vec(), moments, sums, n })
+        });
+        self.refresh(prior);
+    }
+
+    /// Observations that the belief is worth.
+    pub(crate) fn believed_n(&self) -> f64 {
+        self.base.as_ref().map_or(0.0, |base| base.n)
     }
 
     /// Weight of the data, as of `step`.
@@ -167,7 +223,7 @@ impl Regression {
     /// ωᵀRω / (ν₀ + n): the residual variance of the weighted response, without floor. `omega` has `m`
     /// values.
     pub(crate) fn residual_variance(&self, prior: &Prior, omega: &[f64]) -> f64 {
-        (quadratic(&self.residual, omega) / (prior.noise_n + self.n).max(1e-9)).max(0.0)
+        (quadratic(&self.residual, omega) / (prior.noise_n + self.n + self.believed_n()).max(1e-9)).max(0.0)
     }
 
     /// The residual variance of response `c` as a plain estimate of its scatter: the prior that guards
@@ -175,12 +231,13 @@ impl Regression {
     pub(crate) fn scatter(&self, prior: &Prior, c: usize) -> f64 {
         let one = prior.noise_sum / prior.noise_n.max(1e-9);
         let squares = self.residual[packed_len(c) + c] - prior.noise_sum;
-        (squares.max(0.0) + one) / (self.n + 1.0)
+        (squares.max(0.0) + one) / (self.n + self.believed_n() + 1.0)
     }
 
-    /// Mean of each response over the data, with the data's weight; the intercept is first in `x`.
+    /// Sum and weight of a response over the data and what is believed; the intercept is first in `x`.
     pub(crate) fn data_mean(&self, c: usize) -> (f64, f64) {
-        (self.sums[c * self.d], self.n)
+        let (sum, n) = self.base.as_ref().map_or((0.0, 0.0), |base| (base.sums[c * self.d], base.n));
+        (self.sums[c * self.d] + sum, self.n + n)
     }
 
     /// What is expected of each response without data: `m` values.
@@ -197,14 +254,19 @@ impl Regression {
         part.sums = self.sums[columns.start * self.d..columns.end * self.d].to_vec();
         part.theta = self.theta[columns.start * self.d..columns.end * self.d].to_vec();
         part.moments = sub_triangle(&self.moments, columns.clone());
-        part.residual = sub_triangle(&self.residual, columns);
+        part.residual = sub_triangle(&self.residual, columns.clone());
+        if let Some(base) = &mut part.base {
+            base.sums = base.sums[columns.start * self.d..columns.end * self.d].to_vec();
+            base.moments = sub_triangle(&base.moments, columns);
+        }
         part
     }
 
     /// The bits of the statistics, in a fixed order.
     pub(crate) fn bits(&self) -> impl Iterator<Item = u64> + '_ {
         let values = self.data.iter().chain(&self.sums).chain(&self.moments).chain(&self.prior_mean);
-        values.map(|v| v.to_bits()).chain([self.n.to_bits(), self.as_of])
+        let believed = self.base.iter().flat_map(|base| base.data.iter().chain(&base.sums).chain(&base.moments));
+        values.map(|v| v.to_bits()).chain([self.n.to_bits(), self.as_of]).chain(believed.map(|v| v.to_bits()))
     }
 
     /// A⁻¹ (packed) and Θ̂, for tests.
@@ -256,6 +318,11 @@ impl Regression {
             *value = self.inverse[packed_len(which.max(j)) + which.min(j)];
         }
         symmetric_times(&self.data, column, back);
+        if let Some(base) = &self.base {
+            let mut believed = vec![0.0; d];
+            symmetric_times(&base.data, column, &mut believed);
+            axpy(back, 1.0, &believed);
+        }
         let wanted = |i: usize| f64::from(i == which);
         (0..d).map(|i| (back[i] + prior.lambda[i] * column[i] - wanted(i)).abs()).fold(0.0, f64::max)
     }
@@ -283,6 +350,9 @@ impl Regression {
         for i in 0..d {
             a[(i, i)] += prior.lambda[i];
         }
+        if let Some(base) = &self.base {
+            a += DMatrix::from_fn(d, d, |i, j| base.data[packed_len(i.max(j)) + i.min(j)]);
+        }
         let mut raise = a.diagonal().amax() * 1e-15;
         let factor = loop {
             if let Some(factor) = a.clone().cholesky() {
@@ -306,12 +376,16 @@ impl Regression {
         for (column, mean) in b.chunks_exact_mut(d).zip(&self.prior_mean) {
             column[0] += prior.lambda[0] * mean;
         }
+        if let Some(base) = &self.base {
+            axpy(&mut b, 1.0, &base.sums);
+        }
         for (theta, b) in self.theta.chunks_exact_mut(d).zip(b.chunks_exact(d)) {
             theta.copy_from_slice(factor.solve(&DVector::from_column_slice(b)).as_slice());
         }
         for i in 0..self.m {
             for j in 0..=i {
-                let start = prior.noise_sum + prior.lambda[0] * self.prior_mean[i] * self.prior_mean[j];
+                let believed = self.base.as_ref().map_or(0.0, |base| base.moments[packed_len(i) + j]);
+                let start = prior.noise_sum + prior.lambda[0] * self.prior_mean[i] * self.prior_mean[j] + believed;
                 let explained = dot(&b[i * d..(i + 1) * d], &self.theta[j * d..(j + 1) * d]);
                 self.residual[packed_len(i) + j] = start + self.moments[packed_len(i) + j] - explained;
             }

@@ -93,6 +93,8 @@ pub struct ArmView<'a> {
     pub served: u64,
     /// Weight of its data after forgetting.
     pub effective_n: f64,
+    /// Observations that a prior of its own is worth; 0 without one.
+    pub prior_n: f64,
 }
 
 impl RouterState {
@@ -242,6 +244,7 @@ impl RouterState {
             wins: arm.pool.wins,
             served: arm.pool.served,
             effective_n: arm.stats.effective_n(&self.shared.prior, self.steps),
+            prior_n: arm.stats.believed_n(),
         }
     }
 

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::config::{Noise, PriorConfig};
 use super::kernels::{axpy, dot};
 use super::probe::Probe;
-use super::regression::{Prior, Regression};
+use super::regression::{Believed, Prior, Regression};
 use crate::domain::command::{AnswerOutcome, ArmObservation, PreviewTerms};
+use crate::domain::prior::{ArmPrior, ResponsePrior};
 use crate::domain::terms::{Column, Weights};
 
 /// Columns of the groups *judged* and *preview* together, in the order of [`Column`].
@@ -155,6 +156,29 @@ impl ArmStatistics {
         let mut after = before.clone();
         after[at - first] = late.new;
         regression.amend(prior, step, x, &before, &after, late.weight);
+    }
+
+    /// Believes `belief` instead of what was believed before. It says nothing about how terms go together, so
+    /// groups that shared a design go apart. Its parts fit dimension `d`.
+    pub(crate) fn believe(&mut self, prior: &Prior, belief: &ArmPrior) {
+        fn part(response: Option<&ResponsePrior>) -> Believed<'_> {
+            response.map(|r| (r.sums.as_slice(), r.squares))
+        }
+        let (data, n) = (belief.data.as_slice(), belief.n);
+        if n <= 0.0 && self.preview.is_none() {
+            self.answer.believe(prior, data, n, &[]);
+            return self.judged.believe(prior, data, n, &[]);
+        }
+        let (judged, preview) = self.split();
+        judged.believe(prior, data, n, &[part(belief.quality.as_ref())]);
+        preview.believe(prior, data, n, &[part(belief.latency.as_ref()), part(belief.cost.as_ref())]);
+        self.answer.believe(prior, data, n, &[part(belief.dollars.as_ref())]);
+    }
+
+    /// Observations that what is believed is worth.
+    pub(crate) fn believed_n(&self) -> f64 {
+        let groups = [Some(&self.judged), self.preview.as_ref(), Some(&self.answer)];
+        groups.into_iter().flatten().map(Regression::believed_n).fold(0.0, f64::max)
     }
 
     /// Keeps `factor` of the data of every group.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::Timestamp;
 use super::ids::{ArmId, CommandId, RunId, Sequence};
+use super::prior::ArmPrior;
 use super::spec::{ArmSpec, Mode};
 use super::terms::{Column, Weights};
 
@@ -214,6 +215,13 @@ pub enum RouterCommand {
         /// Which.
         arm: ArmId,
     },
+    /// What is believed of arms beside their data; it takes the place of what was believed before.
+    SetPrior {
+        /// The feature schema that it speaks of.
+        feature_version: String,
+        /// One an arm.
+        arms: Vec<ArmPrior>,
+    },
     /// As if the observations of this interval had never been made.
     Discard {
         /// The first sequence number.
@@ -255,6 +263,7 @@ impl RouterCommand {
             Self::AddArm { .. } => "add-arm",
             Self::RemoveArm { .. } => "remove-arm",
             Self::ResetArm { .. } => "reset-arm",
+            Self::SetPrior { .. } => "prior",
             Self::Discard { .. } => "discard",
             Self::Undo { .. } => "undo",
             Self::Import { .. } => "import",

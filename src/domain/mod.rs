@@ -19,6 +19,7 @@ pub mod failure;
 pub mod ids;
 pub mod judging;
 pub mod money;
+pub mod prior;
 pub mod ratio;
 pub mod record;
 pub mod snapshot;

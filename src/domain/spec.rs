@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::clock::Timestamp;
 use super::ids::ArmId;
 use super::money::Price;
+use super::prior::ArmPrior;
 use super::terms::Weights;
 
 /// Which wire format an arm's endpoint speaks.
@@ -180,6 +181,18 @@ pub struct ConfigFacts {
     pub alpha: f64,
     /// The share of runs that explore uniformly, in [0, 1].
     pub explore_share: f64,
+    /// What the configuration believes of arms.
+    #[serde(default)]
+    pub priors: ConfigPriors,
+}
+
+/// What the configuration believes of arms, under one feature schema.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ConfigPriors {
+    /// The schema's version; empty where nothing is believed.
+    pub feature_version: String,
+    /// At most one an arm.
+    pub arms: Vec<ArmPrior>,
 }
 
 impl ConfigFacts {

@@ -12,9 +12,11 @@
 //! | `enabled` became true, or the arm came back | out | `Reactivate`, and `AddArm` for the record |
 //! | `enabled` changed | removed by a person | nothing |
 //! | weights, α or the explore share changed | any | `SetWeights`, `SetExploration` |
+//! | what is believed of an arm changed | any | `SetPrior`, for arms that are in the pool then |
 
 use crate::domain::command::RouterCommand;
 use crate::domain::ids::ArmId;
+use crate::domain::prior::ArmPrior;
 use crate::domain::spec::{ArmSpec, ConfigFacts, Lifecycle};
 
 /// The pool as it stands: each arm with where it is.
@@ -40,7 +42,27 @@ pub(super) fn reconcile(last: Option<&ConfigFacts>, now: &ConfigFacts, pool: &Po
     if alpha.is_some() || explore_share.is_some() {
         commands.push(RouterCommand::SetExploration { alpha, explore_share });
     }
+    commands.extend(priors(last, now, pool));
     commands
+}
+
+/// What is believed anew, and what no longer. Under another schema than at the last start everything is new.
+fn priors(last: Option<&ConfigFacts>, now: &ConfigFacts, pool: &Pool) -> Option<RouterCommand> {
+    let before = last.map(|last| &last.priors).filter(|before| before.feature_version == now.priors.feature_version);
+    let before = before.map_or(&[][..], |before| before.arms.as_slice());
+    let is_there = |arm: &ArmId| now.arms.iter().any(|spec| spec.name == *arm) || standing(pool, arm).is_some();
+    let was_removed = |arm: &ArmId| {
+        standing(pool, arm).is_none() && last.is_some_and(|last| last.arms.iter().any(|spec| spec.name == *arm))
+    };
+    let new = now.priors.arms.iter().filter(|belief| !before.contains(belief)).cloned();
+    let gone = before.iter().filter(|belief| now.priors.arms.iter().all(|other| other.arm != belief.arm));
+    let arms: Vec<ArmPrior> = new
+        .chain(gone.map(|belief| ArmPrior::none(belief.arm.clone())))
+        .filter(|belief| is_there(&belief.arm) && !was_removed(&belief.arm))
+        .collect();
+    // Of nothing, nothing need be said; what is said of an earlier schema is no longer believed anyway.
+    let feature_version = now.priors.feature_version.clone();
+    (!arms.is_empty()).then_some(RouterCommand::SetPrior { feature_version, arms })
 }
 
 fn standing(pool: &Pool, arm: &ArmId) -> Option<Lifecycle> {
@@ -87,7 +109,7 @@ fn vanished(last: Option<&ConfigFacts>, now: &ConfigFacts, pool: &Pool, commands
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::spec::Provider;
+    use crate::domain::spec::{ConfigPriors, Provider};
     use crate::domain::terms::Weights;
 
     fn spec(name: &str, model: &str, enabled: bool) -> ArmSpec {
@@ -103,7 +125,13 @@ mod tests {
     }
 
     fn facts(arms: &[ArmSpec]) -> ConfigFacts {
-        ConfigFacts { arms: arms.to_vec(), weights: Weights::default(), alpha: 1.0, explore_share: 0.05 }
+        ConfigFacts {
+            arms: arms.to_vec(),
+            weights: Weights::default(),
+            alpha: 1.0,
+            explore_share: 0.05,
+            priors: ConfigPriors::default(),
+        }
     }
 
     /// `do:arm` for each command.
@@ -164,6 +192,30 @@ mod tests {
         let pool = [("a".into(), Lifecycle::Active), ("b".into(), Lifecycle::Deactivated)];
         let (last, now) = (facts(&[a(true), b(false)]), facts(&[a(false), b(true)]));
         assert_eq!(words(Some(&last), &now, &pool), "reactivate:b add-arm:b deactivate:a add-arm:a");
+    }
+
+    #[test]
+    fn beliefs_apply_where_they_were_edited() {
+        let believed = |n: f64| ArmPrior::of_level("a".into(), 1, n);
+        let with = |arms: Vec<ArmPrior>| ConfigFacts {
+            priors: ConfigPriors { feature_version: "v".into(), arms },
+            ..facts(&[spec("a", "m", true)])
+        };
+        let pool = [("a".into(), Lifecycle::Active)];
+        let set = |last: Option<&ConfigFacts>, now: &ConfigFacts, pool: &Pool| {
+            reconcile(last, now, pool).into_iter().find_map(|command| match command {
+                RouterCommand::SetPrior { arms, .. } => Some(arms),
+                _ => None,
+            })
+        };
+        let (two, five, none) = (with(vec![believed(2.0)]), with(vec![believed(5.0)]), with(vec![]));
+        assert_eq!(set(None, &two, &[]), Some(vec![believed(2.0)]), "the first start");
+        assert_eq!(set(Some(&two), &two, &pool), None, "unchanged: what a person did stands");
+        assert_eq!(set(Some(&two), &five, &pool), Some(vec![believed(5.0)]));
+        assert_eq!(set(Some(&two), &none, &pool), Some(vec![ArmPrior::none("a".into())]), "no longer");
+        assert_eq!(set(Some(&none), &two, &[]), None, "an arm that a person removed stays removed");
+        let of_nobody = with(vec![ArmPrior::of_level("nobody".into(), 1, 1.0)]);
+        assert_eq!(set(None, &of_nobody, &[]), None);
     }
 
     #[test]

@@ -27,7 +27,8 @@ pub(super) struct Overlay {
 impl Overlay {
     /// What the flags of `session` change on top of the configuration, onto `state`.
     pub(super) fn of(configured: &ConfigFacts, session: &ConfigFacts, state: &RouterState) -> Self {
-        let numbers = ConfigFacts { arms: configured.arms.clone(), ..session.clone() };
+        let (arms, priors) = (configured.arms.clone(), configured.priors.clone());
+        let numbers = ConfigFacts { arms, priors, ..session.clone() };
         let asked = reconcile(Some(configured), &numbers, &[]);
         let pairs = asked.into_iter().map(|set| (standing(state, &set), set)).filter(|(before, set)| before != set);
         let (before, set) = pairs.unzip();

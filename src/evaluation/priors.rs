@@ -12,57 +12,110 @@
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
+use super::statistics::mean;
+use crate::bandit::prior_fault;
 use crate::domain::ids::ArmId;
+use crate::domain::prior::{ArmPrior, ResponsePrior};
 
-/// Priors of all arms under one schema.
+/// What the file says it is.
+const FORMAT: &str = "banditop priors";
+/// The form that is written, and the newest that is read.
+const VERSION: u32 = 1;
+
+/// Priors of all arms under one schema, as they are kept in a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Priors {
+    format: String,
+    version: u32,
     /// The schema's version: under another one they mean nothing.
     pub feature_version: String,
+    /// The schema's names, for a person.
+    pub features: Vec<String>,
     /// Values in a context.
     pub d: usize,
+    /// Observations that each arm's prior is worth at most.
+    pub n_effective: f64,
     /// One an arm that was recorded, in the order of the file.
-    pub arms: Vec<ArmPrior>,
+    pub arms: Vec<FittedArm>,
 }
 
-/// What is believed of one arm.
+/// One arm as it was fitted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ArmPrior {
-    /// Which.
-    pub arm: ArmId,
+pub struct FittedArm {
     /// Rows that it was fitted on.
     pub rows: usize,
-    /// Observations that it is worth.
-    pub n_effective: f64,
-    /// D, the lower triangle by rows: d(d+1)/2 values.
-    pub data: Vec<f64>,
-    /// Of the quality in [0, 1].
-    pub quality: ResponsePrior,
-    /// Of the dollars of a full answer; absent where a row lacks them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dollars: Option<ResponsePrior>,
-}
-
-/// Sums of one response.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ResponsePrior {
-    /// Its mean over the rows.
-    pub mean: f64,
-    /// B: d values.
-    pub sums: Vec<f64>,
-    /// M.
-    pub squares: f64,
+    /// Its mean quality there.
+    pub mean_quality: f64,
+    /// Its mean dollars there; null where a row lacks them.
+    pub mean_usd: Option<f64>,
+    /// What a router is told.
+    #[serde(flatten)]
+    pub prior: ArmPrior,
 }
 
 /// Why no priors can be had.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum PriorsFault {
     /// Worth nothing, or not a number.
-    #[error("the effective sample size is {found}: expected a number above 0")]
+    #[error("the effective sample size is {found}: expected a number above 0, of at most a million")]
     EffectiveSize {
         /// As given.
         found: f64,
     },
+    /// The text is something else.
+    #[error("these are no priors: {0}")]
+    NoPriors(String),
+    /// Written by a newer program.
+    #[error("these priors have form {found}, this program reads up to {VERSION}: update banditop")]
+    Newer {
+        /// The form found.
+        found: u32,
+    },
+    /// Sums that no outcomes could have had; one line an arm.
+    #[error("{}", .0.join("\n"))]
+    Impossible(Vec<String>),
+}
+
+/// What is looked at before anything else.
+#[derive(Deserialize)]
+struct Head {
+    format: String,
+    version: u32,
+}
+
+impl Priors {
+    /// Reads what [`Priors::text`] wrote.
+    ///
+    /// # Errors
+    /// [`PriorsFault`]: no priors, of a newer form, or every arm whose numbers cannot be.
+    pub fn read(text: &str) -> Result<Self, PriorsFault> {
+        let unread = |fault: serde_json::Error| PriorsFault::NoPriors(fault.to_string());
+        let head: Head = serde_json::from_str(text).map_err(unread)?;
+        if head.format != FORMAT {
+            return Err(PriorsFault::NoPriors(format!("expected the format {FORMAT:?}, found {:?}", head.format)));
+        }
+        if head.version > VERSION {
+            return Err(PriorsFault::Newer { found: head.version });
+        }
+        let priors: Self = serde_json::from_str(text).map_err(unread)?;
+        let fault = |arm: &FittedArm| Some(format!("{}: {}", arm.prior.arm, prior_fault(&arm.prior, priors.d)?));
+        let faults: Vec<String> = priors.arms.iter().filter_map(fault).collect();
+        if faults.is_empty() { Ok(priors) } else { Err(PriorsFault::Impossible(faults)) }
+    }
+
+    /// As they are kept in a file.
+    ///
+    /// # Errors
+    /// Never, as plain data goes.
+    pub fn text(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(self)
+    }
+
+    /// What routers are told, by arm.
+    #[must_use]
+    pub fn beliefs(&self) -> Vec<ArmPrior> {
+        self.arms.iter().map(|arm| arm.prior.clone()).collect()
+    }
 }
 
 /// The priors of every recorded arm, each worth `n_effective` observations, or as many as there are rows.
@@ -70,41 +123,49 @@ pub enum PriorsFault {
 /// # Errors
 /// [`PriorsFault`] where `n_effective` is no number above 0.
 pub fn fit(problem: &Problem, n_effective: f64) -> Result<Priors, PriorsFault> {
-    if !n_effective.is_finite() || n_effective <= 0.0 {
+    if !(n_effective > 0.0 && n_effective <= 1e6) {
         return Err(PriorsFault::EffectiveSize { found: n_effective });
     }
     let arms = problem.arms().iter().enumerate();
     Ok(Priors {
+        format: FORMAT.to_owned(),
+        version: VERSION,
         feature_version: problem.schema().version.clone(),
+        features: problem.schema().names.clone(),
         d: problem.dimensions(),
+        n_effective,
         arms: arms.filter_map(|(at, arm)| fit_arm(problem, at, arm, n_effective)).collect(),
     })
 }
 
-fn fit_arm(problem: &Problem, at: usize, arm: &ArmId, n_effective: f64) -> Option<ArmPrior> {
+fn fit_arm(problem: &Problem, at: usize, arm: &ArmId, n_effective: f64) -> Option<FittedArm> {
     let seen = (0..problem.rows()).filter_map(|row| Some((problem.context(row), problem.outcome(row, at)?)));
     let seen: Vec<_> = seen.collect();
     if seen.is_empty() {
         return None;
     }
-    let n_effective = n_effective.min(seen.len() as f64);
-    let scale = n_effective / seen.len() as f64;
+    let n = n_effective.min(seen.len() as f64);
+    let scale = n / seen.len() as f64;
     let d = problem.dimensions();
     let mut data = Vec::with_capacity(d * (d + 1) / 2);
     for i in 0..d {
         data.extend((0..=i).map(|j| scale * seen.iter().map(|(x, _)| x[i] * x[j]).sum::<f64>()));
     }
-    let response = |values: Vec<f64>| {
-        let over = |i: usize| scale * seen.iter().zip(&values).map(|((x, _), t)| x[i] * t).sum::<f64>();
-        ResponsePrior {
-            mean: super::statistics::mean(&values).unwrap_or(0.0),
-            sums: (0..d).map(over).collect(),
-            squares: scale * values.iter().map(|t| t * t).sum::<f64>(),
-        }
+    let response = |values: &[f64]| {
+        let over = |i: usize| scale * seen.iter().zip(values).map(|((x, _), t)| x[i] * t).sum::<f64>();
+        ResponsePrior { sums: (0..d).map(over).collect(), squares: scale * values.iter().map(|t| t * t).sum::<f64>() }
     };
-    let quality = response(seen.iter().map(|(_, outcome)| outcome.quality).collect());
-    let dollars = seen.iter().map(|(_, outcome)| outcome.dollars).collect::<Option<Vec<f64>>>().map(response);
-    Some(ArmPrior { arm: arm.clone(), rows: seen.len(), n_effective, data, quality, dollars })
+    let qualities: Vec<f64> = seen.iter().map(|(_, outcome)| outcome.quality).collect();
+    let dollars = seen.iter().map(|(_, outcome)| outcome.dollars).collect::<Option<Vec<f64>>>();
+    let prior = ArmPrior {
+        n,
+        data,
+        quality: Some(response(&qualities)),
+        dollars: dollars.as_deref().map(response),
+        ..ArmPrior::none(arm.clone())
+    };
+    let mean_quality = mean(&qualities).unwrap_or(0.0);
+    Some(FittedArm { rows: seen.len(), mean_quality, mean_usd: dollars.as_deref().and_then(mean), prior })
 }
 
 #[cfg(test)]
@@ -127,20 +188,39 @@ mod tests {
         let found = priors(1.0).unwrap();
         let a = &found.arms[0];
         // Half of Σxxᵀ = [2; 6 20], Σxq = [1.5, 5], Σq² = 1.25.
-        assert_eq!((a.rows, a.n_effective, a.data.as_slice()), (2, 1.0, [1.0, 3.0, 10.0].as_slice()));
-        assert_eq!((a.quality.sums.as_slice(), a.quality.squares), ([0.75, 2.5].as_slice(), 0.625));
-        assert!((a.quality.mean - 0.75).abs() < 1e-12 && (a.dollars.as_ref().unwrap().mean - 0.2).abs() < 1e-12);
-        assert_eq!(found.arms[1].dollars, None, "b has no price");
-        let json = serde_json::to_string(&found).unwrap();
-        assert_eq!(serde_json::from_str::<Priors>(&json).unwrap(), found);
+        assert_eq!((a.rows, a.prior.n, a.prior.data.as_slice()), (2, 1.0, [1.0, 3.0, 10.0].as_slice()));
+        let quality = a.prior.quality.as_ref().unwrap();
+        assert_eq!((quality.sums.as_slice(), quality.squares), ([0.75, 2.5].as_slice(), 0.625));
+        assert!((a.mean_quality - 0.75).abs() < 1e-12 && (a.mean_usd.unwrap() - 0.2).abs() < 1e-12);
+        assert_eq!((&found.arms[1].prior.dollars, found.arms[1].mean_usd), (&None, None), "b has no price");
+        assert_eq!(Priors::read(&found.text().unwrap()).unwrap(), found);
     }
 
     #[test]
     fn a_prior_is_never_surer_than_its_rows() {
         let found = priors(1_000.0).unwrap();
-        assert_eq!(found.arms.iter().map(|arm| arm.n_effective).collect::<Vec<_>>(), [2.0, 1.0]);
-        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert_eq!(found.arms.iter().map(|arm| arm.prior.n).collect::<Vec<_>>(), [2.0, 1.0]);
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e7] {
             assert!(priors(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_is_refused_with_every_reason() {
+        let good = priors(1.0).unwrap();
+        let text = good.text().unwrap();
+        for (bad, words) in [
+            ("{".to_owned(), "these are no priors: EOF"),
+            (text.replace(FORMAT, "soup"), "found \"soup\""),
+            (text.replace("\"version\": 1", "\"version\": 2"), "form 2"),
+        ] {
+            let found = Priors::read(&bad).unwrap_err().to_string();
+            assert!(found.contains(words), "{found}");
+        }
+        let mut odd = good;
+        odd.arms[0].prior.n = -1.0;
+        odd.arms[1].prior.data.clear();
+        let found = Priors::read(&odd.text().unwrap()).unwrap_err().to_string();
+        assert!(found.contains("a: `n` is -1") && found.contains("\nb: `data` has 0 numbers"), "{found}");
     }
 }

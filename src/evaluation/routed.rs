@@ -7,6 +7,7 @@ use crate::bandit::{Contexts, Desk, Router, RouterConfig, RouterState, router};
 use crate::domain::clock::Timestamp;
 use crate::domain::command::{Actor, AnswerOutcome, ArmObservation, LogEntry, Observation, RouterCommand};
 use crate::domain::ids::{ArmId, TimeId};
+use crate::domain::prior::ArmPrior;
 use crate::domain::spec::{ArmSpec, Provider, RouterKind};
 
 /// How a router is set up for a replay.
@@ -22,6 +23,8 @@ pub struct RouterSetup {
     pub config: RouterConfig,
     /// How k arms are chosen.
     pub set: SetChoice,
+    /// What it believes of arms before it has seen anything, under the problem's schema; of others, nothing.
+    pub priors: Vec<ArmPrior>,
 }
 
 /// How a race's arms are chosen.
@@ -71,6 +74,13 @@ impl Routed {
         for arm in problem.arms() {
             let next = routed.state.sequence() + 1;
             routed.state.apply(&entry(next, RouterCommand::AddArm { spec: spec(arm) }));
+        }
+        let known = setup.priors.iter().filter(|prior| problem.arms().contains(&prior.arm));
+        let arms: Vec<ArmPrior> = known.cloned().collect();
+        if !arms.is_empty() {
+            let next = routed.state.sequence() + 1;
+            let feature_version = schema.version.clone();
+            routed.state.apply(&entry(next, RouterCommand::SetPrior { feature_version, arms }));
         }
         routed
     }

@@ -25,7 +25,7 @@ fn two_kinds(rows: usize) -> Problem {
 
 fn router(kind: RouterKind) -> Contestant {
     let (config, set) = (RouterConfig::default(), SetChoice::ExpectedBest);
-    Contestant::Router(Box::new(RouterSetup { kind, alpha: 0.5, explore_share: 0.01, config, set }))
+    Contestant::Router(Box::new(RouterSetup { kind, alpha: 0.5, explore_share: 0.01, config, set, priors: Vec::new() }))
 }
 
 fn uniforms(seed: u64) -> Uniforms {
@@ -225,5 +225,22 @@ proptest! {
         let report = Report::new(contestant.name(), &problem, &options, &found);
         prop_assert!((report.share.values().sum::<f64>() - 1.0).abs() < 1e-9);
         prop_assert_eq!(report.arms.len(), ARMS.len());
+    }
+}
+
+#[test]
+fn a_prior_from_other_prompts_spares_the_early_regret() {
+    let (problem, elsewhere) = (two_kinds(120), two_kinds(400));
+    let priors = priors::fit(&elsewhere, 50.0).unwrap();
+    let options = Options { shuffles: 6, ..Options::default() };
+    for kind in [RouterKind::Linucb, RouterKind::Lints] {
+        let Contestant::Router(setup) = router(kind) else { continue };
+        let told = Contestant::Router(Box::new(RouterSetup { priors: priors.beliefs(), ..*setup.clone() }));
+        let early = |contestant: &Contestant| {
+            let curve = report(&problem, contestant, &options).regret_curve;
+            curve.iter().find(|(n, _)| *n >= 40).unwrap().1
+        };
+        let (with, without) = (early(&told), early(&Contestant::Router(setup)));
+        assert!(with < 0.4 * without, "{kind:?}: missed {with} of 40 prompts with a prior, {without} without");
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::domain::action::KeyBindings;
 use crate::domain::ids::ArmId;
 use crate::domain::money::Price;
-use crate::domain::spec::{ArmSpec, ConfigFacts, Provider, RouterKind, Strategy};
+use crate::domain::spec::{ArmSpec, ConfigFacts, ConfigPriors, Provider, RouterKind, Strategy};
 use crate::domain::terms::Weights;
 
 /// Everything that can be set.
@@ -231,6 +231,7 @@ impl Settings {
             weights: self.reward.weights,
             alpha: self.router.alpha(),
             explore_share: self.router.explore,
+            priors: ConfigPriors::default(),
         }
     }
 

@@ -28,7 +28,14 @@ pub(crate) fn from_text(records: &Records, counting: Counting) -> Problem {
 /// A router with the shipped defaults.
 pub(crate) fn shipped(kind: RouterKind) -> RouterSetup {
     let config = RouterConfig::default();
-    RouterSetup { kind, alpha: alpha(kind), explore_share: EXPLORE, config, set: SetChoice::ExpectedBest }
+    RouterSetup {
+        kind,
+        alpha: alpha(kind),
+        explore_share: EXPLORE,
+        config,
+        set: SetChoice::ExpectedBest,
+        priors: Vec::new(),
+    }
 }
 
 /// The same as a contestant.

@@ -11,7 +11,7 @@ use banditop::domain::clock::{Clock, SystemClock};
 use banditop::domain::failure::{Failure, FailureClass};
 use banditop::domain::ids::ArmId;
 use banditop::domain::money::{Price, Usage};
-use banditop::domain::spec::{ArmSpec, ConfigFacts, Provider, RouterKind, Strategy};
+use banditop::domain::spec::{ArmSpec, ConfigFacts, ConfigPriors, Provider, RouterKind, Strategy};
 use banditop::domain::store::StateStore;
 use banditop::domain::terms::Weights;
 use banditop::engine::{EngineLimits, EngineParts, HealthRules};
@@ -122,6 +122,7 @@ pub(crate) fn parts(arms: &[&str], troupe: &Troupe, store: Arc<dyn StateStore>) 
             weights: Weights::default(),
             alpha: 1.0,
             explore_share: 0.0,
+            priors: ConfigPriors::default(),
         },
         session: None,
         router_config,

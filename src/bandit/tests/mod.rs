@@ -1,5 +1,6 @@
 //! The router against known values, properties and recorded outcomes.
 
+mod beliefs;
 mod contract;
 mod known_values;
 mod lifecycle;

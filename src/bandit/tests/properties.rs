@@ -84,7 +84,7 @@ proptest! {
     }
 
     #[test]
-    fn undo_equals_never_having_done_it(before in rows(10), after in rows(10), which in 0..7_usize, factor in 0.1..1.0_f64) {
+    fn undo_equals_never_having_done_it(before in rows(10), after in rows(10), which in 0..8_usize, factor in 0.1..1.0_f64) {
         let arm = ArmId::new("b");
         let action = match which {
             0 => RouterCommand::Decay { factor, arms: Vec::new() },
@@ -92,7 +92,8 @@ proptest! {
             2 => RouterCommand::Prune { min_trials: 1, min_win_rate: 0.9, victims: vec![arm] },
             3 => RouterCommand::ResetArm { arm },
             4 => RouterCommand::RemoveArm { arm },
-            5 => RouterCommand::SetWeights { weights: Weights::new([0.1, 0.2, 0.7, 0.0, 0.0, 0.0], 0.3).unwrap() },
+            5 => RouterCommand::SetPrior { feature_version: "test-3".to_owned(), arms: vec![super::beliefs::belief("b")] },
+            6 => RouterCommand::SetWeights { weights: Weights::new([0.1, 0.2, 0.7, 0.0, 0.0, 0.0], 0.3).unwrap() },
             _ => RouterCommand::SetExploration { alpha: Some(factor), explore_share: Some(factor) },
         };
         let base = Log::new(config(D), Weights::default(), &ARMS);

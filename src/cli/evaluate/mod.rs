@@ -131,7 +131,7 @@ impl Arena {
         let mut config = parts::router_config(&self.router, self.features.as_ref());
         config.forgetting = self.gamma.unwrap_or(config.forgetting);
         let (alpha, explore_share) = (self.router.alpha_for(kind), self.router.explore);
-        Contestant::Router(Box::new(RouterSetup { kind, alpha, explore_share, config, set }))
+        Contestant::Router(Box::new(RouterSetup { kind, alpha, explore_share, config, set, priors: Vec::new() }))
     }
 }
 

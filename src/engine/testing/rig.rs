@@ -14,7 +14,7 @@ use crate::domain::engine::{CommandRequest, EngineError, EngineHandle, RunReques
 use crate::domain::event::RunEvent;
 use crate::domain::ids::CommandId;
 use crate::domain::record::{Origin, RunRecord};
-use crate::domain::spec::{ArmSpec, ConfigFacts, Provider, RouterKind, Strategy};
+use crate::domain::spec::{ArmSpec, ConfigFacts, ConfigPriors, Provider, RouterKind, Strategy};
 use crate::domain::terms::Weights;
 use crate::engine::{Engine, EngineLimits, EngineParts, HealthRules};
 use crate::features::{FeatureExtractor, LengthFeatures};
@@ -76,7 +76,13 @@ impl Rig {
         Self {
             store: FakeStore::new(),
             stage: Arc::default(),
-            facts: ConfigFacts { arms, weights: Weights::default(), alpha: 1.0, explore_share: 0.0 },
+            facts: ConfigFacts {
+                arms,
+                weights: Weights::default(),
+                alpha: 1.0,
+                explore_share: 0.0,
+                priors: ConfigPriors::default(),
+            },
             session: None,
             limits: EngineLimits::default(),
             strategy: Strategy::Race,
