@@ -6,12 +6,14 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::cues::{CUES, UNSPACED};
-use super::text::Excerpt;
+use super::cues::CUES;
+use super::cues_abroad::{ABROAD, UNSPACED};
+use super::form::{NUMBER_WORDS, choices, code_lines, identifiers, numbers};
+use super::text::{Excerpt, is_unspaced};
 use crate::domain::context::Intent;
 
 /// Part of the schema's version: raised whenever the same prompt may get another intent.
-pub(super) const CLASSIFIER_VERSION: u32 = 1;
+pub(super) const CLASSIFIER_VERSION: u32 = 2;
 
 /// Below this weight nothing is recognised.
 const LEAST: f64 = 2.0;
@@ -26,8 +28,9 @@ pub fn classify(text: &str) -> Intent {
     let excerpt = Excerpt::of(text);
     let text = excerpt.as_str();
     let mut weight = [0.0_f64; 5];
-    add_phrases(text, &mut weight);
-    add_structure(text, &mut weight);
+    let lower = text.to_lowercase();
+    add_phrases(&lower, &mut weight);
+    add_form(text, &lower, &mut weight);
     let best = Intent::ALL.into_iter().reduce(
         |best, next| {
             if weight[next as usize] > weight[best as usize] { next } else { best }
@@ -41,70 +44,75 @@ pub fn classify(text: &str) -> Intent {
 
 /// A phrase after its first word.
 struct Phrase {
+    id: usize,
     rest: Vec<&'static str>,
     intent: Intent,
     weight: f64,
 }
 
-/// Phrases by the first word as written; stems (`optimi*`) apart.
+/// Phrases by the first word as written; stems (`optimi*`) by their first character.
 struct Table {
-    words: HashMap<&'static str, Vec<(usize, Phrase)>>,
-    stems: Vec<(&'static str, usize, Intent, f64)>,
+    words: HashMap<&'static str, Vec<Phrase>>,
+    stems: HashMap<char, Vec<(&'static str, Phrase)>>,
+    size: usize,
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut table = Table { words: HashMap::new(), stems: Vec::new() };
-    for (id, &(phrase, intent, weight)) in CUES.iter().enumerate() {
-        let mut words = phrase.split(' ');
-        let first = words.next().unwrap_or_default();
-        let rest: Vec<&'static str> = words.collect();
-        match first.strip_suffix('*') {
-            Some(stem) if rest.is_empty() => table.stems.push((stem, id, intent, f64::from(weight))),
-            _ => {
-                let phrase = Phrase { rest, intent, weight: f64::from(weight) };
-                table.words.entry(first).or_default().push((id, phrase));
+    let mut table = Table { words: HashMap::new(), stems: HashMap::new(), size: 0 };
+    for &(intent, weight, phrases) in CUES.iter().chain(ABROAD) {
+        for phrase in phrases.split('|') {
+            let mut words = phrase.split(' ');
+            let first = words.next().unwrap_or_default();
+            let phrase = Phrase { id: table.size, rest: words.collect(), intent, weight: f64::from(weight) };
+            table.size += 1;
+            match (first.strip_suffix('*'), first.chars().next()) {
+                (Some(stem), Some(initial)) => table.stems.entry(initial).or_default().push((stem, phrase)),
+                _ => table.words.entry(first).or_default().push(phrase),
             }
         }
     }
     table
 });
 
-fn add_phrases(text: &str, weight: &mut [f64; 5]) {
-    let lower = text.to_lowercase();
-    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '+' | '#' | '\'' | ':');
-    let words: Vec<&str> = lower.split(|c| !is_word(c)).map(trim).filter(|word| !word.is_empty()).collect();
-    let mut seen = vec![0_u32; CUES.len()];
-    let mut add = |id: usize, intent: Intent, amount: f64, at: usize| {
-        seen[id] += 1;
-        if seen[id] <= REPEATS {
+fn add_phrases(lower: &str, weight: &mut [f64; 5]) {
+    let words = words(lower);
+    let table = &*TABLE;
+    let mut seen = vec![0_u32; table.size];
+    let mut add = |phrase: &Phrase, at: usize| {
+        if !follows(&words[at + 1..], &phrase.rest) {
+            return;
+        }
+        let times = &mut seen[phrase.id];
+        *times += 1;
+        if *times <= REPEATS {
             let place = if at < OPENING { 2.0 } else { 1.0 };
-            weight[intent as usize] += amount * place / f64::from(1 << (seen[id] - 1));
+            weight[phrase.intent as usize] += phrase.weight * place / f64::from(1 << (*times - 1));
         }
     };
     for (at, word) in words.iter().enumerate() {
-        for (id, phrase) in TABLE.words.get(word).into_iter().flatten() {
-            if follows(&words[at + 1..], &phrase.rest) {
-                add(*id, phrase.intent, phrase.weight, at);
-            }
-        }
-        for (stem, id, intent, amount) in &TABLE.stems {
-            if word.starts_with(stem) {
-                add(*id, *intent, *amount, at);
-            }
+        table.words.get(word).into_iter().flatten().for_each(|phrase| add(phrase, at));
+        let stems = word.chars().next().and_then(|initial| table.stems.get(&initial));
+        for (_, phrase) in stems.into_iter().flatten().filter(|(stem, _)| word.starts_with(stem)) {
+            add(phrase, at);
         }
     }
     if !lower.is_ascii() {
-        for (phrase, intent, amount) in UNSPACED {
-            if lower.contains(phrase) {
-                weight[*intent as usize] += 2.0 * f64::from(*amount);
-            }
+        for (intent, amount, phrases) in UNSPACED {
+            let found = phrases.split('|').filter(|phrase| lower.contains(phrase)).count();
+            weight[*intent as usize] += 2.0 * f64::from(*amount) * found as f64;
         }
     }
 }
 
+/// Lower-case words: Latin ones end where a script without spaces begins.
+fn words(lower: &str) -> Vec<&str> {
+    let is_word = |c: char| (c.is_alphanumeric() && !is_unspaced(c)) || matches!(c, '+' | '#' | '\'' | ':' | ';' | '’');
+    lower.split(|c| !is_word(c)).map(trim).filter(|word| !word.is_empty()).collect()
+}
+
 /// A word without the punctuation that only sometimes belongs to it.
 fn trim(word: &str) -> &str {
-    let word = word.trim_matches('\'');
+    let word = word.trim_matches(['\'', ';', '’']);
     if word == "context:" { word } else { word.trim_matches(':') }
 }
 
@@ -116,31 +124,50 @@ fn follows(words: &[&str], rest: &[&str]) -> bool {
         })
 }
 
-fn add_structure(text: &str, weight: &mut [f64; 5]) {
+/// What the form of the text says.
+fn add_form(text: &str, lower: &str, weight: &mut [f64; 5]) {
     let mut add = |intent: Intent, amount: f64| weight[intent as usize] += amount;
     if text.contains("```") {
         add(Intent::Coding, 6.0);
     }
-    add(Intent::Coding, (2.0 * code_lines(text)).min(8.0));
-    let has_formula = ["\\frac", "\\sum", "\\int", "\\sqrt", "$$", "∫", "∑", "√", "≤", "≥", "∀", "∃", "∈", "x^2", "x²"]
-        .iter()
-        .any(|sign| text.contains(sign));
+    add(Intent::Coding, (2.0 * code_lines(text) as f64).min(8.0) + identifiers(text).min(3) as f64 * 1.5);
+    if text.contains('`') {
+        add(Intent::Coding, 4.0);
+    }
+    let has_formula =
+        ["\\frac", "\\sum", "\\int", "\\sqrt", "$$", "∫", "∑", "√", "≤", "≥", "∀", "∃", "∈", "^2", "²", "³"]
+            .iter()
+            .any(|sign| text.contains(sign));
     if has_formula {
         add(Intent::Reasoning, 5.0);
-    }
-    let numbers = numbers(text);
-    if numbers >= 2 && text.contains('?') {
-        add(Intent::Reasoning, 1.0 + f64::from(numbers.min(6)) * 0.5);
     }
     if is_sum(text) {
         add(Intent::Reasoning, 6.0);
     }
+    let choices = choices(text);
+    if choices > 0 {
+        // Answers to choose from mostly ask for knowledge; what is to be derived says so in its words.
+        add(Intent::Retrieval, 3.0);
+    }
+    let asks = text.contains(['?', '？', '¿']) || opens_asking(lower);
+    let quantities = numbers(text, 10) as f64 + 0.75 * words_of_number(lower) as f64;
+    let counts = ["how many", "how much"].iter().any(|words| lower.contains(words));
+    if counts {
+        add(Intent::Reasoning, if quantities >= 1.0 { 5.0 } else { 1.0 });
+    }
+    if supplies_document(lower) {
+        add(Intent::Retrieval, 6.0);
+    } else if quantities >= 2.0 && (asks || choices > 0) {
+        add(Intent::Reasoning, 2.5 + quantities.min(6.0) * 0.6);
+    } else if asks && text.len() < 400 {
+        let (intent, amount) = if is_personal(lower) { (Intent::Other, 3.0) } else { (Intent::Retrieval, 2.0) };
+        add(intent, amount);
+    }
     // A long supplied text with a question at one end.
-    let long = text.len() > 1_500;
-    let edges = |edge: &str| edge.contains('?');
     let (head, _) = crate::domain::text::cut(text, 300);
     let tail_from = (text.len().saturating_sub(300)..=text.len()).find(|&i| text.is_char_boundary(i));
-    if long && (edges(head) || tail_from.is_some_and(|from| edges(&text[from..]))) {
+    let is_asked = |edge: &str| edge.contains('?');
+    if text.len() > 1_500 && (is_asked(head) || tail_from.is_some_and(|from| is_asked(&text[from..]))) {
         add(Intent::Retrieval, 4.0);
     }
     if text.contains("<document") || text.contains("[1]") || text.contains("\"\"\"") {
@@ -148,51 +175,38 @@ fn add_structure(text: &str, weight: &mut [f64; 5]) {
     }
 }
 
-/// Lines that look like source: how many, as far as it matters.
-fn code_lines(text: &str) -> f64 {
-    const STARTS: [&str; 17] = [
-        "def ",
-        "class ",
-        "import ",
-        "from ",
-        "fn ",
-        "let ",
-        "const ",
-        "var ",
-        "function ",
-        "#include",
-        "public ",
-        "private ",
-        "return ",
-        "SELECT ",
-        "select ",
-        "#!/",
-        "@",
-    ];
-    const ENDS: [char; 3] = ['{', '}', ';'];
-    const SIGNS: [&str; 9] = ["=>", "->", "::", "()", "==", "!=", "&&", "||", "+="];
-    let is_code = |line: &str| {
-        let line = line.trim();
-        let starts = STARTS.iter().any(|start| line.starts_with(start));
-        let ends = line.ends_with(ENDS) || (starts && line.ends_with(':'));
-        let signs = SIGNS.iter().any(|sign| line.contains(sign));
-        usize::from(starts) + usize::from(ends) + usize::from(signs) >= 2 || line.starts_with("Traceback (")
-    };
-    text.lines().filter(|line| is_code(line)).take(8).count() as f64
+/// Whether a line is headed as a text to answer from: `Passage: …`.
+fn supplies_document(lower: &str) -> bool {
+    const HEADS: [&str; 9] =
+        ["context", "passage", "excerpt", "document", "article", "transcript", "source", "notes", "report"];
+    let head = |line: &str| line.split_once(':').map(|(head, text)| (head.trim().to_owned(), text.trim().len()));
+    lower.lines().filter_map(head).any(|(head, length)| length > 80 && HEADS.contains(&head.as_str()))
 }
 
-/// Numbers in the text, up to ten.
-fn numbers(text: &str) -> u8 {
-    let mut count = 0;
-    let mut inside = false;
-    for c in text.chars() {
-        count += u8::from(c.is_ascii_digit() && !inside);
-        inside = c.is_ascii_digit() || (inside && matches!(c, '.' | ','));
-        if count == 10 {
-            break;
-        }
-    }
-    count
+/// Whether the first word is one that questions open with.
+fn opens_asking(lower: &str) -> bool {
+    const OPENERS: [&str; 30] = [
+        "who", "what", "what's", "when", "where", "why", "how", "which", "whose", "is", "are", "was", "were", "do",
+        "does", "did", "can", "has", "have", "wer", "wo", "wann", "warum", "wie", "qui", "pourquoi", "quién", "dónde",
+        "chi", "quem",
+    ];
+    let first = lower.split(|c: char| !(c.is_alphabetic() || c == '\'')).find(|word| !word.is_empty());
+    first.is_some_and(|word| OPENERS.contains(&word))
+}
+
+/// Quantities in words, at most ten.
+fn words_of_number(lower: &str) -> usize {
+    lower.split(|c: char| !c.is_alphabetic()).filter(|word| NUMBER_WORDS.contains(word)).take(10).count()
+}
+
+/// Whether someone speaks of themselves or to whoever answers.
+fn is_personal(lower: &str) -> bool {
+    const PERSONS: [&str; 20] = [
+        "i", "i'm", "my", "me", "you", "your", "we", "our", "us", "ich", "mir", "mich", "mein", "dir", "du", "je",
+        "tu", "moi", "tú", "yo",
+    ];
+    let is_letter = |c: char| c.is_alphabetic() || c == '\'';
+    lower.split(|c| !is_letter(c)).any(|word| PERSONS.contains(&word))
 }
 
 /// A bare calculation: mostly digits and operators.

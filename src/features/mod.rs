@@ -3,6 +3,8 @@
 //! of a huge prompt only its beginning and its end are looked at.
 
 mod cues;
+mod cues_abroad;
+mod form;
 pub mod intent;
 mod length;
 mod schema;

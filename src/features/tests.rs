@@ -29,7 +29,7 @@ proptest! {
         keeps_the_contract(&features, &prompt);
         let x = features.compute(&ChatRequest::from_prompt(&prompt)).x;
         prop_assert!(x.iter().all(|value| (0.0..=1.0).contains(value)));
-        prop_assert!((x[3..].iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        prop_assert!((x[5..].iter().sum::<f64>() - 1.0).abs() < 1e-12);
     }
 
     #[test]
@@ -45,10 +45,12 @@ proptest! {
 fn names_and_values() {
     let features = LengthFeatures::new(200);
     let names: Vec<&str> = features.schema().names.iter().map(String::as_str).collect();
-    assert_eq!(names[..4], ["bias", "length", "words", "intent_reasoning"]);
+    assert_eq!(names[..6], ["bias", "length", "words", "choices", "numbers", "intent_reasoning"]);
     let context = features.compute(&ChatRequest::from_prompt("Write a Python function that reverses a list."));
     assert_eq!(context.intent, Coding);
-    assert_eq!(context.x, [1.0, 45.0 / 200.0, 0.08, 0.0, 1.0, 0.0, 0.0, 0.0]);
+    assert_eq!(context.x, [1.0, 45.0 / 200.0, 0.08, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
+    let form = features.compute(&ChatRequest::from_prompt("Is 2 + 3 = 6?\nA. yes\nB. no")).x;
+    assert_eq!(form[3..5], [1.0, 0.3]);
     assert_ne!(features.schema().version, LengthFeatures::new(201).schema().version);
     assert_eq!(features.schema().version, LengthFeatures::new(200).schema().version);
 }
@@ -141,6 +143,35 @@ const SENTENCES: &[(&str, Intent)] = &[
     ("asdf", Other),
     ("", Other),
 ];
+
+/// Prompts with labels, by part: see the file's head.
+fn labelled(part: &str) -> Vec<(Intent, String)> {
+    let lines = include_str!("../../tests/fixtures/intents.txt").lines().filter(|line| !line.starts_with('#'));
+    let parsed = lines.map(|line| line.splitn(4, '|').collect::<Vec<_>>());
+    let intent = |name: &str| Intent::ALL.into_iter().find(|intent| intent.name() == name).unwrap();
+    parsed.filter(|f| f[0] == part).map(|f| (intent(f[1]), f[3].replace("\\n", "\n"))).collect()
+}
+
+/// Rows: as labelled; columns: as recognised.
+fn confusion(prompts: &[(Intent, String)]) -> ([[u32; 5]; 5], f64) {
+    let mut table = [[0; 5]; 5];
+    for (label, prompt) in prompts {
+        table[*label as usize][classify(prompt) as usize] += 1;
+    }
+    let right: u32 = (0..5).map(|i| table[i][i]).sum();
+    (table, f64::from(right) / prompts.len() as f64)
+}
+
+#[test]
+fn prompts_of_many_styles_and_languages_are_recognised() {
+    // As measured: 0.959 where it was improved, 0.833 on prompts that nobody looked at to improve it
+    // (0.666 and 0.633 before).
+    for (part, least) in [("tune", 0.94), ("held", 0.80)] {
+        let prompts = labelled(part);
+        let (table, accuracy) = confusion(&prompts);
+        assert!(accuracy >= least, "{part}: {accuracy:.3} of {}: {table:?}", prompts.len());
+    }
+}
 
 #[test]
 fn sentences_are_recognised() {

@@ -70,7 +70,7 @@ pub(super) fn count_words(text: &str, limit: usize) -> usize {
 }
 
 /// Ideographs, kana, Thai: scripts written without spaces between words.
-const fn is_unspaced(c: char) -> bool {
+pub(super) const fn is_unspaced(c: char) -> bool {
     matches!(c, '\u{0e00}'..='\u{0e7f}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}')
 }
 
