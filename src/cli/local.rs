@@ -10,6 +10,7 @@ use super::session::Need;
 use super::simulation::Simulation;
 use super::{parts, remembered};
 use crate::domain::engine::EngineHandle;
+use crate::domain::observer::Unobserved;
 use crate::domain::store::StateStore;
 use crate::engine::{Engine, EngineLimits, EngineParts, HealthRules};
 use crate::providers::HttpClient;
@@ -47,6 +48,7 @@ impl LocalEngine {
             seed: settings.simulation.seed,
             limits: limits(settings.run.max_in_flight),
             health: HealthRules::default(),
+            observer: Arc::new(Unobserved),
         })
         .await
         .map_err(CliError::failed)?;

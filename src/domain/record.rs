@@ -37,6 +37,9 @@ pub struct RunRecord {
     pub previews: Vec<PreviewRecord>,
     /// Absent where nothing was judged.
     pub verdict: Option<Verdict>,
+    /// What the judge's calls took; absent where no judge was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judging: Option<JudgingRecord>,
     /// In which order arms were to answer.
     pub order: Vec<ArmId>,
     /// Full answers tried, in order.
@@ -147,6 +150,9 @@ pub struct PreviewRecord {
     pub ttft_s: Option<f64>,
     /// Tokens of the preview.
     pub tokens: u32,
+    /// Tokens of the prompt.
+    #[serde(default)]
+    pub tokens_in: u32,
     /// True where tokens are estimated.
     #[serde(default)]
     pub estimated: bool,
@@ -158,6 +164,22 @@ pub struct PreviewRecord {
     /// The text, cut to a bounded length.
     pub text: String,
     /// Why it failed.
+    pub error: Option<Failure>,
+}
+
+/// What asking the judge took, the second asking included.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct JudgingRecord {
+    /// Calls made.
+    pub calls: u32,
+    /// Tokens of the tasks.
+    pub tokens_in: u32,
+    /// Tokens of the replies.
+    pub tokens_out: u32,
+    /// Dollars; unknown prices count as 0.
+    pub cost_usd: f64,
+    /// Why the last call failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
 }
 

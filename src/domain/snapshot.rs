@@ -11,9 +11,11 @@ use super::clock::Timestamp;
 use super::command::{Durability, JournalEntry};
 use super::context::Intent;
 use super::ids::{ArmId, RunId, Sequence};
+use super::observer::Objective;
 use super::ratio::Ratio;
 use super::record::{GateDecision, Origin};
 use super::spec::{ArmSpec, Lifecycle, Mode, RouterKind, Strategy};
+use super::tally::Tally;
 use super::terms::Weights;
 
 /// The whole picture.
@@ -53,6 +55,12 @@ pub struct EngineSnapshot {
     pub arms: Vec<ArmRow>,
     /// Counts and rates of the whole.
     pub totals: Totals,
+    /// Counts since the state began, by arm, phase and class: what metrics are made of.
+    #[serde(default)]
+    pub tally: Arc<Tally>,
+    /// How the objectives stand, as configured.
+    #[serde(default)]
+    pub objectives: Vec<Objective>,
     /// Charts.
     pub series: Arc<Series>,
     /// Open alarms, newest first.
@@ -119,6 +127,9 @@ pub struct Totals {
     pub failed: u64,
     /// Runs cancelled.
     pub cancelled: u64,
+    /// Runs that served an answer which nobody rated as bad.
+    #[serde(default)]
+    pub resolved: u64,
     /// Runs in flight now.
     pub in_flight: u64,
     /// Runs a second, over the last ten seconds.
@@ -141,6 +152,9 @@ pub struct Totals {
     pub usd_today: f64,
     /// Dollars since the state began.
     pub usd_total: f64,
+    /// Dollars since the state began for each run that was resolved.
+    #[serde(default)]
+    pub usd_per_resolved_run: Option<f64>,
     /// Runs in the window that the rates are over.
     pub window_runs: u64,
     /// Seconds that the window spans.

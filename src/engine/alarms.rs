@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 use crate::domain::alarm::{Alarm, Severity};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::ArmId;
+use crate::domain::observer::Condition;
 
 /// Open alarms by subject.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Alarms {
     open: BTreeMap<String, Alarm>,
+    /// Subjects that whoever looks on raised.
+    observed: Vec<String>,
 }
 
 /// What an alarm says, before it has a time.
@@ -75,6 +78,21 @@ impl Alarms {
         }
     }
 
+    /// Raises what whoever looks on says, and clears what it said before and does not say any more; whether
+    /// anything changed.
+    pub(super) fn observed(&mut self, at: Timestamp, conditions: Vec<Condition>) -> bool {
+        let held = std::mem::take(&mut self.observed);
+        let mut is_changed = false;
+        for gone in held.iter().filter(|subject| conditions.iter().all(|condition| condition.subject != **subject)) {
+            is_changed |= self.clear(gone);
+        }
+        for Condition { subject, severity, message, remedy } in conditions {
+            self.observed.push(subject.clone());
+            is_changed |= self.raise(at, Notice { subject, severity, arm: None, message, remedy });
+        }
+        is_changed
+    }
+
     /// Newest first; the worse one first among those of one moment.
     pub(super) fn list(&self) -> Vec<Alarm> {
         let mut list: Vec<Alarm> = self.open.values().cloned().collect();
@@ -108,5 +126,23 @@ mod tests {
         assert!(alarms.clear("store") && !alarms.clear("store"));
         alarms.clear_arm(&arm);
         assert!(alarms.list().is_empty());
+    }
+
+    #[test]
+    fn what_a_looker_on_says_no_more_is_cleared() {
+        let mut alarms = Alarms::default();
+        let at = Timestamp::from_millis;
+        alarms.raise(at(1), Notice::new("store", Severity::Critical, "disk full"));
+        let slo = |message: &str| Condition {
+            subject: "slo:p95".to_owned(),
+            severity: Severity::Warning,
+            message: message.to_owned(),
+            remedy: Some("deactivate"),
+        };
+        assert!(alarms.observed(at(2), vec![slo("burns")]));
+        assert!(!alarms.observed(at(3), vec![slo("burns")]));
+        assert_eq!(alarms.list().len(), 2);
+        assert!(alarms.observed(at(4), vec![]));
+        assert_eq!(alarms.list()[0].subject, "store");
     }
 }

@@ -91,6 +91,9 @@ impl Owner {
         self.folds.end = sequence;
         self.timers.entries += 1;
         self.pending.has_news = true;
+        if let RouterCommand::Eject { arm, .. } = command {
+            self.folds.stats.ejected(arm);
+        }
         if command.is_operator_action() {
             tracing::info!(
                 sequence,
@@ -118,7 +121,9 @@ impl Owner {
             }
             std::mem::take(&mut self.pending)
         };
+        let began = Instant::now();
         let durability = self.ledger.append(batch, sync).await;
+        self.folds.stats.wrote(sync, began.elapsed());
         if has_news {
             self.publish_knowledge();
         }

@@ -108,7 +108,7 @@ impl Engine {
 /// An owner on what is stored, with everything published, and its queue.
 pub(super) async fn standing(parts: EngineParts) -> Result<(Owner, mpsc::Receiver<Message>), StartError> {
     let Loaded { mut folds, recent, ledger, rest } = load(&parts).await?;
-    let EngineParts { store, race, factory, strategy, seed, limits, .. } = parts;
+    let EngineParts { store, race, factory, strategy, seed, limits, observer, .. } = parts;
     let (to_owner, queue) = mpsc::channel(QUEUE);
     let (revision, seen) = watch::channel(0);
     let view = View {
@@ -119,6 +119,7 @@ pub(super) async fn standing(parts: EngineParts) -> Result<(Owner, mpsc::Receive
         store: ledger.status(),
         now: race.parts().clock.now(),
         revision: 0,
+        objectives: Vec::new(),
     };
     let picture = folds.picture(view);
     let knowledge = Knowledge { state: folds.state.clone(), signals: folds.signals.summary() };
@@ -128,6 +129,7 @@ pub(super) async fn standing(parts: EngineParts) -> Result<(Owner, mpsc::Receive
         strategy,
         limits,
         seed,
+        observer,
         owner: to_owner,
         knowledge: ArcSwap::from_pointee(knowledge),
         snapshot: ArcSwap::from_pointee(picture),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::bandit::RouterConfig;
 use crate::domain::answer::ModelFactory;
+use crate::domain::observer::Observer;
 use crate::domain::spec::{ConfigFacts, Strategy};
 use crate::domain::store::StateStore;
 use crate::race::Race;
@@ -33,6 +34,8 @@ pub struct EngineParts {
     pub limits: EngineLimits,
     /// When arms are taken out for a time.
     pub health: HealthRules,
+    /// Who is told what happens, and asked how objectives stand.
+    pub observer: Arc<dyn Observer>,
 }
 
 /// What the engine takes on.

@@ -4,6 +4,7 @@
 use crate::bandit::ArmView;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ArmId, Sequence};
+use crate::domain::observer::Objective;
 use crate::domain::ratio::Ratio;
 use crate::domain::snapshot::{ArmRow, EngineSnapshot, Series, StoreStatus, Totals};
 use crate::domain::spec::Strategy;
@@ -28,6 +29,7 @@ pub(super) struct View<'a> {
     pub store: StoreStatus,
     pub now: Timestamp,
     pub revision: u64,
+    pub objectives: Vec<Objective>,
 }
 
 impl Owner {
@@ -43,6 +45,7 @@ impl Owner {
             store: self.ledger.status(),
             now,
             revision,
+            objectives: self.shared.observer.objectives(),
         };
         self.folds.picture(view)
     }
@@ -75,6 +78,8 @@ impl Folds {
             budget_per_request_usd: None,
             arms,
             totals: Totals { in_flight: view.in_flight, ..self.stats.totals(view.now) },
+            tally: self.stats.tally(),
+            objectives: view.objectives,
             series,
             alarms: self.alarms.list(),
             store: view.store,

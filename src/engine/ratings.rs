@@ -28,6 +28,7 @@ impl Owner {
         }
         self.folds.absorb(&record);
         self.folds.stats.clamped(clamped.into());
+        self.shared.observer.finished(&record);
         let is_current = self.is_current(&record);
         self.shared.recent().push(&record, is_current);
         self.pending.batch.runs.push(Arc::clone(&record));
@@ -73,8 +74,10 @@ impl Owner {
             Err(rejection) => return Ok(Acknowledgement::Rejected { reason: rejection.to_string() }),
         };
         self.pending.sync = true;
+        self.folds.stats.rated(record.rating, rating);
         let rated = Arc::new(RunRecord { rating: Some(rating), ..RunRecord::clone(&record) });
         self.shared.recent().replace(&rated);
+        self.shared.observer.rated(&rated);
         self.pending.batch.runs.push(rated);
         Ok(applied(line))
     }

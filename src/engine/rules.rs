@@ -70,6 +70,7 @@ impl Owner {
             Notice::new("store", Severity::Critical, message)
         });
         is_changed |= self.folds.alarms.set(now, "store", store);
+        is_changed |= self.folds.alarms.observed(now, self.shared.observer.conditions());
         let rules = self.folds.health.rules();
         let (runs, rate) = self.folds.stats.fallback_rate();
         let rate = rate.map_or(0.0, crate::domain::ratio::Ratio::get);

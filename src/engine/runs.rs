@@ -43,7 +43,13 @@ pub(super) fn submit(shared: &Arc<Shared>, request: RunRequest) -> Result<Box<dy
     let input = RunInput { id: run, request, origin, seed, knowledge, strategy: shared.strategy };
     let (sender, events) = mpsc::channel(shared.limits.event_buffer.max(1));
     let cancel = shared.tokens.cancel.child_token();
-    shared.tasks.spawn(conduct(Arc::clone(shared), place, input, EventSink::to(sender), cancel.clone()));
+    shared.tasks.spawn(conduct(
+        Arc::clone(shared),
+        place,
+        input,
+        EventSink::to(sender).observed_by(shared.observer.clone()),
+        cancel.clone(),
+    ));
     Ok(Box::new(LocalStream { run, events, _cancel_on_drop: cancel.drop_guard() }))
 }
 
@@ -116,6 +122,7 @@ impl Remains {
             arms: Vec::new(),
             previews: Vec::new(),
             verdict: None,
+            judging: None,
             order: Vec::new(),
             attempts: Vec::new(),
             rewards: BTreeMap::new(),

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::engine::EngineError;
+use crate::domain::observer::Observer;
 use crate::domain::snapshot::EngineSnapshot;
 use crate::domain::spec::Strategy;
 use crate::domain::store::StateStore;
@@ -27,6 +28,7 @@ pub(super) struct Shared {
     pub strategy: Strategy,
     pub limits: EngineLimits,
     pub seed: u64,
+    pub observer: Arc<dyn Observer>,
     /// To the owner.
     pub owner: mpsc::Sender<Message>,
     pub knowledge: ArcSwap<Knowledge>,

@@ -3,6 +3,7 @@
 //! away, or that makes no room for [`PATIENCE`], cancels the run.
 
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::select;
@@ -11,6 +12,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::RunEvent;
+use crate::domain::observer::Observer;
 
 /// How long a run waits for a reader that takes nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,19 +26,33 @@ pub struct Gone;
 #[derive(Clone, Debug, Default)]
 pub struct EventSink {
     reader: Option<Sender<RunEvent>>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl EventSink {
     /// A sink that nobody reads: events are not even made.
     #[must_use]
     pub const fn none() -> Self {
-        Self { reader: None }
+        Self { reader: None, observer: None }
     }
 
     /// A sink with a reader.
     #[must_use]
     pub const fn to(reader: Sender<RunEvent>) -> Self {
-        Self { reader: Some(reader) }
+        Self { reader: Some(reader), observer: None }
+    }
+
+    /// The same, with somebody who is told what was chosen, whether anybody reads or not.
+    #[must_use]
+    pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer: Some(observer), ..self }
+    }
+
+    /// Whoever looks on is told at once; a reader may be slow.
+    pub(crate) fn tell(&self, event: &RunEvent) {
+        if let Some(observer) = &self.observer {
+            observer.decided(event);
+        }
     }
 
     /// Whether anybody reads.

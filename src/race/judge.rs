@@ -23,7 +23,7 @@ use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::ArmId;
 use crate::domain::judging::{Candidate, JudgeTask, Scores, Verdict};
 use crate::domain::money::Price;
-use crate::domain::record::PreviewRecord;
+use crate::domain::record::{JudgingRecord, PreviewRecord};
 use crate::domain::text::cut;
 
 /// Times that a judge is asked.
@@ -91,8 +91,8 @@ pub(crate) struct Judgement {
     pub(crate) verdict: Verdict,
     /// Whether its scores may teach the router; see `JudgeConfig::local_teaches`.
     pub(crate) teaches: bool,
-    /// Dollars of every call to the judge; unknown prices count as 0.
-    pub(crate) cost_usd: f64,
+    /// What the calls to the judge took; absent where there is none to ask.
+    pub(crate) asked: Option<JudgingRecord>,
 }
 
 impl JudgeStage<'_> {
@@ -100,7 +100,7 @@ impl JudgeStage<'_> {
     pub(crate) async fn judge(&self, previews: &[&PreviewRecord], rng: &mut Rng, wire: Wire<'_>) -> Option<Judgement> {
         let Some(choice) = self.choice else {
             wire.say(|| RunEvent::Judging { judge: local_judge::NAME.to_owned() }).await;
-            return Some(self.local(previews, "no judge is configured", 0.0));
+            return Some(self.local(previews, "no judge is configured", None));
         };
         wire.say(|| RunEvent::Judging { judge: choice.name().to_owned() }).await;
         let mut lots: Vec<&PreviewRecord> = previews.to_vec();
@@ -111,11 +111,11 @@ impl JudgeStage<'_> {
         }
         Some(match asked.scores {
             Ok(scores) => {
-                Judgement { verdict: verdict(choice.name(), &lots, scores), teaches: true, cost_usd: asked.cost_usd }
+                Judgement { verdict: verdict(choice.name(), &lots, scores), teaches: true, asked: Some(asked.record) }
             }
             Err(reason) => {
                 tracing::warn!(judge = choice.name(), reason, "the local judge scores");
-                self.local(previews, &reason, asked.cost_usd)
+                self.local(previews, &reason, Some(asked.record))
             }
         })
     }
@@ -128,12 +128,15 @@ impl JudgeStage<'_> {
         };
         let model = match model {
             Ok(model) => model,
-            Err(failure) => return Asked { scores: Err(failure.to_string()), cost_usd: 0.0 },
+            Err(failure) => {
+                let (scores, error) = (Err(failure.to_string()), Some(failure));
+                return Asked { scores, record: JudgingRecord { error, ..JudgingRecord::default() } };
+            }
         };
         let labels: Vec<String> = (0..lots.len()).map(label).collect();
         let task = self.task(lots, &labels);
         let started = Instant::now();
-        let mut cost_usd = 0.0;
+        let mut record = JudgingRecord::default();
         let mut fault = None;
         for _ in 0..ASKED {
             let left = self.config.timeouts.judge.saturating_sub(started.elapsed());
@@ -147,9 +150,9 @@ impl JudgeStage<'_> {
                 max_bytes: (self.config.judge.max_tokens as usize).saturating_mul(16),
             };
             let report = read(&model, self.call(&task, fault.as_deref()), limits, Lane::Silent, wire).await;
-            cost_usd += price.map_or(0.0, |p| p.cost(&report.usage));
+            take(&mut record, &report, price);
             match understood(&report, &labels) {
-                Ok(scores) => return Asked { scores: Ok(scores), cost_usd },
+                Ok(scores) => return Asked { scores: Ok(scores), record },
                 Err(refused) => {
                     fault = Some(refused.reason);
                     if !refused.may_be_asked_again {
@@ -158,7 +161,7 @@ impl JudgeStage<'_> {
                 }
             }
         }
-        Asked { scores: Err(fault.unwrap_or_default()), cost_usd }
+        Asked { scores: Err(fault.unwrap_or_default()), record }
     }
 
     /// The task, a JSON object: strings in it are escaped by the serializer, whatever they hold.
@@ -189,7 +192,7 @@ impl JudgeStage<'_> {
         }
     }
 
-    fn local(&self, previews: &[&PreviewRecord], reason: &str, cost_usd: f64) -> Judgement {
+    fn local(&self, previews: &[&PreviewRecord], reason: &str, asked: Option<JudgingRecord>) -> Judgement {
         let prompt = self.request.prompt();
         let score = |p: &&PreviewRecord| (p.arm.clone(), local_judge::score(&prompt, &p.text, self.target));
         let verdict = Verdict {
@@ -198,14 +201,22 @@ impl JudgeStage<'_> {
             scores: previews.iter().map(score).collect(),
             reason: Some(reason.to_owned()),
         };
-        Judgement { verdict, teaches: self.choice.is_none() || self.config.judge.local_teaches, cost_usd }
+        Judgement { verdict, teaches: self.choice.is_none() || self.config.judge.local_teaches, asked }
     }
 }
 
 /// What came of asking: scores in the order of the lots, or why there are none.
 struct Asked {
     scores: Result<Vec<Scores>, String>,
-    cost_usd: f64,
+    record: JudgingRecord,
+}
+
+fn take(record: &mut JudgingRecord, report: &CallReport, price: Option<Price>) {
+    record.calls += 1;
+    record.tokens_in = record.tokens_in.saturating_add(report.usage.input_tokens);
+    record.tokens_out = record.tokens_out.saturating_add(report.usage.output_tokens);
+    record.cost_usd += price.map_or(0.0, |p| p.cost(&report.usage));
+    record.error.clone_from(&report.failure);
 }
 
 /// A reply that is no verdict.

@@ -95,6 +95,7 @@ mod tests {
             latency_s: 0.1,
             ttft_s: None,
             tokens: 0,
+            tokens_in: 0,
             estimated: true,
             cost_usd: None,
             cached: false,

@@ -53,6 +53,7 @@ impl PreviewStage<'_> {
             latency_s: report.latency_s,
             ttft_s: report.ttft_s,
             tokens: report.usage.output_tokens,
+            tokens_in: report.usage.input_tokens,
             estimated: report.usage.estimated,
             cost_usd: price.map(|p| p.cost(&report.usage)),
             cached: false,

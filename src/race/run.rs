@@ -213,7 +213,9 @@ impl Race {
             arms: plan.scores.clone(),
             preview_tokens: if plan.strategy == Strategy::Race { setting.target } else { 0 },
         };
-        wire.say(event).await;
+        let event = event();
+        wire.events.tell(&event);
+        wire.say(|| event).await;
     }
 
     async fn preview_and_judge(&self, setting: &Setting, trail: &mut Trail, rng: &mut Rng, wire: Wire<'_>) {
@@ -301,7 +303,8 @@ impl Race {
         let observation =
             teaches.then(|| Observation { run: setting.id, x: setting.context.x.clone(), arms: learned.observations });
         let spent = previews.iter().filter_map(|p| p.cost_usd).chain(full.attempts.iter().filter_map(|a| a.cost_usd));
-        let cost_usd = spent.sum::<f64>() + judgement.as_ref().map_or(0.0, |j| j.cost_usd);
+        let cost_usd =
+            spent.sum::<f64>() + judgement.as_ref().and_then(|j| j.asked.as_ref()).map_or(0.0, |asked| asked.cost_usd);
         let fallbacks = full.attempts.iter().filter(|a| !a.lost).count().saturating_sub(1);
         let record = RunRecord {
             run_id: setting.id,
@@ -313,6 +316,7 @@ impl Race {
             gate: setting.plan.gate,
             arms: setting.plan.scores,
             previews,
+            judging: judgement.as_ref().and_then(|j| j.asked.clone()),
             verdict: judgement.map(|j| j.verdict),
             order,
             attempts: full.attempts,

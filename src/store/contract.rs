@@ -58,6 +58,7 @@ pub(super) fn run(number: u64, answer: &str) -> Arc<RunRecord> {
         arms: vec![],
         previews: vec![],
         verdict: None,
+        judging: None,
         order: vec![],
         attempts: vec![],
         rewards: std::collections::BTreeMap::new(),

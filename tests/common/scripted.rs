@@ -11,6 +11,7 @@ use banditop::domain::clock::{Clock, SystemClock};
 use banditop::domain::failure::{Failure, FailureClass};
 use banditop::domain::ids::ArmId;
 use banditop::domain::money::{Price, Usage};
+use banditop::domain::observer::Unobserved;
 use banditop::domain::spec::{ArmSpec, ConfigFacts, ConfigPriors, Provider, RouterKind, Strategy};
 use banditop::domain::store::StateStore;
 use banditop::domain::terms::Weights;
@@ -130,5 +131,6 @@ pub(crate) fn parts(arms: &[&str], troupe: &Troupe, store: Arc<dyn StateStore>) 
         seed: 7,
         limits: EngineLimits { max_in_flight: 64, ..EngineLimits::default() },
         health: HealthRules::default(),
+        observer: Arc::new(Unobserved),
     }
 }

@@ -7,6 +7,7 @@ mod entry;
 mod names;
 mod quantiles;
 mod series;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -22,10 +23,12 @@ use crate::domain::ids::{ArmId, RunId};
 use crate::domain::ratio::Ratio;
 use crate::domain::record::RunRecord;
 use crate::domain::snapshot::{Mark, Series, Totals};
+use crate::domain::tally::{Histogram, Tally};
 
 use entry::{DOLLAR_UNITS, End, Entry};
 use names::Names;
 use series::Charts;
+use tally::Counting;
 use window::Windows;
 
 /// The last runs that were taken in, so that a restart takes none in twice.
@@ -40,6 +43,8 @@ struct Counts {
     served: u64,
     failed: u64,
     cancelled: u64,
+    #[serde(default)]
+    resolved: u64,
     clamped: u64,
     cost_nano: u64,
     /// The day, counted from the epoch in UTC, that `day_cost_nano` is of.
@@ -52,6 +57,8 @@ struct Counts {
 struct Saved {
     names: Names,
     counts: Counts,
+    #[serde(default)]
+    tally: Tally,
     remembered: VecDeque<RunId>,
     entries: Vec<Entry>,
 }
@@ -72,6 +79,7 @@ pub(crate) struct ArmFigures {
 pub(crate) struct LiveStats {
     names: Names,
     counts: Counts,
+    tally: Counting,
     windows: Windows,
     charts: Charts,
     /// In the order in which they were taken in, and the same for look-ups.
@@ -91,6 +99,8 @@ impl LiveStats {
         self.revision += 1;
         let mut entry = Entry::of(record, &mut self.names);
         self.count(&entry);
+        self.counts.resolved += u64::from(tally::is_resolved(record));
+        self.tally.absorb(record);
         if entry.end != End::Cancelled {
             // Runs end in the order in which they come here, but for the rounding of their clocks.
             entry.at = entry.at.max(self.windows.newest());
@@ -102,6 +112,26 @@ impl LiveStats {
     /// Counts terms or rewards that had to be clamped into [0, 1].
     pub(crate) fn clamped(&mut self, times: u64) {
         self.counts.clamped += times;
+    }
+
+    /// Takes in a person's rating of a run that was taken in, and the one that it had before.
+    pub(crate) fn rated(&mut self, before: Option<f64>, now: f64) {
+        self.counts.resolved = self.counts.resolved.saturating_add_signed(self.tally.rated(before, now));
+    }
+
+    /// Counts that health took an arm out.
+    pub(crate) fn ejected(&mut self, arm: &ArmId) {
+        self.tally.ejected(arm);
+    }
+
+    /// Counts a write to the store.
+    pub(crate) fn wrote(&mut self, is_synced: bool, took: Duration) {
+        self.tally.wrote(is_synced, took);
+    }
+
+    /// Everything that only grows.
+    pub(crate) fn tally(&self) -> Arc<Tally> {
+        self.tally.picture()
     }
 
     /// Takes in a mark for the time axis.
@@ -144,7 +174,7 @@ impl LiveStats {
 
     /// The whole at `now`; what the engine alone knows (runs in flight, dropped events) is left at 0.
     pub(crate) fn totals(&self, now: Timestamp) -> Totals {
-        let Counts { runs, served, failed, cancelled, clamped, cost_nano, day, day_cost_nano } = self.counts;
+        let Counts { runs, served, failed, cancelled, resolved, clamped, cost_nano, day, day_cost_nano } = self.counts;
         let window = &self.windows.current;
         let recent = self.windows.ended_since(now.minus(RATE_SPAN).millis());
         Totals {
@@ -152,6 +182,7 @@ impl LiveStats {
             served,
             failed,
             cancelled,
+            resolved,
             in_flight: 0,
             runs_per_s: (runs > 0).then(|| recent as f64 / RATE_SPAN.as_secs_f64()),
             first_try: Ratio::of(window.first_try, window.runs),
@@ -163,6 +194,7 @@ impl LiveStats {
             usd_per_run: window.usd_per_run(),
             usd_today: if day == now.day() { day_cost_nano as f64 / DOLLAR_UNITS } else { 0.0 },
             usd_total: cost_nano as f64 / DOLLAR_UNITS,
+            usd_per_resolved_run: (resolved > 0).then(|| cost_nano as f64 / DOLLAR_UNITS / resolved as f64),
             window_runs: window.runs,
             window_s: self.windows.span_s(),
             dropped_events: 0,
@@ -198,6 +230,8 @@ impl LiveStats {
         let saved = Saved {
             names: self.names.clone(),
             counts: self.counts.clone(),
+            // How the disk was is of no use to another process.
+            tally: Tally { writes: <[Histogram; 2]>::default(), ..Tally::clone(&self.tally.picture()) },
             remembered: self.remembered.clone(),
             entries: self.windows.entries().cloned().collect(),
         };
@@ -207,9 +241,10 @@ impl LiveStats {
 
     /// The fold as it was saved; `None` where the bytes are not of this form.
     pub(crate) fn restore(bytes: &[u8]) -> Option<Self> {
-        let Saved { names, counts, remembered, entries } = serde_json::from_slice(bytes).ok()?;
+        let Saved { names, counts, tally, remembered, entries } = serde_json::from_slice(bytes).ok()?;
         let known = remembered.iter().copied().collect();
-        let mut stats = Self { names, counts, remembered, known, ..Self::default() };
+        let tally = Counting::from(tally);
+        let mut stats = Self { names, counts, tally, remembered, known, ..Self::default() };
         for entry in entries {
             stats.charts.push(&entry);
             stats.windows.push(entry);

@@ -1,6 +1,7 @@
 //! What the figures mean, on hand-made runs.
 
 use super::*;
+use crate::domain::tally::Outcome;
 use crate::engine::testing::record;
 
 fn arms(names: &[&str]) -> Vec<ArmId> {
@@ -120,4 +121,51 @@ fn marks_are_bounded_and_leave_with_their_step() {
     }
     assert_eq!(stats.series(&[], at(100)).marks.len(), 64);
     assert_eq!(stats.series(&[], at(5_000)).marks.len(), 0);
+}
+
+#[test]
+fn what_only_grows_agrees_with_the_totals_and_survives_a_restart() {
+    let mut stats = LiveStats::default();
+    stats.absorb(&record(at(1), 1).served_by("a").cost(0.25).build());
+    stats.absorb(&record(at(2), 2).served_by("b").fallbacks(2).build());
+    stats.absorb(&record(at(3), 3).failed("all arms failed").build());
+    stats.absorb(&record(at(3), 3).failed("all arms failed").build());
+    stats.absorb(&record(at(4), 4).cancelled().build());
+    stats.ejected(&"a".into());
+    stats.wrote(true, Duration::from_millis(2));
+    let (totals, tally) = (stats.totals(at(5)), stats.tally());
+    let by_outcome = |end| tally.runs.iter().filter(|(_, outcome, _)| *outcome == end).map(|(_, _, n)| n).sum::<u64>();
+    assert_eq!((by_outcome(Outcome::Served), by_outcome(Outcome::Failed)), (totals.served, totals.failed));
+    assert_eq!(by_outcome(Outcome::Cancelled), totals.cancelled);
+    assert_eq!((tally.first_try, tally.fallbacks, tally.end_to_end.count()), (1, 2, 3));
+    assert_eq!((tally.arms[&ArmId::from("a")].ejections, tally.writes[1].count()), (1, 1));
+    assert_eq!(tally.arms[&ArmId::from("b")].reward.count(), 1);
+    let again = LiveStats::restore(&stats.save()).unwrap().tally();
+    assert_eq!((&again.runs, &again.arms, again.writes[1].count()), (&tally.runs, &tally.arms, 0));
+}
+
+#[test]
+fn a_bad_rating_takes_a_run_out_of_those_that_are_resolved() {
+    let mut stats = LiveStats::default();
+    stats.absorb(&record(at(1), 1).served_by("a").cost(0.5).build());
+    stats.absorb(&record(at(2), 2).served_by("a").cost(0.5).build());
+    let resolved = |stats: &LiveStats| (stats.totals(at(3)).resolved, stats.totals(at(3)).usd_per_resolved_run);
+    assert_eq!(resolved(&stats), (2, Some(0.5)));
+    stats.rated(None, 0.0);
+    assert_eq!(resolved(&stats), (1, Some(1.0)));
+    stats.rated(Some(0.0), 0.2);
+    assert_eq!(resolved(&stats).0, 1);
+    stats.rated(Some(0.2), 1.0);
+    assert_eq!(resolved(&stats), (2, Some(0.5)));
+}
+
+#[test]
+fn arms_beyond_the_bound_are_counted_together() {
+    let mut stats = LiveStats::default();
+    for n in 0..300 {
+        stats.absorb(&record(at(n), n).served_by(&format!("arm-{n}")).build());
+    }
+    let tally = stats.tally();
+    assert_eq!(tally.arms.len(), 129);
+    assert_eq!(tally.arms[&ArmId::from("others")].served, 300 - 128);
 }

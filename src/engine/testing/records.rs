@@ -34,6 +34,7 @@ pub(crate) fn record(at: Timestamp, number: u64) -> RecordBuilder {
         arms: Vec::new(),
         previews: Vec::new(),
         verdict: None,
+        judging: None,
         order: Vec::new(),
         attempts: Vec::new(),
         rewards: BTreeMap::new(),

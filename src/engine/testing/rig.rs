@@ -13,6 +13,7 @@ use crate::domain::command::{Acknowledgement, Actor, JournalEntry, RouterCommand
 use crate::domain::engine::{CommandRequest, EngineError, EngineHandle, RunRequest, RunStream};
 use crate::domain::event::RunEvent;
 use crate::domain::ids::CommandId;
+use crate::domain::observer::Unobserved;
 use crate::domain::record::{Origin, RunRecord};
 use crate::domain::spec::{ArmSpec, ConfigFacts, ConfigPriors, Provider, RouterKind, Strategy};
 use crate::domain::terms::Weights;
@@ -114,6 +115,7 @@ impl Rig {
             seed: 7,
             limits: self.limits.clone(),
             health: HealthRules::default(),
+            observer: Arc::new(Unobserved),
         }
     }
 

@@ -1,0 +1,163 @@
+//! The fold of finished runs into [`Tally`]: counts that only grow. A run costs O(arms in it). It is shared
+//! with pictures, so it is copied at most once a picture, and only where a run came between two.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::context::Intent;
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::ids::ArmId;
+use crate::domain::money::Usage;
+use crate::domain::record::{RunOutcome, RunRecord};
+use crate::domain::tally::{ArmTally, Calls, Outcome, SECONDS, Tally, UNIT, WRITES};
+use crate::domain::terms::Term;
+
+use super::entry::{DOLLAR_UNITS, whole};
+
+/// Arms (and judges) that are counted by name; what comes after them is counted together.
+const NAMED: usize = 128;
+/// The name of the others.
+const OTHERS: &str = "others";
+/// A rating below this is a bad one.
+const BAD: f64 = 0.5;
+
+/// The fold, shared with pictures.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counting(Arc<Tally>);
+
+impl Counting {
+    pub(super) fn from(tally: Tally) -> Self {
+        Self(Arc::new(tally))
+    }
+
+    pub(super) fn picture(&self) -> Arc<Tally> {
+        Arc::clone(&self.0)
+    }
+
+    pub(super) fn absorb(&mut self, record: &RunRecord) {
+        let tally = Arc::make_mut(&mut self.0);
+        count_run(tally, record);
+        for score in record.arms.iter().filter(|score| score.selected) {
+            let arm = arm_of(tally, &score.arm);
+            arm.selected += 1;
+            arm.propensity.add(score.propensity, UNIT);
+        }
+        for preview in &record.previews {
+            let arm = arm_of(tally, &preview.arm);
+            if preview.cached {
+                continue;
+            }
+            let usage = Usage { input_tokens: preview.tokens_in, output_tokens: preview.tokens, estimated: false };
+            let took = (preview.latency_s, preview.ttft_s);
+            count_call(&mut arm.preview, &usage, preview.cost_usd, preview.error.as_ref(), took);
+        }
+        for attempt in &record.attempts {
+            let arm = arm_of(tally, &attempt.arm);
+            let usage = Usage { input_tokens: attempt.tokens_in, output_tokens: attempt.tokens_out, estimated: false };
+            let took = (attempt.latency_s, attempt.ttft_s);
+            count_call(&mut arm.answer, &usage, attempt.cost_usd, attempt.error.as_ref(), took);
+        }
+        count_judge(tally, record);
+        for (name, reward) in &record.rewards {
+            let arm = arm_of(tally, name);
+            arm.reward.add(reward.total, UNIT);
+            for (name, term) in &reward.terms {
+                if let Some(term_of) = Term::from_name(name) {
+                    arm.terms.entry(term_of).or_default().add(term.value, UNIT);
+                }
+            }
+        }
+    }
+
+    /// Takes in a rating; whether the run left those that are resolved (−1), or came back (1).
+    pub(super) fn rated(&mut self, before: Option<f64>, now: f64) -> i64 {
+        let is_bad = |rating: f64| rating < BAD;
+        Arc::make_mut(&mut self.0).ratings[usize::from(is_bad(now))] += 1;
+        i64::from(before.is_some_and(is_bad)) - i64::from(is_bad(now))
+    }
+
+    pub(super) fn ejected(&mut self, arm: &ArmId) {
+        arm_of(Arc::make_mut(&mut self.0), arm).ejections += 1;
+    }
+
+    pub(super) fn wrote(&mut self, is_synced: bool, took: Duration) {
+        Arc::make_mut(&mut self.0).writes[usize::from(is_synced)].add(took.as_secs_f64(), WRITES);
+    }
+}
+
+/// Whether that rating takes a run out of those that are resolved.
+pub(super) fn is_resolved(record: &RunRecord) -> bool {
+    record.outcome == RunOutcome::Served && record.rating.is_none_or(|rating| rating >= BAD)
+}
+
+fn count_run(tally: &mut Tally, record: &RunRecord) {
+    let outcome = match &record.outcome {
+        RunOutcome::Served => Outcome::Served,
+        RunOutcome::Failed { .. } => Outcome::Failed,
+        RunOutcome::Cancelled => Outcome::Cancelled,
+    };
+    match tally.runs.iter_mut().find(|(strategy, end, _)| (*strategy, *end) == (record.strategy, outcome)) {
+        Some((_, _, count)) => *count += 1,
+        None => tally.runs.push((record.strategy, outcome, 1)),
+    }
+    match tally.gates.iter_mut().find(|(decision, _)| *decision == record.gate.decision) {
+        Some((_, count)) => *count += 1,
+        None => tally.gates.push((record.gate.decision, 1)),
+    }
+    for (count, intent) in tally.intents.iter_mut().zip(Intent::ALL) {
+        *count += u64::from(intent == record.context.intent);
+    }
+    tally.fallbacks += u64::from(record.fallbacks);
+    if outcome != Outcome::Cancelled {
+        tally.end_to_end.add(record.timings_s.total, SECONDS);
+    }
+    if outcome == Outcome::Served {
+        tally.first_try += u64::from(record.fallbacks == 0);
+        if let Some(winner) = &record.winner {
+            arm_of(tally, winner).served += 1;
+        }
+    }
+}
+
+fn count_judge(tally: &mut Tally, record: &RunRecord) {
+    tally.local_verdicts += u64::from(record.verdict.as_ref().is_some_and(|verdict| verdict.local_fallback));
+    let Some(judging) = &record.judging else { return };
+    // Where the local judge stood in, the verdict has its name, and the calls were another's.
+    let name = record.verdict.as_ref().filter(|verdict| !verdict.local_fallback).map_or("judge", |v| v.judge.as_str());
+    let is_named = tally.judges.contains_key(name) || tally.judges.len() < NAMED;
+    let calls = tally.judges.entry(if is_named { name } else { OTHERS }.to_owned()).or_default();
+    let usage = Usage { input_tokens: judging.tokens_in, output_tokens: judging.tokens_out, estimated: false };
+    let took = (record.timings_s.judge, None);
+    count_call(calls, &usage, Some(judging.cost_usd), judging.error.as_ref(), took);
+    calls.made += u64::from(judging.calls).saturating_sub(1);
+}
+
+fn count_call(
+    calls: &mut Calls,
+    usage: &Usage,
+    dollars: Option<f64>,
+    error: Option<&Failure>,
+    (took, first): (f64, Option<f64>),
+) {
+    calls.made += 1;
+    calls.tokens_in += u64::from(usage.input_tokens);
+    calls.tokens_out += u64::from(usage.output_tokens);
+    calls.cost_nano += dollars.map_or(0, |dollars| whole(dollars, DOLLAR_UNITS));
+    match error {
+        None => calls.seconds.add(took, SECONDS),
+        Some(failure) if failure.class == FailureClass::Cancelled => {}
+        Some(failure) => *calls.failed.entry(failure.class).or_default() += 1,
+    }
+    if let Some(seconds) = first {
+        calls.first_token.add(seconds, SECONDS);
+    }
+}
+
+fn arm_of<'a>(tally: &'a mut Tally, arm: &ArmId) -> &'a mut ArmTally {
+    // The common case copies no name.
+    if !tally.arms.contains_key(arm) {
+        let name = if tally.arms.len() < NAMED { arm.clone() } else { ArmId::new(OTHERS) };
+        return tally.arms.entry(name).or_default();
+    }
+    tally.arms.entry(arm.clone()).or_default()
+}
