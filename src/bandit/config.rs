@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::drift::DriftConfig;
 use crate::domain::context::{FeatureBlock, FeatureSchema};
 
 /// How an arm's residual standard deviation is known.
@@ -99,6 +100,9 @@ pub struct RouterConfig {
     /// An active arm with fewer observations than this is tried before any score decides. In a large
     /// pool fewer are enough: see [`RouterConfig::first_tries_among`].
     pub first_tries: u32,
+    /// How changes of an arm are looked for, and what is done about them.
+    #[serde(default)]
+    pub drift: DriftConfig,
 }
 
 impl Default for RouterConfig {
@@ -113,6 +117,7 @@ impl Default for RouterConfig {
             probation_runs: 20,
             reactivation_keep: 0.5,
             first_tries: 8,
+            drift: DriftConfig::default(),
         }
     }
 }

@@ -3,12 +3,13 @@
 //! decision allocates nothing.
 //!
 //! ```text
-//! P(i) = ε·k/n + (1 − ε)·[(1 − p)·P(i among the policy's first k) + p·P(i among its first k − 1)]
+//! P(i) = ε·k/n + (1 − ε)·[(1 − Σp)·P(i among the policy's first k) + Σ p_g·P(i chosen with guest g)]
 //! ```
 //!
-//! with ε the exploration share over the n active candidates, and p the share in which one arm on
-//! probation (each with 1/m) takes the last place. Where fewer than k arms are active, or none is on
-//! probation, all candidates count as active and p is 0.
+//! with ε the exploration share over the n active candidates, and `p_g` the share in which a guest g takes the
+//! last place, unless it is among the first k − 1 anyway. Guests are the arms on probation, which compete in
+//! no other way and share `probation_share`, and active arms that fell and are asked whether they came back.
+//! Where fewer than k arms are active, those on probation count as active.
 
 use super::choose::{Contender, choose};
 use super::probe::Probe;
@@ -30,8 +31,9 @@ pub struct Desk {
     pub(super) field: Field,
     /// The policy's k, best first.
     pub(super) ranked: Vec<usize>,
-    /// By position: how often among the first k, and the first k − 1.
-    pub(super) counts: Vec<[f64; 2]>,
+    /// By position: how often among the first k, and the first k − 1; and how often the k-th while the guest
+    /// is among those before it (the sum of such guests' shares).
+    pub(super) counts: Vec<[f64; 3]>,
     chosen: Vec<usize>,
 }
 
@@ -44,9 +46,19 @@ pub(super) struct Field {
     pub(super) open: Vec<usize>,
     /// Positions of those that are on probation beside them.
     probation: Vec<usize>,
+    guests: Vec<Guest>,
     pub(super) k: usize,
     pub(super) quality_weight: f64,
     probe: Probe,
+}
+
+/// One that takes the last place now and then.
+#[derive(Clone, Copy, Debug)]
+struct Guest {
+    /// Its position.
+    at: usize,
+    /// The share of runs, in [0, 1].
+    share: f64,
 }
 
 impl Field {
@@ -76,6 +88,37 @@ impl Field {
             self.open.append(&mut self.probation);
             self.open.sort_unstable();
         }
+        self.invite(state);
+    }
+
+    /// Who takes the last place now and then.
+    fn invite(&mut self, state: &RouterState) {
+        let config = &state.shared.config;
+        let each = config.probation_share.clamp(0.0, 1.0) / self.probation.len().max(1) as f64;
+        self.guests.clear();
+        self.guests.extend(self.probation.iter().map(|&at| Guest { at, share: each }));
+        if self.open.len() > self.k {
+            let share = |at: usize| state.arms[self.contenders[at].arm].drift.probe_share(&config.drift, state.steps);
+            let fallen = self.open.iter().map(|&at| Guest { at, share: share(at) });
+            self.guests.extend(fallen.filter(|guest| guest.share > 0.0));
+        }
+        let all: f64 = self.guests.iter().map(|guest| guest.share).sum();
+        if all > 1.0 {
+            for guest in &mut self.guests {
+                guest.share /= all;
+            }
+        }
+    }
+
+    /// Whom a uniform `u` in [0, 1) invites, if anybody.
+    fn guest(&self, mut u: f64) -> Option<usize> {
+        for guest in &self.guests {
+            if u < guest.share {
+                return Some(guest.at);
+            }
+            u -= guest.share;
+        }
+        None
     }
 
     /// Lets a policy speak: what it adds to each mean.
@@ -99,25 +142,25 @@ impl Desk {
         Self { skip_propensities: true, ..Self::default() }
     }
 
-    /// Decides among exploration, probation and the policy, and writes down every propensity. The policy's
-    /// k are in `ranked`; `counts` has, by position, the probabilities of being among its first k and first
-    /// k − 1.
+    /// Decides among exploration, guests and the policy, and writes down every propensity. The policy's k are
+    /// in `ranked`, and `counts` says how probable that was.
     pub(super) fn decide(&mut self, state: &RouterState, draw: &mut dyn FnMut() -> f64) {
         let field = &mut self.field;
-        let (n, m, k) = (field.open.len(), field.probation.len(), field.k);
+        let (n, k) = (field.open.len(), field.k);
         self.chosen.clear();
         if k == 0 {
             return self.select(state, false);
         }
         let epsilon = if n > k { state.explore_share.clamp(0.0, 1.0) } else { 0.0 };
-        let p = if m == 0 { 0.0 } else { state.shared.config.probation_share.clamp(0.0, 1.0) };
+        let p: f64 = field.guests.iter().map(|guest| guest.share).sum();
         for &i in &field.open {
-            let [first_k, fewer] = self.counts[i];
-            field.contenders[i].propensity =
-                epsilon * k as f64 / n as f64 + (1.0 - epsilon) * ((1.0 - p) * first_k + p * fewer);
+            let [first_k, fewer, last_anyway] = self.counts[i];
+            let own = field.guests.iter().find(|guest| guest.at == i).map_or(0.0, |guest| guest.share);
+            let chosen = (1.0 - p) * first_k + (p - own) * fewer + last_anyway + own;
+            field.contenders[i].propensity = epsilon * k as f64 / n as f64 + (1.0 - epsilon) * chosen;
         }
-        for &i in &field.probation {
-            field.contenders[i].propensity = (1.0 - epsilon) * p / m as f64;
+        for (&i, guest) in field.probation.iter().zip(&field.guests) {
+            field.contenders[i].propensity = (1.0 - epsilon) * guest.share;
         }
         if epsilon > 0.0 && draw() < epsilon {
             self.chosen.extend_from_slice(&field.open);
@@ -127,9 +170,12 @@ impl Desk {
             return self.select(state, true);
         }
         self.chosen.extend_from_slice(&self.ranked);
-        if p > 0.0 && draw() < p {
+        if p > 0.0
+            && let Some(guest) = field.guest(draw())
+            && !self.chosen[..k - 1].contains(&guest)
+        {
             self.chosen.truncate(k - 1);
-            self.chosen.push(field.probation[below(m, draw)]);
+            self.chosen.push(guest);
         }
         self.select(state, false);
     }
@@ -147,16 +193,20 @@ impl Desk {
     /// The policy took exactly what is `ranked`.
     pub(super) fn count_ranked(&mut self) {
         self.counts.clear();
-        self.counts.resize(self.field.contenders.len(), [0.0; 2]);
+        self.counts.resize(self.field.contenders.len(), [0.0; 3]);
         self.count(1.0);
     }
 
     /// Adds `weight` for what is `ranked`.
     pub(super) fn count(&mut self, weight: f64) {
-        for (place, &i) in self.ranked.iter().enumerate() {
+        let Some((&last, before)) = self.ranked.split_last() else { return };
+        for &i in before {
             self.counts[i][0] += weight;
-            self.counts[i][1] += if place + 1 < self.ranked.len() { weight } else { 0.0 };
+            self.counts[i][1] += weight;
         }
+        self.counts[last][0] += weight;
+        let anyway = self.field.guests.iter().filter(|guest| before.contains(&guest.at));
+        self.counts[last][2] += weight * anyway.map(|guest| guest.share).sum::<f64>();
     }
 
     /// Writes the selection, over what the last one left.

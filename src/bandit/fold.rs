@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
+use super::drift::{ArmDrift, Drift, DriftReaction};
 use super::regression::discount;
-use super::state::{ArmState, PoolState, RouterState, UNLEARNED};
+use super::state::{ArmState, PoolState, RouterState, Shared, UNLEARNED};
 use super::stats::{ArmStatistics, Late, Lens, Seen};
+use crate::domain::clock::Timestamp;
 use crate::domain::command::{LogEntry, Observation, RouterCommand};
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::prior::ArmPrior;
@@ -22,7 +24,7 @@ impl RouterState {
     pub fn apply(&mut self, entry: &LogEntry) {
         self.sequence = entry.sequence;
         match &entry.command {
-            RouterCommand::Observe(observation) => self.observe(observation),
+            RouterCommand::Observe(observation) => self.observe(observation, entry.at),
             RouterCommand::Amend { run, arm, x, column, old, new, preview } => {
                 let preview = preview.as_ref().map(super::stats::preview_columns);
                 self.amend(*run, arm, x, Late { column: *column, old: *old, new: *new, preview, weight: 1.0 });
@@ -67,7 +69,7 @@ impl RouterState {
         }
     }
 
-    fn observe(&mut self, observation: &Observation) {
+    fn observe(&mut self, observation: &Observation, at: Timestamp) {
         self.steps += 1;
         self.recent.push(observation.run, if self.mode.learning_paused { UNLEARNED } else { self.steps });
         for seen in &observation.arms {
@@ -86,11 +88,17 @@ impl RouterState {
             if !self.mode.learning_paused && observation.x.len() + seen.signals.len() == self.shared.config.d {
                 let prior = &self.shared.prior;
                 let step = self.steps;
-                if seen.signals.is_empty() {
-                    arm.stats.observe(prior, step, &observation.x, &Seen::from(seen));
+                let innovation = if seen.signals.is_empty() {
+                    arm.stats.observe(prior, step, &observation.x, &Seen::from(seen))
                 } else {
                     let x = [observation.x.as_slice(), &seen.signals].concat();
-                    arm.stats.observe(prior, step, &x, &Seen::from(seen));
+                    arm.stats.observe(prior, step, &x, &Seen::from(seen))
+                };
+                let drift = &self.shared.config.drift;
+                if let Some(found) = innovation.and_then(|innovation| arm.drift.quality(drift, innovation, at, step))
+                    && drift.reaction == DriftReaction::Forget
+                {
+                    arm.follow_drift(&self.shared, step, &found);
                 }
                 arm.refocus(&self.shared, &self.weights);
             }
@@ -121,12 +129,8 @@ impl RouterState {
     fn decay_arm(&mut self, i: usize, factor: f64, step: u64) {
         let arm = Arc::make_mut(&mut self.arms[i]);
         arm.stats.decay(&self.shared.prior, step, factor);
-        arm.pool.decays.push((step, factor));
-        if arm.pool.decays.len() > REMEMBERED_DECAYS {
-            // Merged under the later step: runs between the two are discounted a little too much.
-            let (_, oldest) = arm.pool.decays.remove(0);
-            arm.pool.decays[0].1 *= oldest;
-        }
+        arm.drift.found = None;
+        arm.remember_decay(step, factor);
         arm.refocus(&self.shared, &self.weights);
     }
 
@@ -189,7 +193,8 @@ impl RouterState {
             pool.reason = Some("by config".to_owned());
         }
         let stats = ArmStatistics::new(&self.shared.prior, &self.pool_mean(), self.steps);
-        let mut arm = ArmState { spec: spec.clone(), pool, stats, lens: Lens::default() };
+        let drift = ArmDrift::default();
+        let mut arm = ArmState { spec: spec.clone(), pool, stats, drift, lens: Lens::default() };
         arm.refocus(&self.shared, &self.weights);
         self.arms.push(Arc::new(arm));
     }
@@ -211,6 +216,7 @@ impl RouterState {
         };
         let arm = Arc::make_mut(&mut self.arms[i]);
         arm.stats = ArmStatistics::new(&self.shared.prior, &mean, self.steps);
+        arm.drift = ArmDrift::default();
         arm.pool.trials = 0;
         arm.pool.wins = 0;
         arm.pool.served = 0;
@@ -230,6 +236,30 @@ impl RouterState {
     fn change_pool(&mut self, name: &ArmId, change: impl FnOnce(&mut PoolState)) {
         if let Some(i) = self.find(name.as_str()) {
             change(&mut Arc::make_mut(&mut self.arms[i]).pool);
+        }
+    }
+}
+
+impl ArmState {
+    /// Takes what was learned before a change to the level since, and lets it count little.
+    ///
+    /// The expectation has followed the change for `m` of `n` observations already: of the mean error since
+    /// it began, (1 − m/2n) is left.
+    fn follow_drift(&mut self, shared: &Shared, step: u64, found: &Drift) {
+        let n = self.stats.effective_n(&shared.prior, step).max(1.0);
+        let since = f64::from(found.observations);
+        let left = (1.0 - since / (2.0 * n)).max(0.5);
+        let keep = (since.max(shared.config.drift.keep) / n).min(1.0);
+        self.stats.move_quality(&shared.prior, step, found.size * left, keep);
+        self.remember_decay(step, keep);
+    }
+
+    fn remember_decay(&mut self, step: u64, factor: f64) {
+        self.pool.decays.push((step, factor));
+        if self.pool.decays.len() > REMEMBERED_DECAYS {
+            // Merged under the later step: runs between the two are discounted a little too much.
+            let (_, oldest) = self.pool.decays.remove(0);
+            self.pool.decays[0].1 *= oldest;
         }
     }
 }

@@ -60,7 +60,7 @@ impl Router for LinTs {
         desk.field.lay(state, contexts, candidates, k);
         let draws = if desk.skip_propensities { 1 } else { PROPENSITY_DRAWS };
         desk.counts.clear();
-        desk.counts.resize(desk.field.contenders.len(), [0.0; 2]);
+        desk.counts.resize(desk.field.contenders.len(), [0.0; 3]);
         // Other draws first: the last is the one that counts.
         for _ in 0..draws {
             desk.field.add(|standing| state.alpha() * standing.uncertainty * draw_normal(draw));

@@ -12,6 +12,8 @@
 //! whenever a residual check fails. Without data Θ̂ = Θ₀ and A⁻¹ = Λ⁻¹. Θ₀ is non-zero on the intercept
 //! only. Forgetting scales the data parts and never the prior, so nothing winds up.
 
+mod level;
+
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +40,15 @@ pub(crate) struct Prior {
     pub noise_n: f64,
     /// What is kept at every step, in (0, 1].
     pub forgetting: f64,
+}
+
+/// How far one observation was from what had been expected of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Innovation {
+    /// The first response less its expectation.
+    pub error: f64,
+    /// 1/(1 + xᵀA⁻¹x): of the error's variance this much is the arm's own noise.
+    pub gain: f64,
 }
 
 /// One design, `m` responses.
@@ -167,15 +178,23 @@ impl Regression {
         self.n * discount(prior.forgetting, step.saturating_sub(self.as_of))
     }
 
-    /// Adds (`w` = 1) one observation: `x` of `d` values, `t` of `m`.
-    pub(crate) fn observe(&mut self, prior: &Prior, step: u64, x: &[f64], t: &[f64], scratch: &mut Vec<f64>) {
+    /// Adds (`w` = 1) one observation: `x` of `d` values, `t` of `m`. What it was off by.
+    pub(crate) fn observe(
+        &mut self,
+        prior: &Prior,
+        step: u64,
+        x: &[f64],
+        t: &[f64],
+        scratch: &mut Vec<f64>,
+    ) -> Innovation {
         self.forget_until(prior, step);
         self.accumulate(1.0, x, t);
-        self.follow(x, t, scratch);
+        let innovation = self.follow(x, t, scratch);
         self.since_refresh += 1;
         if self.is_stale(prior, scratch) {
             self.refresh(prior);
         }
+        innovation
     }
 
     /// Adds a past observation of weight `w` that had not been made.
@@ -286,7 +305,7 @@ impl Regression {
 
     /// Sherman–Morrison and recursive least squares: with k = A⁻¹x, q = xᵀk and e = t − Θ̂ᵀx,
     /// A⁻¹ −= kkᵀ/(1+q), Θ̂ += k eᵀ/(1+q), R += e eᵀ/(1+q).
-    fn follow(&mut self, x: &[f64], t: &[f64], scratch: &mut Vec<f64>) {
+    fn follow(&mut self, x: &[f64], t: &[f64], scratch: &mut Vec<f64>) -> Innovation {
         scratch.clear();
         scratch.resize(self.d + self.m, 0.0);
         let (k, e) = scratch.split_at_mut(self.d);
@@ -298,6 +317,7 @@ impl Regression {
         }
         rank_one(&mut self.residual, gain, e);
         rank_one(&mut self.inverse, -gain, k);
+        Innovation { error: e[0], gain }
     }
 
     fn is_stale(&self, prior: &Prior, scratch: &mut Vec<f64>) -> bool {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::config::{PriorConfig, RouterConfig};
+use super::drift::ArmDrift;
 use super::state::{ArmState, PoolState, RouterState};
 use super::stats::{ArmStatistics, Lens};
 use crate::domain::ids::{ArmId, RunId, Sequence};
@@ -63,6 +64,8 @@ struct ArmPart {
     spec: ArmSpec,
     pool: PoolState,
     stats: ArmStatistics,
+    #[serde(default)]
+    drift: ArmDrift,
 }
 
 impl RouterState {
@@ -85,7 +88,8 @@ impl RouterState {
         };
         let mut parts = vec![("router".to_owned(), bytes(&header))];
         for arm in &self.arms {
-            let part = ArmPart { spec: arm.spec.clone(), pool: arm.pool.clone(), stats: arm.stats.clone() };
+            let (spec, pool, stats, drift) = (arm.spec.clone(), arm.pool.clone(), arm.stats.clone(), arm.drift);
+            let part = ArmPart { spec, pool, stats, drift };
             parts.push((part_name(&arm.spec.name), bytes(&part)));
         }
         StoredSnapshot { sequence: self.sequence, parts }
@@ -115,14 +119,14 @@ impl RouterState {
             state.recent.push(run, step);
         }
         for name in &header.arms {
-            let ArmPart { spec, pool, mut stats } = read(snapshot, &part_name(name))?;
+            let ArmPart { spec, pool, mut stats, drift } = read(snapshot, &part_name(name))?;
             if !stats.is_sound(config.d) || spec.name != *name {
                 return Err(StateFault::Corrupt(format!("the statistics of {name:?} do not fit")));
             }
             if header.prior != config.prior {
                 stats.refresh(&state.shared.prior);
             }
-            let mut arm = ArmState { spec, pool, stats, lens: Lens::default() };
+            let mut arm = ArmState { spec, pool, stats, drift, lens: Lens::default() };
             arm.refocus(&state.shared, &state.weights);
             state.arms.push(Arc::new(arm));
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::config::RouterConfig;
+use super::drift::{ArmDrift, Drift};
 use super::probe::Probe;
 use super::regression::Prior;
 use super::stats::{ArmStatistics, COLUMNS, Estimate, Lens};
@@ -52,6 +53,7 @@ pub(super) struct ArmState {
     pub(super) spec: ArmSpec,
     pub(super) pool: PoolState,
     pub(super) stats: ArmStatistics,
+    pub(super) drift: ArmDrift,
     pub(super) lens: Lens,
 }
 
@@ -95,6 +97,10 @@ pub struct ArmView<'a> {
     pub effective_n: f64,
     /// Observations that a prior of its own is worth; 0 without one.
     pub prior_n: f64,
+    /// The newest change of it that was found and not dealt with.
+    pub drift: Option<Drift>,
+    /// The share of runs in which it is asked whether it has come back since it fell, in [0, 1].
+    pub probe_share: f64,
 }
 
 impl RouterState {
@@ -208,7 +214,7 @@ impl RouterState {
         for arm in &self.arms {
             arm.spec.name.as_str().bytes().for_each(&mut absorb);
             let counts = [arm.pool.trials, arm.pool.wins, arm.pool.served];
-            let words = arm.stats.bits().into_iter().chain(counts);
+            let words = arm.stats.bits().into_iter().chain(counts).chain(arm.drift.bits());
             words.flat_map(u64::to_le_bytes).for_each(&mut absorb);
         }
         hash
@@ -245,6 +251,8 @@ impl RouterState {
             served: arm.pool.served,
             effective_n: arm.stats.effective_n(&self.shared.prior, self.steps),
             prior_n: arm.stats.believed_n(),
+            drift: arm.drift.found,
+            probe_share: arm.drift.probe_share(&self.shared.config.drift, self.steps),
         }
     }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::config::{Noise, PriorConfig};
 use super::kernels::{axpy, dot};
 use super::probe::Probe;
-use super::regression::{Believed, Prior, Regression};
+use super::regression::{Believed, Innovation, Prior, Regression};
 use crate::domain::command::{AnswerOutcome, ArmObservation, PreviewTerms};
 use crate::domain::prior::{ArmPrior, ResponsePrior};
 use crate::domain::terms::{Column, Weights};
@@ -107,19 +107,20 @@ impl ArmStatistics {
         terms && self.answer.is_sound(d, COLUMNS - REWARD_COLUMNS)
     }
 
-    /// Learns one observation of full context `x`.
-    pub(crate) fn observe(&mut self, prior: &Prior, step: u64, x: &[f64], seen: &Seen) {
+    /// Learns one observation of full context `x`; how far its quality was from what was expected.
+    pub(crate) fn observe(&mut self, prior: &Prior, step: u64, x: &[f64], seen: &Seen) -> Option<Innovation> {
         let mut scratch = Vec::new();
+        let mut innovation = None;
         match (seen.quality, seen.preview) {
             (Some(quality), Some([latency, cost, speed, tokens, stability])) if self.preview.is_none() => {
                 let row = [quality, latency, cost, speed, tokens, stability];
-                self.judged.observe(prior, step, x, &row, &mut scratch);
+                innovation = Some(self.judged.observe(prior, step, x, &row, &mut scratch));
             }
             (None, None) => {}
             (quality, terms) => {
                 let (judged, preview) = self.split();
                 if let Some(quality) = quality {
-                    judged.observe(prior, step, x, &[quality], &mut scratch);
+                    innovation = Some(judged.observe(prior, step, x, &[quality], &mut scratch));
                 }
                 if let Some(terms) = terms {
                     preview.observe(prior, step, x, &terms, &mut scratch);
@@ -129,6 +130,7 @@ impl ArmStatistics {
         if let Some(answer) = seen.answer {
             self.answer.observe(prior, step, x, &answer, &mut scratch);
         }
+        innovation
     }
 
     /// Learns what came later about a past observation. A preview or answer column that was never
@@ -186,6 +188,14 @@ impl ArmStatistics {
         let groups = [Some(&mut self.judged), self.preview.as_mut(), Some(&mut self.answer)];
         for group in groups.into_iter().flatten() {
             group.decay(prior, step, factor);
+        }
+    }
+
+    /// The quality is another since a while: moves what was observed before by `by`, and keeps `factor` of it.
+    pub(crate) fn move_quality(&mut self, prior: &Prior, step: u64, by: f64, factor: f64) {
+        self.judged.shift(prior, step, 0, by, factor);
+        if let Some(preview) = &mut self.preview {
+            preview.decay(prior, step, factor);
         }
     }
 

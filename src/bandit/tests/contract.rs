@@ -30,6 +30,7 @@ pub(super) fn keeps_the_contract(router: &dyn Router) {
         if runs == 60 {
             log.act(RouterCommand::Deactivate { arms: vec![ArmId::new("e")] });
             log.act(RouterCommand::Reactivate { arms: vec![ArmId::new("e")] });
+            super::drift::fall(&mut log, "c", &[1.0, 0.4, -0.2]);
         }
         let all = log.state.candidates();
         for k in [0, 1, 2, 5, 9] {
@@ -103,6 +104,9 @@ fn propensities_are_the_frequencies() {
     let mut log = learned(config(3), 40);
     log.act(RouterCommand::Deactivate { arms: vec![ArmId::new("b")] });
     log.act(RouterCommand::Reactivate { arms: vec![ArmId::new("b")] });
+    for arm in ["a", "c"] {
+        super::drift::fall(&mut log, arm, &[1.0, 0.4, -0.2]);
+    }
     let candidates = log.state.candidates();
     for (kind, tolerance) in [(RouterKind::Linucb, 0.015), (RouterKind::Lints, 0.02)] {
         for k in [1, 2] {

@@ -2,6 +2,7 @@
 
 mod beliefs;
 mod contract;
+mod drift;
 mod known_values;
 mod lifecycle;
 mod numerics;
@@ -13,6 +14,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use super::config::{Noise, RouterConfig};
+use super::drift::DriftReaction;
 use super::state::RouterState;
 use crate::domain::clock::Timestamp;
 use crate::domain::command::{
@@ -46,6 +48,7 @@ pub(super) fn textbook(d: usize, lambda: f64) -> RouterConfig {
     prior.optimism = 0.0;
     prior.noise = Noise::Fixed(1.0);
     config.first_tries = 0;
+    config.drift.reaction = DriftReaction::Off;
     config
 }
 
