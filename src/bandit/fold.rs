@@ -89,10 +89,10 @@ impl RouterState {
                 let prior = &self.shared.prior;
                 let step = self.steps;
                 let innovation = if seen.signals.is_empty() {
-                    arm.stats.observe(prior, step, &observation.x, &Seen::from(seen))
+                    arm.stats.observe(prior, step, &observation.x, &Seen::from(seen), &mut self.scratch)
                 } else {
                     let x = [observation.x.as_slice(), &seen.signals].concat();
-                    arm.stats.observe(prior, step, &x, &Seen::from(seen))
+                    arm.stats.observe(prior, step, &x, &Seen::from(seen), &mut self.scratch)
                 };
                 let drift = &self.shared.config.drift;
                 if let Some(found) = innovation.and_then(|innovation| arm.drift.quality(drift, innovation, at, step))

@@ -34,6 +34,15 @@ pub(crate) fn axpy(y: &mut [f64], s: f64, x: &[f64]) {
     }
 }
 
+/// `y += Σ byᵢ · rowᵢ` of four rows at once, none shorter than `y`: one pass over `y` instead of four.
+pub(crate) fn axpy4(y: &mut [f64], by: [f64; 4], rows: [&[f64]; 4]) {
+    let len = y.len();
+    let [first, second, third, fourth] = rows.map(|row| &row[..len]);
+    for i in 0..len {
+        y[i] += (by[0] * first[i] + by[1] * second[i]) + (by[2] * third[i] + by[3] * fourth[i]);
+    }
+}
+
 /// Multiplies every value by `s`.
 pub(crate) fn scale(values: &mut [f64], s: f64) {
     for value in values {

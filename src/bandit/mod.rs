@@ -3,13 +3,14 @@
 //! [`RouterState`] is a fold over [`LogEntry`](crate::domain::command::LogEntry)s and nothing else; a
 //! [`Router`] reads it to choose arms. No clock, no generator, no I/O, no async: the time of a command
 //! and every random number are arguments. The inner loops are our own scalar code, so that the same log
-//! gives the same statistics bit for bit; nalgebra only refreshes derived inverses.
+//! gives the same statistics bit for bit; nalgebra only factorises what derived inverses are refreshed from.
 
 mod beliefs;
 mod choose;
 mod config;
 mod desk;
 mod drift;
+mod factor;
 mod fold;
 mod kernels;
 mod normal;

@@ -10,24 +10,25 @@
 //! and R are *derived*: they follow each observation in O(d²) (Sherman–Morrison, and the recursive least
 //! squares that goes with it) and are recomputed from a Cholesky factorisation of A on a schedule and
 //! whenever a residual check fails. Without data Θ̂ = Θ₀ and A⁻¹ = Λ⁻¹. Θ₀ is non-zero on the intercept
-//! only. Forgetting scales the data parts and never the prior, so nothing winds up.
+//! only.
+//!
+//! Forgetting scales the data parts and never the prior, so nothing winds up. All data parts are kept as
+//! they were summed, with one factor that is theirs: to forget is to change that factor, exactly and in
+//! O(1). What is derived lags behind it: by 1 % of data weight, or by the observations that d/4 are, where
+//! that is more, so that an update's share of the Cholesky factorisation stays of order d². Scoring bounds
+//! what the lag and the time since the last observation can hide: see [`Regression::spread`].
 
+mod derive;
 mod level;
 
-use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
-use super::kernels::{axpy, dot, packed_len, quadratic, rank_one, scale, symmetric_times};
-use super::probe::Probe;
+use super::kernels::{axpy, packed_len, quadratic, rank_one, scale};
 
-/// Observations between two refreshes of the derived part.
-const REFRESH_EVERY: u32 = 256;
-/// Observations between two residual checks.
-const CHECK_EVERY: u32 = 32;
-/// The residual ‖A·A⁻¹eᵢ − eᵢ‖∞ above which the derived part is refreshed at once.
-const RESIDUAL_LIMIT: f64 = 1e-9;
-/// Data weight by which the derived part may lag behind forgetting.
-const LAG: f64 = 0.99;
+pub(crate) use derive::Scratch;
+
+/// The factor of the data parts below which it is multiplied out: far from where numbers lose digits.
+const SMALLEST_FACTOR: f64 = 1e-60;
 
 /// What every regression of a pool shares: Λ, ν₀ and S₀.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,12 +57,15 @@ pub(crate) struct Innovation {
 pub(crate) struct Regression {
     d: usize,
     m: usize,
-    /// D, packed.
+    /// D over `factor`, packed.
     data: Vec<f64>,
-    /// Σ w x tᵀ: `m` columns of `d`.
+    /// Σ w x tᵀ over `factor`: `m` columns of `d`.
     sums: Vec<f64>,
-    /// Σ w t tᵀ, packed.
+    /// Σ w t tᵀ over `factor`, packed.
     moments: Vec<f64>,
+    /// What the three are to be multiplied by.
+    #[serde(default = "one")]
+    factor: f64,
     /// Σ w.
     n: f64,
     /// The step that the data parts are discounted to.
@@ -105,6 +109,7 @@ impl Regression {
             data: vec![0.0; packed_len(d)],
             sums: vec![0.0; d * m],
             moments: vec![0.0; packed_len(m)],
+            factor: 1.0,
             n: 0.0,
             as_of: step,
             prior_mean: prior_mean.to_vec(),
@@ -115,7 +120,7 @@ impl Regression {
             refreshed_at: step,
             base: None,
         };
-        fresh.refresh(prior);
+        fresh.refresh(prior, &mut Scratch::default());
         fresh
     }
 
@@ -132,6 +137,8 @@ impl Regression {
                 .all(|v| finite(v))
             && self.n.is_finite()
             && self.n >= 0.0
+            && self.factor.is_normal()
+            && self.factor > 0.0
             && self.base.as_ref().is_none_or(|base| {
                 (base.data.len(), base.sums.len(), base.moments.len()) == (dd, dm, mm)
                     && [&base.data, &base.sums, &base.moments].iter().all(|v| finite(v))
@@ -165,7 +172,7 @@ impl Regression {
             let moments = (0..self.m).flat_map(|i| (0..=i).map(move |j| (i, j))).map(|(i, j)| moment(i, j)).collect();
             Box::new(Base { data: data.to_vec(), moments, sums, n })
         });
-        self.refresh(prior);
+        self.refresh(prior, &mut Scratch::default());
     }
 
     /// Observations that the belief is worth.
@@ -185,14 +192,14 @@ impl Regression {
         step: u64,
         x: &[f64],
         t: &[f64],
-        scratch: &mut Vec<f64>,
+        scratch: &mut Scratch,
     ) -> Innovation {
         self.forget_until(prior, step);
         self.accumulate(1.0, x, t);
         let innovation = self.follow(x, t, scratch);
         self.since_refresh += 1;
         if self.is_stale(prior, scratch) {
-            self.refresh(prior);
+            self.refresh(prior, scratch);
         }
         innovation
     }
@@ -201,42 +208,31 @@ impl Regression {
     pub(crate) fn observe_late(&mut self, prior: &Prior, step: u64, x: &[f64], t: &[f64], w: f64) {
         self.forget_until(prior, step);
         self.accumulate(w, x, t);
-        self.refresh(prior);
+        self.refresh(prior, &mut Scratch::default());
     }
 
     /// Replaces the response `t_old` at `x`, made with a weight that is `w` now, by `t_new`.
     pub(crate) fn amend(&mut self, prior: &Prior, step: u64, x: &[f64], t_old: &[f64], t_new: &[f64], w: f64) {
         self.forget_until(prior, step);
+        let w = w / self.factor;
         for (c, (old, new)) in t_old.iter().zip(t_new).enumerate() {
             axpy(&mut self.sums[c * self.d..(c + 1) * self.d], w * (new - old), x);
         }
         rank_one(&mut self.moments, -w, t_old);
         rank_one(&mut self.moments, w, t_new);
-        self.refresh(prior);
+        self.refresh(prior, &mut Scratch::default());
     }
 
     /// Keeps `factor` of the data.
     pub(crate) fn decay(&mut self, prior: &Prior, step: u64, factor: f64) {
         self.forget_until(prior, step);
         self.shrink(factor);
-        self.refresh(prior);
+        self.refresh(prior, &mut Scratch::default());
     }
 
     /// Θ̂ of response `c`: `d` values.
     pub(crate) fn theta(&self, c: usize) -> &[f64] {
         &self.theta[c * self.d..(c + 1) * self.d]
-    }
-
-    /// xᵀA⁻¹x. Bounded by the prior's own, and grown by what forgetting took since the last observation,
-    /// so that an idle arm is tried again.
-    pub(crate) fn spread(&self, prior: &Prior, probe: &Probe) -> f64 {
-        let q = dot(&self.inverse, probe.outer()).max(0.0);
-        let idle = probe.step().saturating_sub(self.as_of);
-        if idle == 0 || prior.forgetting >= 1.0 {
-            q
-        } else {
-            (q / discount(prior.forgetting, idle)).min(probe.q_prior())
-        }
     }
 
     /// ωᵀRω / (ν₀ + n): the residual variance of the weighted response, without floor. `omega` has `m`
@@ -256,7 +252,7 @@ impl Regression {
     /// Sum and weight of a response over the data and what is believed; the intercept is first in `x`.
     pub(crate) fn data_mean(&self, c: usize) -> (f64, f64) {
         let (sum, n) = self.base.as_ref().map_or((0.0, 0.0), |base| (base.sums[c * self.d], base.n));
-        (self.sums[c * self.d] + sum, self.n + n)
+        (self.sums[c * self.d] * self.factor + sum, self.n + n)
     }
 
     /// What is expected of each response without data: `m` values.
@@ -285,7 +281,10 @@ impl Regression {
     pub(crate) fn bits(&self) -> impl Iterator<Item = u64> + '_ {
         let values = self.data.iter().chain(&self.sums).chain(&self.moments).chain(&self.prior_mean);
         let believed = self.base.iter().flat_map(|base| base.data.iter().chain(&base.sums).chain(&base.moments));
-        values.map(|v| v.to_bits()).chain([self.n.to_bits(), self.as_of]).chain(believed.map(|v| v.to_bits()))
+        values
+            .map(|v| v.to_bits())
+            .chain([self.factor.to_bits(), self.n.to_bits(), self.as_of])
+            .chain(believed.map(|v| v.to_bits()))
     }
 
     /// A⁻¹ (packed) and Θ̂, for tests.
@@ -295,56 +294,13 @@ impl Regression {
     }
 
     fn accumulate(&mut self, w: f64, x: &[f64], t: &[f64]) {
+        self.n += w;
+        let w = w / self.factor;
         rank_one(&mut self.data, w, x);
         for (column, t) in self.sums.chunks_exact_mut(self.d).zip(t) {
             axpy(column, w * t, x);
         }
         rank_one(&mut self.moments, w, t);
-        self.n += w;
-    }
-
-    /// Sherman–Morrison and recursive least squares: with k = A⁻¹x, q = xᵀk and e = t − Θ̂ᵀx,
-    /// A⁻¹ −= kkᵀ/(1+q), Θ̂ += k eᵀ/(1+q), R += e eᵀ/(1+q).
-    fn follow(&mut self, x: &[f64], t: &[f64], scratch: &mut Vec<f64>) -> Innovation {
-        scratch.clear();
-        scratch.resize(self.d + self.m, 0.0);
-        let (k, e) = scratch.split_at_mut(self.d);
-        symmetric_times(&self.inverse, x, k);
-        let gain = 1.0 / (1.0 + dot(k, x).max(0.0));
-        for ((e, t), column) in e.iter_mut().zip(t).zip(self.theta.chunks_exact_mut(self.d)) {
-            *e = t - dot(column, x);
-            axpy(column, *e * gain, k);
-        }
-        rank_one(&mut self.residual, gain, e);
-        rank_one(&mut self.inverse, -gain, k);
-        Innovation { error: e[0], gain }
-    }
-
-    fn is_stale(&self, prior: &Prior, scratch: &mut Vec<f64>) -> bool {
-        self.since_refresh >= REFRESH_EVERY
-            || (prior.forgetting < 1.0 && discount(prior.forgetting, self.as_of - self.refreshed_at) < LAG)
-            || (self.since_refresh.is_multiple_of(CHECK_EVERY) && self.check(prior, scratch) > RESIDUAL_LIMIT)
-    }
-
-    /// ‖A·(A⁻¹eᵢ) − eᵢ‖∞ for a dimension that changes with every check: unlike the contexts themselves, the
-    /// dimensions have a part in the directions that were seen least, where errors grow.
-    fn check(&self, prior: &Prior, scratch: &mut Vec<f64>) -> f64 {
-        let d = self.d;
-        let which = (self.since_refresh / CHECK_EVERY) as usize % d;
-        scratch.clear();
-        scratch.resize(2 * d, 0.0);
-        let (column, back) = scratch.split_at_mut(d);
-        for (j, value) in column.iter_mut().enumerate() {
-            *value = self.inverse[packed_len(which.max(j)) + which.min(j)];
-        }
-        symmetric_times(&self.data, column, back);
-        if let Some(base) = &self.base {
-            let mut believed = vec![0.0; d];
-            symmetric_times(&base.data, column, &mut believed);
-            axpy(back, 1.0, &believed);
-        }
-        let wanted = |i: usize| f64::from(i == which);
-        (0..d).map(|i| (back[i] + prior.lambda[i] * column[i] - wanted(i)).abs()).fold(0.0, f64::max)
     }
 
     fn forget_until(&mut self, prior: &Prior, step: u64) {
@@ -356,63 +312,20 @@ impl Regression {
     }
 
     fn shrink(&mut self, factor: f64) {
-        scale(&mut self.data, factor);
-        scale(&mut self.sums, factor);
-        scale(&mut self.moments, factor);
         self.n *= factor;
+        self.factor *= factor;
+        if self.factor < SMALLEST_FACTOR {
+            for part in [&mut self.data, &mut self.sums, &mut self.moments] {
+                scale(part, self.factor);
+            }
+            self.factor = 1.0;
+        }
     }
+}
 
-    /// Recomputes A⁻¹, Θ̂ and R from the statistics. Where A has no Cholesky factor in floating point
-    /// (contexts of absurd size), its diagonal is raised until it has one.
-    pub(crate) fn refresh(&mut self, prior: &Prior) {
-        let d = self.d;
-        let mut a = DMatrix::from_fn(d, d, |i, j| self.data[packed_len(i.max(j)) + i.min(j)]);
-        for i in 0..d {
-            a[(i, i)] += prior.lambda[i];
-        }
-        if let Some(base) = &self.base {
-            a += DMatrix::from_fn(d, d, |i, j| base.data[packed_len(i.max(j)) + i.min(j)]);
-        }
-        let mut raise = a.diagonal().amax() * 1e-15;
-        let factor = loop {
-            if let Some(factor) = a.clone().cholesky() {
-                break factor;
-            }
-            for i in 0..d {
-                a[(i, i)] += raise;
-            }
-            raise *= 10.0;
-            if !raise.is_finite() {
-                return;
-            }
-        };
-        let inverse = factor.inverse();
-        for i in 0..d {
-            for j in 0..=i {
-                self.inverse[packed_len(i) + j] = f64::midpoint(inverse[(i, j)], inverse[(j, i)]);
-            }
-        }
-        let mut b = self.sums.clone();
-        for (column, mean) in b.chunks_exact_mut(d).zip(&self.prior_mean) {
-            column[0] += prior.lambda[0] * mean;
-        }
-        if let Some(base) = &self.base {
-            axpy(&mut b, 1.0, &base.sums);
-        }
-        for (theta, b) in self.theta.chunks_exact_mut(d).zip(b.chunks_exact(d)) {
-            theta.copy_from_slice(factor.solve(&DVector::from_column_slice(b)).as_slice());
-        }
-        for i in 0..self.m {
-            for j in 0..=i {
-                let believed = self.base.as_ref().map_or(0.0, |base| base.moments[packed_len(i) + j]);
-                let start = prior.noise_sum + prior.lambda[0] * self.prior_mean[i] * self.prior_mean[j] + believed;
-                let explained = dot(&b[i * d..(i + 1) * d], &self.theta[j * d..(j + 1) * d]);
-                self.residual[packed_len(i) + j] = start + self.moments[packed_len(i) + j] - explained;
-            }
-        }
-        self.since_refresh = 0;
-        self.refreshed_at = self.as_of;
-    }
+/// A snapshot of before there was a factor.
+const fn one() -> f64 {
+    1.0
 }
 
 /// γ^steps.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::config::RouterConfig;
 use super::drift::{ArmDrift, Drift};
 use super::probe::Probe;
-use super::regression::Prior;
+use super::regression::{Prior, Scratch};
 use super::stats::{ArmStatistics, COLUMNS, Estimate, Lens};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ArmId, RunId, Sequence};
@@ -38,6 +38,7 @@ pub struct RouterState {
     /// In pool order.
     pub(super) arms: Vec<Arc<ArmState>>,
     pub(super) recent: RecentRuns,
+    pub(super) scratch: Scratch,
 }
 
 /// What never changes while a state lives.
@@ -123,6 +124,7 @@ impl RouterState {
             steps: 0,
             arms: Vec::new(),
             recent: RecentRuns::default(),
+            scratch: Scratch::default(),
         }
     }
 
@@ -281,7 +283,7 @@ impl RouterState {
 
 impl ArmState {
     pub(super) fn refocus(&mut self, shared: &Shared, weights: &Weights) {
-        self.lens = Lens::new(&self.stats, &shared.prior, &shared.config.prior, weights);
+        self.lens.focus(&self.stats, &shared.prior, &shared.config.prior, weights);
     }
 }
 
@@ -296,10 +298,17 @@ impl RecentRuns {
         match self.pieces.last_mut() {
             Some(piece) if piece.len() < PIECE => Arc::make_mut(piece).push((run, step)),
             _ => {
-                if self.pieces.len() * PIECE >= REMEMBERED_RUNS {
-                    self.pieces.remove(0);
+                let is_full = self.pieces.len() * PIECE >= REMEMBERED_RUNS;
+                let mut piece = if is_full { self.pieces.remove(0) } else { Arc::default() };
+                // The oldest's room is used again where nobody else looks at it.
+                if Arc::get_mut(&mut piece).is_none_or(|old| old.capacity() < PIECE) {
+                    piece = Arc::new(Vec::with_capacity(PIECE));
                 }
-                self.pieces.push(Arc::new(vec![(run, step)]));
+                if let Some(piece) = Arc::get_mut(&mut piece) {
+                    piece.clear();
+                    piece.push((run, step));
+                }
+                self.pieces.push(piece);
             }
         }
     }

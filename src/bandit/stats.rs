@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::config::{Noise, PriorConfig};
 use super::kernels::{axpy, dot};
 use super::probe::Probe;
-use super::regression::{Believed, Innovation, Prior, Regression};
+use super::regression::{Believed, Innovation, Prior, Regression, Scratch};
 use crate::domain::command::{AnswerOutcome, ArmObservation, PreviewTerms};
 use crate::domain::prior::{ArmPrior, ResponsePrior};
 use crate::domain::terms::{Column, Weights};
@@ -108,27 +108,33 @@ impl ArmStatistics {
     }
 
     /// Learns one observation of full context `x`; how far its quality was from what was expected.
-    pub(crate) fn observe(&mut self, prior: &Prior, step: u64, x: &[f64], seen: &Seen) -> Option<Innovation> {
-        let mut scratch = Vec::new();
+    pub(crate) fn observe(
+        &mut self,
+        prior: &Prior,
+        step: u64,
+        x: &[f64],
+        seen: &Seen,
+        scratch: &mut Scratch,
+    ) -> Option<Innovation> {
         let mut innovation = None;
         match (seen.quality, seen.preview) {
             (Some(quality), Some([latency, cost, speed, tokens, stability])) if self.preview.is_none() => {
                 let row = [quality, latency, cost, speed, tokens, stability];
-                innovation = Some(self.judged.observe(prior, step, x, &row, &mut scratch));
+                innovation = Some(self.judged.observe(prior, step, x, &row, scratch));
             }
             (None, None) => {}
             (quality, terms) => {
                 let (judged, preview) = self.split();
                 if let Some(quality) = quality {
-                    innovation = Some(judged.observe(prior, step, x, &[quality], &mut scratch));
+                    innovation = Some(judged.observe(prior, step, x, &[quality], scratch));
                 }
                 if let Some(terms) = terms {
-                    preview.observe(prior, step, x, &terms, &mut scratch);
+                    preview.observe(prior, step, x, &terms, scratch);
                 }
             }
         }
         if let Some(answer) = seen.answer {
-            self.answer.observe(prior, step, x, &answer, &mut scratch);
+            self.answer.observe(prior, step, x, &answer, scratch);
         }
         innovation
     }
@@ -203,7 +209,7 @@ impl ArmStatistics {
     pub(crate) fn refresh(&mut self, prior: &Prior) {
         let groups = [Some(&mut self.judged), self.preview.as_mut(), Some(&mut self.answer)];
         for group in groups.into_iter().flatten() {
-            group.refresh(prior);
+            group.refresh(prior, &mut Scratch::default());
         }
     }
 
@@ -284,19 +290,21 @@ pub(crate) struct Standing {
 }
 
 impl Lens {
-    pub(crate) fn new(stats: &ArmStatistics, prior: &Prior, config: &PriorConfig, weights: &Weights) -> Self {
+    pub(crate) fn focus(&mut self, stats: &ArmStatistics, prior: &Prior, config: &PriorConfig, weights: &Weights) {
         let omega = weights.by_term();
         let penalty = weights.fallback_penalty();
-        let mut theta = vec![0.0; prior.lambda.len()];
+        let theta = &mut self.theta;
+        theta.clear();
+        theta.resize(prior.lambda.len(), 0.0);
         let reward_columns =
             [Column::Quality, Column::Latency, Column::Cost, Column::Speed, Column::TokenEfficiency, Column::Stability];
         for (column, weight) in reward_columns.into_iter().zip(omega) {
             if weight > 0.0 {
-                axpy(&mut theta, weight, stats.theta(column));
+                axpy(theta, weight, stats.theta(column));
             }
         }
         if penalty > 0.0 {
-            axpy(&mut theta, -penalty, stats.theta(Column::Fallback));
+            axpy(theta, -penalty, stats.theta(Column::Fallback));
         }
         let variance = |regression: &Regression, omega: &[f64]| group_variance(regression, prior, config, omega);
         let judged = &stats.judged;
@@ -305,7 +313,8 @@ impl Lens {
             Some(preview) => (variance(judged, &omega[..1]), variance(preview, &omega[1..])),
         };
         let answer = if penalty > 0.0 { variance(&stats.answer, &[0.0, penalty]) } else { 0.0 };
-        Self { theta, variance: [first, preview, answer], quality_variance: judged.scatter(prior, 0) }
+        self.variance = [first, preview, answer];
+        self.quality_variance = judged.scatter(prior, 0);
     }
 
     pub(crate) fn standing(&self, stats: &ArmStatistics, prior: &Prior, probe: &Probe) -> Standing {

@@ -7,7 +7,7 @@
 //! ```
 
 use super::super::kernels::{packed_len, scale};
-use super::{Base, Prior, Regression};
+use super::{Base, Prior, Regression, Scratch};
 
 impl Regression {
     /// Moves response `c` by `by` wherever it was observed or is believed, and then keeps `factor` of both:
@@ -15,7 +15,8 @@ impl Regression {
     pub(crate) fn shift(&mut self, prior: &Prior, step: u64, c: usize, by: f64, factor: f64) {
         self.forget_until(prior, step);
         let (d, m) = (self.d, self.m);
-        Parts { data: &self.data, sums: &mut self.sums, moments: &mut self.moments, n: self.n }.shift((d, m), c, by);
+        let n = self.n / self.factor;
+        Parts { data: &self.data, sums: &mut self.sums, moments: &mut self.moments, n }.shift((d, m), c, by);
         self.shrink(factor);
         if let Some(base) = &mut self.base {
             let Base { data, sums, moments, n } = base.as_mut();
@@ -25,7 +26,7 @@ impl Regression {
             }
             base.n *= factor;
         }
-        self.refresh(prior);
+        self.refresh(prior, &mut Scratch::default());
     }
 }
 
@@ -55,20 +56,21 @@ mod tests {
 
     #[test]
     fn moving_what_was_observed_equals_observing_it_moved() {
-        let prior = Prior { lambda: vec![1.0, 3.0, 3.0], noise_sum: 1.5, noise_n: 10.0, forgetting: 1.0 };
+        let prior = Prior { lambda: vec![1.0, 3.0, 3.0], noise_sum: 1.5, noise_n: 10.0, forgetting: 0.99 };
         let mut rng = fastrand::Rng::with_seed(4);
         let rows: Vec<([f64; 3], [f64; 2])> =
             (0..50).map(|_| ([1.0, rng.f64(), rng.f64()], [rng.f64(), rng.f64()])).collect();
         let learned = |by: f64| {
             let mut regression = Regression::new(&prior, &[0.5, 0.5], 0);
-            for (x, [first, second]) in &rows {
-                regression.observe(&prior, 0, x, &[*first, second + by], &mut Vec::new());
+            for (step, (x, [first, second])) in rows.iter().enumerate() {
+                regression.observe(&prior, step as u64, x, &[*first, second + by], &mut Scratch::default());
             }
             regression
         };
         let mut moved = learned(0.0);
-        moved.shift(&prior, 0, 1, -0.3, 1.0);
-        let otherwise = learned(-0.3);
+        moved.shift(&prior, 49, 1, -0.3, 1.0);
+        let mut otherwise = learned(-0.3);
+        otherwise.refresh(&prior, &mut Scratch::default());
         for (a, b) in moved.theta.iter().zip(&otherwise.theta).chain(moved.residual.iter().zip(&otherwise.residual)) {
             assert!((a - b).abs() < 1e-9, "{a} {b}");
         }

@@ -4,7 +4,7 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::super::kernels::packed_len;
-use super::super::regression::{Prior, Regression};
+use super::super::regression::{Prior, Regression, Scratch};
 
 fn prior(d: usize, forgetting: f64) -> Prior {
     Prior { lambda: vec![1.0; d], noise_sum: 1.5, noise_n: 10.0, forgetting }
@@ -25,7 +25,7 @@ fn collinear(d: usize, rng: &mut fastrand::Rng) -> Vec<f64> {
 /// Relative error of A⁻¹ and Θ̂ against a fresh factorisation of the same statistics.
 fn error(regression: &Regression, prior: &Prior) -> (f64, f64) {
     let mut fresh = regression.clone();
-    fresh.refresh(prior);
+    fresh.refresh(prior, &mut Scratch::default());
     let d = prior.lambda.len();
     let (inverse, exact) = (dense(&regression.derived().0, d), dense(&fresh.derived().0, d));
     assert!(inverse.clone().cholesky().is_some(), "positive definite");
@@ -38,7 +38,7 @@ fn long_run(d: usize, updates: usize, forgetting: f64) {
     let prior = prior(d, forgetting);
     let mut rng = fastrand::Rng::with_seed(11);
     let mut regression = Regression::new(&prior, &[0.5], 0);
-    let mut scratch = Vec::new();
+    let mut scratch = Scratch::default();
     let mut worst = (0.0_f64, 0.0_f64);
     for step in 1..=updates {
         let x = collinear(d, &mut rng);
@@ -80,7 +80,7 @@ fn repeating_one_context_while_forgetting_does_not_wind_up() {
     let mut regression = Regression::new(&prior, &[0.5], 0);
     let x = [1.0, 0.5, -0.2];
     for step in 1..=3_000 {
-        regression.observe(&prior, step, &x, &[0.7], &mut Vec::new());
+        regression.observe(&prior, step, &x, &[0.7], &mut Scratch::default());
     }
     let eigenvalues = dense(&regression.derived().0, 3).symmetric_eigenvalues();
     let most = prior.lambda.iter().map(|l| 1.0 / l).fold(0.0, f64::max);
