@@ -2,15 +2,20 @@
 //!
 //! A race serves whichever of its arms is judged best, so a set is worth the expected reward of *that*
 //! arm, not the mean of its members: an arm that is good where the others are weak is worth more beside
-//! them than one that is good where they are. With qualities qᵢ ~ N(μᵢ, sᵢ²) and the rest of the reward
-//! oᵢ (everything but ω·quality), a set S is worth ω·E[max qᵢ] + Σ P(i is judged best)·oᵢ. The set grows
-//! greedily by worth plus what the policy adds to a mean for its uncertainty (every judged preview
-//! teaches, served or not). The first arm taken is the policy's argmax, so k = 1 is the policy itself.
+//! them than one that is good where they are. The first arm taken is the policy's argmax, so k = 1 is the
+//! policy itself. Each further one is taken for what it changes about the reward of what is served:
 //!
-//! The largest of a growing set is moment-matched by a normal (Clark 1961): one closed form per candidate.
-//! Qualities are taken as independent given the context.
+//! ```text
+//! ω·gain + P(it is judged best)·(its rest + bonus − rest of the set)
+//! gain = min over the set's arms i of ratio(i, j)·E[(qⱼ − qᵢ)⁺]
+//! ```
+//!
+//! with `rest` everything but ω·quality, and `bonus` what the policy adds to a mean for its uncertainty, which
+//! counts as often as the arm would be served. The expectation takes qualities as independent normals, and
+//! `ratio` is what races showed to be wrong about that: see `beside.rs`. Beside several arms an arm adds no
+//! more than beside any one of them.
 
-use super::normal::{cumulative, density};
+use super::beside::guess;
 use super::stats::Standing;
 
 /// One candidate, at one context.
@@ -30,13 +35,22 @@ pub(crate) struct Contender {
     pub urgency: f64,
     /// The probability with which it is selected.
     pub propensity: f64,
+    /// By how much guesses about it are usually wrong.
+    pub usually: f64,
+    /// What is left of its races, as a share.
+    pub left: f64,
+    /// What it adds to the set so far, in units of quality.
+    gain: f64,
+    /// How often it would be judged better than all of the set so far.
+    wins: f64,
 }
 
 impl Contender {
     /// As it stands, before a policy has spoken. `quality_weight` is ω.
     pub(crate) fn new(arm: usize, standing: Standing, quality_weight: f64, urgency: f64) -> Self {
         let rest = standing.mean - quality_weight * standing.quality;
-        Self { arm, standing, rest, bonus: 0.0, score: standing.mean, urgency, propensity: 0.0 }
+        let (usually, left) = (1.0, 1.0);
+        Self { arm, standing, rest, score: standing.mean, urgency, usually, left, ..Self::default() }
     }
 
     /// With what the policy adds to the mean.
@@ -45,57 +59,47 @@ impl Contender {
     }
 }
 
-/// The best of a set, as one normal quality with an expected rest.
-#[derive(Clone, Copy, Debug)]
-struct Best {
-    quality: f64,
-    variance: f64,
-    rest: f64,
-}
-
-impl Best {
-    const fn of(c: &Contender) -> Self {
-        Self { quality: c.standing.quality, variance: c.standing.quality_variance, rest: c.rest }
-    }
-
-    fn with(&self, c: &Contender) -> Self {
-        let (quality, variance) = (c.standing.quality, c.standing.quality_variance);
-        let theta = (self.variance + variance).sqrt().max(1e-9);
-        let gap = (self.quality - quality) / theta;
-        let (stays, bell) = (cumulative(gap), density(gap));
-        let falls = 1.0 - stays;
-        let mean = self.quality * stays + quality * falls + theta * bell;
-        let square = (self.quality * self.quality + self.variance) * stays
-            + (quality * quality + variance) * falls
-            + (self.quality + quality) * theta * bell;
-        Self { quality: mean, variance: (square - mean * mean).max(0.0), rest: self.rest * stays + c.rest * falls }
-    }
-}
-
 /// Up to `k` of the positions `open` in `contenders`, in the order in which they were taken, written into
-/// `chosen`. `quality_weight` is ω.
-pub(crate) fn choose(contenders: &[Contender], open: &[usize], k: usize, quality_weight: f64, chosen: &mut Vec<usize>) {
+/// `chosen`. `quality_weight` is ω; `ratio` gives, of one taken and one not yet taken, by how much the guess
+/// about the latter beside the former is wrong.
+pub(crate) fn choose(
+    contenders: &mut [Contender],
+    open: &[usize],
+    k: usize,
+    quality_weight: f64,
+    ratio: impl Fn(&Contender, &Contender) -> f64,
+    chosen: &mut Vec<usize>,
+) {
     chosen.clear();
-    let mut best: Option<Best> = None;
-    while chosen.len() < k.min(open.len()) {
-        let gain = |c: &Contender| match &best {
-            None => c.score,
-            Some(best) => {
-                let with = best.with(c);
-                quality_weight * with.quality + with.rest + c.bonus
-            }
-        };
-        let left = open.iter().copied().filter(|i| !chosen.contains(i));
-        let next = left.map(|i| (i, contenders[i].urgency, gain(&contenders[i]))).reduce(|a, b| {
-            // Ties stay with the earlier: configured order.
-            if (b.1, b.2) > (a.1, a.2) { b } else { a }
-        });
-        let Some((next, ..)) = next else { break };
-        chosen.push(next);
-        if chosen.len() < k {
-            best = Some(best.map_or_else(|| Best::of(&contenders[next]), |best| best.with(&contenders[next])));
-        }
+    let k = k.min(open.len());
+    let first = best(open, |i| (contenders[i].urgency, contenders[i].score));
+    let Some(first) = first.filter(|_| k > 0) else { return };
+    chosen.push(first);
+    let mut rest = contenders[first].rest;
+    for &i in open {
+        (contenders[i].gain, contenders[i].wins) = (f64::INFINITY, 1.0);
     }
+    let mut newest = contenders[first];
+    while chosen.len() < k {
+        for &i in open {
+            let contender = &mut contenders[i];
+            let (gain, wins) = guess(&newest.standing, &contender.standing);
+            contender.gain = contender.gain.min(gain * ratio(&newest, contender));
+            contender.wins = contender.wins.min(wins);
+        }
+        let worth = |c: &Contender| quality_weight * c.gain + c.wins * (c.rest + c.bonus - rest);
+        let left = open.iter().filter(|i| !chosen.contains(i));
+        let Some(next) = best(left, |i| (contenders[i].urgency, worth(&contenders[i]))) else { break };
+        chosen.push(next);
+        newest = contenders[next];
+        rest += newest.wins * (newest.rest - rest);
+    }
+}
+
+/// The first of those with the highest value: ties stay with the earlier, in configured order.
+fn best<'a>(of: impl IntoIterator<Item = &'a usize>, value: impl Fn(usize) -> (f64, f64)) -> Option<usize> {
+    let valued = of.into_iter().map(|&i| (i, value(i)));
+    valued.reduce(|a, b| if b.1 > a.1 { b } else { a }).map(|(i, _)| i)
 }
 
 #[cfg(test)]
@@ -108,9 +112,15 @@ mod tests {
     }
 
     fn chosen(contenders: &[Contender], k: usize) -> Vec<usize> {
+        chosen_with(contenders, k, |_, _| 1.0)
+    }
+
+    fn chosen_with(contenders: &[Contender], k: usize, ratio: impl Fn(&Contender, &Contender) -> f64) -> Vec<usize> {
         let mut out = Vec::new();
         let open: Vec<usize> = (0..contenders.len()).collect();
-        choose(contenders, &open, k, 1.0, &mut out);
+        let mut contenders = contenders.to_vec();
+        contenders.iter_mut().enumerate().for_each(|(at, c)| c.arm = at);
+        choose(&mut contenders, &open, k, 1.0, ratio, &mut out);
         out
     }
 
@@ -125,6 +135,18 @@ mod tests {
     fn an_arm_that_is_sometimes_brilliant_beats_one_that_is_always_nearly_as_good() {
         let arms = [contender(0.80, 0.02, 0.0), contender(0.79, 0.02, 0.0), contender(0.70, 0.30, 0.0)];
         assert_eq!(chosen(&arms, 2), [0, 2]);
+    }
+
+    #[test]
+    fn an_arm_that_races_showed_to_add_little_is_left_for_one_that_adds_more() {
+        let arms = [contender(0.80, 0.2, 0.0), contender(0.79, 0.2, 0.0), contender(0.70, 0.2, 0.0)];
+        assert_eq!(chosen(&arms, 2), [0, 1]);
+        let twins = |i: &Contender, j: &Contender| if i.arm.max(j.arm) == 1 { 0.1 } else { 1.0 };
+        assert_eq!(chosen_with(&arms, 2, twins), [0, 2]);
+        // Beside both of the taken, the better of two twins adds no more than beside its twin.
+        let four = [arms[0], arms[2], arms[1], contender(0.60, 0.2, 0.0)];
+        let twins = |i: &Contender, j: &Contender| if i.arm + j.arm == 2 { 0.1 } else { 1.0 };
+        assert_eq!(chosen_with(&four, 3, twins), [0, 1, 3]);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! no other way and share `probation_share`, and active arms that fell and are asked whether they came back.
 //! Where fewer than k arms are active, those on probation count as active.
 
+use super::beside::Usual;
 use super::choose::{Contender, choose};
 use super::probe::Probe;
 use super::router::{Contexts, Selection};
@@ -50,6 +51,7 @@ pub(super) struct Field {
     pub(super) k: usize,
     pub(super) quality_weight: f64,
     probe: Probe,
+    usual: Usual,
 }
 
 /// One that takes the last place now and then.
@@ -87,6 +89,12 @@ impl Field {
         if self.open.len() < self.k.max(1) {
             self.open.append(&mut self.probation);
             self.open.sort_unstable();
+        }
+        if self.k > 1 {
+            self.usual = state.usual_beside();
+            for contender in &mut self.contenders {
+                (contender.usually, contender.left) = state.usually_beside(&self.usual, contender.arm);
+            }
         }
         self.invite(state);
     }
@@ -129,8 +137,10 @@ impl Field {
     }
 
     /// The policy's k, best first.
-    pub(super) fn rank(&self, ranked: &mut Vec<usize>) {
-        choose(&self.contenders, &self.open, self.k, self.quality_weight, ranked);
+    pub(super) fn rank(&mut self, state: &RouterState, ranked: &mut Vec<usize>) {
+        let Self { contenders, open, k, quality_weight, usual, .. } = self;
+        let ratio = |i: &Contender, j: &Contender| usual.of_pair(&state.arms[j.arm].beside, j.left, i.arm, j.usually);
+        choose(contenders, open, *k, *quality_weight, ratio, ranked);
     }
 }
 

@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
+use super::beside::{Beside, guess};
 use super::drift::{ArmDrift, Drift, DriftReaction};
 use super::regression::discount;
 use super::state::{ArmState, PoolState, RouterState, Shared, UNLEARNED};
-use super::stats::{ArmStatistics, Late, Lens, Seen};
+use super::stats::{ArmStatistics, Late, Lens, Seen, Standing};
 use crate::domain::clock::Timestamp;
-use crate::domain::command::{LogEntry, Observation, RouterCommand};
+use crate::domain::command::{ArmObservation, LogEntry, Observation, RouterCommand};
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::prior::ArmPrior;
 use crate::domain::spec::{ArmSpec, Lifecycle};
@@ -72,6 +73,9 @@ impl RouterState {
     fn observe(&mut self, observation: &Observation, at: Timestamp) {
         self.steps += 1;
         self.recent.push(observation.run, if self.mode.learning_paused { UNLEARNED } else { self.steps });
+        if !self.mode.learning_paused {
+            self.compare(observation);
+        }
         for seen in &observation.arms {
             let Some(i) = self.find(seen.arm.as_str()) else { continue };
             let arm = Arc::make_mut(&mut self.arms[i]);
@@ -98,9 +102,40 @@ impl RouterState {
                 if let Some(found) = innovation.and_then(|innovation| arm.drift.quality(drift, innovation, at, step))
                     && drift.reaction == DriftReaction::Forget
                 {
-                    arm.follow_drift(&self.shared, step, &found);
+                    let keep = arm.follow_drift(&self.shared, step, &found);
+                    arm.refocus(&self.shared, &self.weights);
+                    self.decay_races(keep, &|arm| arm.spec.name == seen.arm);
+                } else {
+                    arm.refocus(&self.shared, &self.weights);
                 }
-                arm.refocus(&self.shared, &self.weights);
+            }
+        }
+    }
+
+    /// Learns what the arms of a race added beside each other, with guesses from before it.
+    fn compare(&mut self, observation: &Observation) {
+        let d = self.shared.config.d;
+        let fits = |seen: &ArmObservation| seen.trial && observation.x.len() + seen.signals.len() == d;
+        let racers = observation.arms.iter().filter(|seen| fits(seen) && seen.quality.is_some());
+        if racers.clone().nth(1).is_none() {
+            return;
+        }
+        let standing = |seen: &ArmObservation| {
+            let i = self.find(seen.arm.as_str())?;
+            let arm = &self.arms[i];
+            let standing = match seen.signals.as_slice() {
+                [] => arm.lens.quality(&arm.stats, &observation.x),
+                own => arm.lens.quality(&arm.stats, &[observation.x.as_slice(), own].concat()),
+            };
+            Some((i, seen.quality?, standing))
+        };
+        let judged: Vec<(usize, f64, Standing)> = racers.filter_map(standing).collect();
+        let (forgetting, step) = (self.shared.prior.forgetting, self.steps);
+        for (j, quality, standing) in &judged {
+            for (i, other, beside) in judged.iter().filter(|(i, ..)| i != j) {
+                let (expected, _) = guess(beside, standing);
+                let gain = (quality - other).max(0.0);
+                Arc::make_mut(&mut self.arms[*j]).beside.learn(forgetting, step, *i, gain, expected);
             }
         }
     }
@@ -122,6 +157,23 @@ impl RouterState {
         for i in 0..self.arms.len() {
             if arms.is_empty() || arms.contains(&self.arms[i].spec.name) {
                 self.decay_arm(i, factor, steps);
+            }
+        }
+        self.decay_races(factor, &|arm| arms.is_empty() || arms.contains(&arm.spec.name));
+    }
+
+    /// Races of which one arm or both are to be forgotten in part.
+    fn decay_races(&mut self, factor: f64, is_hit: &dyn Fn(&ArmState) -> bool) {
+        let hit: Vec<bool> = self.arms.iter().map(|arm| is_hit(arm)).collect();
+        for j in 0..self.arms.len() {
+            if hit[j] {
+                Arc::make_mut(&mut self.arms[j]).beside.keep(factor);
+                continue;
+            }
+            for i in (0..hit.len()).filter(|i| hit[*i]) {
+                if self.arms[j].beside.knows(i) {
+                    Arc::make_mut(&mut self.arms[j]).beside.keep_beside(i, factor);
+                }
             }
         }
     }
@@ -160,6 +212,7 @@ impl RouterState {
         }
         let (keep, runs) = (self.shared.config.reactivation_keep, self.shared.config.probation_runs);
         self.decay_arm(i, keep, self.steps);
+        self.decay_races(keep, &|arm| arm.spec.name == *name);
         self.change_pool(name, |pool| {
             pool.lifecycle = if runs == 0 { Lifecycle::Active } else { Lifecycle::Probation };
             pool.probation_left = runs;
@@ -193,8 +246,8 @@ impl RouterState {
             pool.reason = Some("by config".to_owned());
         }
         let stats = ArmStatistics::new(&self.shared.prior, &self.pool_mean(), self.steps);
-        let drift = ArmDrift::default();
-        let mut arm = ArmState { spec: spec.clone(), pool, stats, drift, lens: Lens::default() };
+        let (drift, lens, beside) = (ArmDrift::default(), Lens::default(), Beside::default());
+        let mut arm = ArmState { spec: spec.clone(), pool, stats, drift, lens, beside };
         arm.refocus(&self.shared, &self.weights);
         self.arms.push(Arc::new(arm));
     }
@@ -203,7 +256,11 @@ impl RouterState {
     fn remove_arm(&mut self, name: &ArmId) {
         let is_other = |arm: &&Arc<ArmState>| arm.spec.name != *name;
         if self.arms.iter().filter(is_other).any(|arm| can_answer(arm.pool.lifecycle, Lifecycle::Deactivated)) {
-            self.arms.retain(|arm| arm.spec.name != *name);
+            let Some(gone) = self.find(name.as_str()) else { return };
+            self.arms.remove(gone);
+            for arm in &mut self.arms {
+                Arc::make_mut(arm).beside.leave_out(gone);
+            }
         }
     }
 
@@ -214,7 +271,9 @@ impl RouterState {
             others.arms.remove(i);
             others.pool_mean()
         };
+        self.decay_races(0.0, &|arm| arm.spec.name == *name);
         let arm = Arc::make_mut(&mut self.arms[i]);
+        arm.beside = Beside::default();
         arm.stats = ArmStatistics::new(&self.shared.prior, &mean, self.steps);
         arm.drift = ArmDrift::default();
         arm.pool.trials = 0;
@@ -244,14 +303,15 @@ impl ArmState {
     /// Takes what was learned before a change to the level since, and lets it count little.
     ///
     /// The expectation has followed the change for `m` of `n` observations already: of the mean error since
-    /// it began, (1 − m/2n) is left.
-    fn follow_drift(&mut self, shared: &Shared, step: u64, found: &Drift) {
+    /// it began, (1 − m/2n) is left. The share of the old that still counts.
+    fn follow_drift(&mut self, shared: &Shared, step: u64, found: &Drift) -> f64 {
         let n = self.stats.effective_n(&shared.prior, step).max(1.0);
         let since = f64::from(found.observations);
         let left = (1.0 - since / (2.0 * n)).max(0.5);
         let keep = (since.max(shared.config.drift.keep) / n).min(1.0);
         self.stats.move_quality(&shared.prior, step, found.size * left, keep);
         self.remember_decay(step, keep);
+        keep
     }
 
     fn remember_decay(&mut self, step: u64, factor: f64) {

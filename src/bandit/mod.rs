@@ -6,6 +6,7 @@
 //! gives the same statistics bit for bit; nalgebra only factorises what derived inverses are refreshed from.
 
 mod beliefs;
+mod beside;
 mod choose;
 mod config;
 mod desk;

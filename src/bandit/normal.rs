@@ -1,15 +1,18 @@
 //! The normal distribution, and which of several independent normals is the largest. Closed forms and
 //! fixed quadrature only: the same input gives the same answer.
 
-use std::f64::consts::{FRAC_1_SQRT_2, PI, TAU};
+use std::f64::consts::TAU;
 
-/// The density of a standard normal.
-pub(crate) fn density(z: f64) -> f64 {
-    (-0.5 * z * z).exp() * FRAC_1_SQRT_2 / PI.sqrt()
-}
+/// 1/√2π.
+const ROOT_OF_TAU_INVERSE: f64 = 0.398_942_280_401_432_7;
 
 /// The distribution function of a standard normal, to about 1e-15 (Hart 1968, as given by West 2005).
 pub(crate) fn cumulative(z: f64) -> f64 {
+    both(z).0
+}
+
+/// Distribution function and density of a standard normal: they share their exponential.
+pub(crate) fn both(z: f64) -> (f64, f64) {
     const TOP: [f64; 7] = [
         3.526_249_659_989_11e-2,
         0.700_383_064_443_688,
@@ -30,19 +33,17 @@ pub(crate) fn cumulative(z: f64) -> f64 {
         440.413_735_824_752,
     ];
     let size = z.abs();
+    let bell = (-0.5 * size * size).exp();
     let tail = if size > 37.0 {
         0.0
+    } else if size < 7.071_067_811_865_47 {
+        let horner = |c: &[f64]| c.iter().fold(0.0, |sum, c| sum * size + c);
+        bell * horner(&TOP) / horner(&BOTTOM)
     } else {
-        let bell = (-0.5 * size * size).exp();
-        if size < 7.071_067_811_865_47 {
-            let horner = |c: &[f64]| c.iter().fold(0.0, |sum, c| sum * size + c);
-            bell * horner(&TOP) / horner(&BOTTOM)
-        } else {
-            let fraction = [4.0, 3.0, 2.0, 1.0].iter().fold(size + 0.65, |below, over| size + over / below);
-            bell / fraction / 2.506_628_274_631
-        }
+        let fraction = [4.0, 3.0, 2.0, 1.0].iter().fold(size + 0.65, |below, over| size + over / below);
+        bell / fraction / 2.506_628_274_631
     };
-    if z > 0.0 { 1.0 - tail } else { tail }
+    (if z > 0.0 { 1.0 - tail } else { tail }, bell * ROOT_OF_TAU_INVERSE)
 }
 
 /// A standard normal from two uniforms in [0, 1) (Box and Muller 1958).
@@ -128,7 +129,7 @@ mod tests {
         for (z, p) in [(0.0, 0.5), (1.96, 0.975_002_104_851_780), (-3.0, 1.349_898_031_630_095e-3), (-8.0, 6.22e-16)] {
             assert!((cumulative(z) - p).abs() < 1e-14, "{z}");
         }
-        assert!((density(0.0) - 0.398_942_280_401_432_7).abs() < 1e-15);
+        assert!((both(0.0).1 - 0.398_942_280_401_432_7).abs() < 1e-15);
     }
 
     #[test]
@@ -140,7 +141,7 @@ mod tests {
             let theta = a.sd.hypot(b.sd);
             let gap = (a.mean - b.mean) / theta;
             assert!((largest.probability[0] - cumulative(gap)).abs() < 0.012, "{:?}", largest.probability);
-            let expected = a.mean * cumulative(gap) + b.mean * cumulative(-gap) + theta * density(gap);
+            let expected = a.mean * cumulative(gap) + b.mean * cumulative(-gap) + theta * both(gap).1;
             assert!((largest.expected - expected).abs() < 0.03 * theta, "{} {expected}", largest.expected);
         }
     }

@@ -31,7 +31,7 @@ impl Router for LinUcb {
     ) {
         desk.field.lay(state, contexts, candidates, k);
         desk.field.add(|standing| state.alpha() * standing.uncertainty);
-        desk.field.rank(&mut desk.ranked);
+        desk.field.rank(state, &mut desk.ranked);
         desk.count_ranked();
         desk.decide(state, draw);
     }
@@ -64,7 +64,7 @@ impl Router for LinTs {
         // Other draws first: the last is the one that counts.
         for _ in 0..draws {
             desk.field.add(|standing| state.alpha() * standing.uncertainty * draw_normal(draw));
-            desk.field.rank(&mut desk.ranked);
+            desk.field.rank(state, &mut desk.ranked);
             desk.count(1.0 / draws as f64);
         }
         desk.decide(state, draw);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::beside::Beside;
 use super::config::{PriorConfig, RouterConfig};
 use super::drift::ArmDrift;
 use super::state::{ArmState, PoolState, RouterState};
@@ -66,6 +67,8 @@ struct ArmPart {
     stats: ArmStatistics,
     #[serde(default)]
     drift: ArmDrift,
+    #[serde(default)]
+    beside: Beside,
 }
 
 impl RouterState {
@@ -88,8 +91,8 @@ impl RouterState {
         };
         let mut parts = vec![("router".to_owned(), bytes(&header))];
         for arm in &self.arms {
-            let (spec, pool, stats, drift) = (arm.spec.clone(), arm.pool.clone(), arm.stats.clone(), arm.drift);
-            let part = ArmPart { spec, pool, stats, drift };
+            let (spec, pool, stats) = (arm.spec.clone(), arm.pool.clone(), arm.stats.clone());
+            let part = ArmPart { spec, pool, stats, drift: arm.drift, beside: arm.beside.clone() };
             parts.push((part_name(&arm.spec.name), bytes(&part)));
         }
         StoredSnapshot { sequence: self.sequence, parts }
@@ -119,14 +122,14 @@ impl RouterState {
             state.recent.push(run, step);
         }
         for name in &header.arms {
-            let ArmPart { spec, pool, mut stats, drift } = read(snapshot, &part_name(name))?;
-            if !stats.is_sound(config.d) || spec.name != *name {
+            let ArmPart { spec, pool, mut stats, drift, beside } = read(snapshot, &part_name(name))?;
+            if !stats.is_sound(config.d) || !beside.is_sound(header.arms.len()) || spec.name != *name {
                 return Err(StateFault::Corrupt(format!("the statistics of {name:?} do not fit")));
             }
             if header.prior != config.prior {
                 stats.refresh(&state.shared.prior);
             }
-            let mut arm = ArmState { spec, pool, stats, drift, lens: Lens::default() };
+            let mut arm = ArmState { spec, pool, stats, drift, lens: Lens::default(), beside };
             arm.refocus(&state.shared, &state.weights);
             state.arms.push(Arc::new(arm));
         }

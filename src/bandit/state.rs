@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::beside::{Beside, Usual};
 use super::config::RouterConfig;
 use super::drift::{ArmDrift, Drift};
 use super::probe::Probe;
@@ -56,6 +57,7 @@ pub(super) struct ArmState {
     pub(super) stats: ArmStatistics,
     pub(super) drift: ArmDrift,
     pub(super) lens: Lens,
+    pub(super) beside: Beside,
 }
 
 /// Where an arm stands, and its counts.
@@ -216,7 +218,7 @@ impl RouterState {
         for arm in &self.arms {
             arm.spec.name.as_str().bytes().for_each(&mut absorb);
             let counts = [arm.pool.trials, arm.pool.wins, arm.pool.served];
-            let words = arm.stats.bits().into_iter().chain(counts).chain(arm.drift.bits());
+            let words = arm.stats.bits().into_iter().chain(arm.beside.bits()).chain(counts).chain(arm.drift.bits());
             words.flat_map(u64::to_le_bytes).for_each(&mut absorb);
         }
         hash
@@ -240,6 +242,19 @@ impl RouterState {
     pub(super) fn find_near(&self, id: &ArmId, hint: usize) -> Option<usize> {
         let here = self.arms.get(hint).is_some_and(|arm| arm.spec.name == *id);
         if here { Some(hint) } else { self.find(id.as_str()) }
+    }
+
+    /// What is usual in races of this pool.
+    pub(super) fn usual_beside(&self) -> Usual {
+        let left = |row: &Beside| row.share_left(self.shared.prior.forgetting, self.steps);
+        Usual::of(self.arms.iter().map(|arm| (&arm.beside, left(&arm.beside))))
+    }
+
+    /// By how much guesses about the arm at `i` are usually wrong, and what is left of its races.
+    pub(super) fn usually_beside(&self, usual: &Usual, i: usize) -> (f64, f64) {
+        let row = &self.arms[i].beside;
+        let left = row.share_left(self.shared.prior.forgetting, self.steps);
+        (usual.of_arm(row, left), left)
     }
 
     fn view<'a>(&'a self, arm: &'a ArmState) -> ArmView<'a> {

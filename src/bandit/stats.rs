@@ -334,6 +334,12 @@ impl Lens {
         }
     }
 
+    /// The quality alone of [`Self::standing`], for a full context.
+    pub(crate) fn quality(&self, stats: &ArmStatistics, x: &[f64]) -> Standing {
+        let quality = dot(stats.theta(Column::Quality), x);
+        Standing { quality, quality_variance: self.quality_variance, ..Standing::default() }
+    }
+
     pub(crate) fn estimate(&self, stats: &ArmStatistics, prior: &Prior, probe: &Probe) -> Estimate {
         let standing = self.standing(stats, prior, probe);
         let all = [

@@ -87,6 +87,8 @@ struct Bench {
     explore: f64,
     probation: f64,
     on_probation: Vec<bool>,
+    /// By how much guesses are wrong, of arm j beside arm i, at i·n + j.
+    ratios: Vec<f64>,
     standings: Vec<Standing>,
     dollars: Vec<f64>,
     contenders: Vec<Contender>,
@@ -111,6 +113,7 @@ impl Bench {
             probation: if all_open { 0.0 } else { state.config().probation_share.clamp(0.0, 1.0) },
             open: if all_open { (0..arms.len()).collect() } else { active },
             on_probation: if all_open { vec![false; arms.len()] } else { on_probation },
+            ratios: ratios(state, arms),
             standings: Vec::new(),
             dollars: Vec::new(),
             contenders: Vec::new(),
@@ -139,7 +142,9 @@ impl Bench {
             let mean = standing.mean + standing.uncertainty * point(at, view);
             self.contenders.push(Contender::new(at, Standing { mean, ..*standing }, omega, 0.0));
         }
-        choose(&self.contenders, &self.open, self.k, omega, &mut self.chosen);
+        let (n, ratios) = (self.standings.len(), &self.ratios);
+        let ratio = |i: &Contender, j: &Contender| ratios[i.arm * n + j.arm];
+        choose(&mut self.contenders, &self.open, self.k, omega, ratio, &mut self.chosen);
         let mut reward = 0.0;
         let by_policy = 1.0 - self.explore;
         self.set.clear();
@@ -182,6 +187,16 @@ impl Bench {
         }
         weight * (rest + self.quality_weight * self.largest.expected)
     }
+}
+
+/// By how much guesses about pairs of these arms are wrong.
+fn ratios(state: &RouterState, arms: &[usize]) -> Vec<f64> {
+    let usual = state.usual_beside();
+    let pair = |i: usize, j: usize| {
+        let (usually, left) = state.usually_beside(&usual, j);
+        usual.of_pair(&state.arms[j].beside, left, i, usually)
+    };
+    arms.iter().flat_map(|&i| arms.iter().map(move |&j| pair(i, j))).collect()
 }
 
 /// A fixed point of a standard normal for the arm at this place: over the views they are symmetric, and

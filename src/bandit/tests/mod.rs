@@ -1,6 +1,7 @@
 //! The router against known values, properties and recorded outcomes.
 
 mod beliefs;
+mod beside;
 mod contract;
 mod drift;
 mod known_values;

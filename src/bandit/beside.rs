@@ -1,0 +1,240 @@
+//! What an arm adds beside another, as races showed it.
+//!
+//! Beside an arm i that is raced anyway, arm j is worth E[(qⱼ − qᵢ)⁺]. Independent normals with the arms' own
+//! means and scatter give a first guess of it, and a poor one: prompts that are hard for one arm are hard for
+//! all, and qualities pile up at the top. Races show the truth, since both arms were judged on one prompt. So
+//! per ordered pair the table sums what j did add and what the guess was *before* that race was learned from;
+//! their ratio corrects the guess, which still brings in the context.
+//!
+//! A pair that raced seldom is read through what j added beside everybody, and that through the pool:
+//!
+//! ```text
+//! ratio(pool) = (Σ gain + ½·2) / (Σ expected + 2)
+//! ratio(j)    = (Σ gain + w) / (Σ expected + w / ratio(pool))       over all i
+//! ratio(i, j) = (Σ gain + w) / (Σ expected + w / ratio(j))          w = 10·Σ gain² / Σ gain
+//! ```
+//!
+//! Gains come in events (a right answer beside a wrong one); Σ gain² / Σ gain is the size of one (over the
+//! pool), so a belief is worth ten of them on any scale of quality: the posterior mean of a Gamma prior
+//! under Poisson events. Quality alone: no weight of the reward is in here. It learns from verdicts of races
+//! when they come; a rating that comes later is one arm's, and amends nothing here. Since each guess is made
+//! with what was known then, the order of races matters a little.
+
+use serde::{Deserialize, Serialize};
+
+use super::normal::both;
+use super::regression::discount;
+use super::stats::Standing;
+
+/// Events that a belief is worth.
+const EVENTS: f64 = 10.0;
+
+/// Sums over races of two arms (or, for one arm, over all that it raced with).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Added {
+    /// Σ (qⱼ − qᵢ)⁺.
+    gain: f64,
+    /// Σ of its squares.
+    squares: f64,
+    /// Σ of what independent normals expected of it.
+    expected: f64,
+}
+
+impl Added {
+    fn add(&mut self, other: &Self) {
+        self.gain += other.gain;
+        self.squares += other.squares;
+        self.expected += other.expected;
+    }
+
+    fn kept(&self, share: f64) -> Self {
+        Self { gain: self.gain * share, squares: self.squares * share, expected: self.expected * share }
+    }
+
+    fn ratio(&self, worth: f64, before: f64) -> f64 {
+        (self.gain + worth) / (self.expected + worth / before)
+    }
+
+    fn values(&self) -> [f64; 3] {
+        [self.gain, self.squares, self.expected]
+    }
+}
+
+/// What one arm added beside each arm of the pool.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Beside {
+    /// By the other's position in the pool; shorter where it raced with none of the last.
+    others: Vec<Added>,
+    /// The sum of them.
+    all: Added,
+    /// The step that the sums are discounted to.
+    as_of: u64,
+}
+
+impl Beside {
+    /// Learns one race with the arm at `other`, as of `step`.
+    pub(crate) fn learn(&mut self, forgetting: f64, step: u64, other: usize, gain: f64, expected: f64) {
+        let share = discount(forgetting, step.saturating_sub(self.as_of));
+        if share < 1.0 {
+            self.keep(share);
+        }
+        self.as_of = self.as_of.max(step);
+        if self.others.len() <= other {
+            self.others.resize(other + 1, Added::default());
+        }
+        let seen = Added { gain, squares: gain * gain, expected };
+        self.others[other].add(&seen);
+        self.all.add(&seen);
+    }
+
+    /// Keeps `share` of everything.
+    pub(crate) fn keep(&mut self, share: f64) {
+        for added in self.others.iter_mut().chain([&mut self.all]) {
+            *added = added.kept(share);
+        }
+    }
+
+    /// Keeps `share` of what was seen beside the arm at `other`.
+    pub(crate) fn keep_beside(&mut self, other: usize, share: f64) {
+        if let Some(added) = self.others.get_mut(other) {
+            *added = added.kept(share);
+            self.sum_up();
+        }
+    }
+
+    /// The arm at `other` is gone, and those after it moved up.
+    pub(crate) fn leave_out(&mut self, other: usize) {
+        if other < self.others.len() {
+            self.others.remove(other);
+            self.sum_up();
+        }
+    }
+
+    /// Whether anything was seen beside the arm at `other`.
+    pub(crate) fn knows(&self, other: usize) -> bool {
+        self.others.get(other).is_some_and(|added| *added != Added::default())
+    }
+
+    /// What is left of its sums at `step`, as a share.
+    pub(crate) fn share_left(&self, forgetting: f64, step: u64) -> f64 {
+        discount(forgetting, step.saturating_sub(self.as_of))
+    }
+
+    /// Whether it fits a pool of `arms`.
+    pub(crate) fn is_sound(&self, arms: usize) -> bool {
+        let is_sum = |added: &Added| added.values().iter().all(|v| v.is_finite() && *v >= 0.0);
+        self.others.len() <= arms && self.others.iter().chain([&self.all]).all(is_sum)
+    }
+
+    /// Its bits, in a fixed order.
+    pub(crate) fn bits(&self) -> impl Iterator<Item = u64> + '_ {
+        let sums = self.others.iter().chain([&self.all]).flat_map(Added::values);
+        sums.map(f64::to_bits).chain([self.as_of])
+    }
+
+    fn sum_up(&mut self) {
+        self.all = Added::default();
+        for added in &self.others {
+            self.all.add(added);
+        }
+    }
+}
+
+/// What is usual in a pool, by which single arms and pairs are read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Usual {
+    /// Gain that a belief is worth.
+    worth: f64,
+    ratio: f64,
+}
+
+impl Default for Usual {
+    fn default() -> Self {
+        Self::of(std::iter::empty())
+    }
+}
+
+impl Usual {
+    /// Of rows, each with the share of it that is left.
+    pub(crate) fn of<'a>(rows: impl Iterator<Item = (&'a Beside, f64)>) -> Self {
+        let mut all = Added::default();
+        for (row, left) in rows {
+            all.add(&row.all.kept(left));
+        }
+        // Half a gain of half its size, until there are others.
+        let size = (all.squares + 0.25) / (all.gain + 0.5);
+        Self { worth: EVENTS * size, ratio: (all.gain + 1.0) / (all.expected + 2.0) }
+    }
+
+    /// By how much an arm's guesses are wrong, whoever it races with.
+    pub(crate) fn of_arm(&self, row: &Beside, left: f64) -> f64 {
+        row.all.kept(left).ratio(self.worth, self.ratio)
+    }
+
+    /// By how much an arm's guess beside the arm at `other` is wrong; `usually` is [`Self::of_arm`].
+    pub(crate) fn of_pair(&self, row: &Beside, left: f64, other: usize, usually: f64) -> f64 {
+        match row.others.get(other) {
+            Some(added) => added.kept(left).ratio(self.worth, usually),
+            None => usually,
+        }
+    }
+}
+
+/// The first guess: E[(qⱼ − qᵢ)⁺] and P(qⱼ > qᵢ) of independent normals, for `j` beside `i`.
+pub(crate) fn guess(i: &Standing, j: &Standing) -> (f64, f64) {
+    let spread = (i.quality_variance + j.quality_variance).sqrt().max(1e-9);
+    let ahead = j.quality - i.quality;
+    let (wins, bell) = both(ahead / spread);
+    ((ahead * wins + spread * bell).max(0.0), wins)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn learned(races: usize, gain: f64, expected: f64) -> Beside {
+        let mut row = Beside::default();
+        (1..=races).for_each(|step| row.learn(1.0, step as u64, 1, gain, expected));
+        row
+    }
+
+    #[test]
+    fn the_guess_is_the_known_closed_form() {
+        let at = |quality, sd: f64| Standing { quality, quality_variance: sd * sd, ..Standing::default() };
+        let (gain, wins) = guess(&at(0.5, 0.3), &at(0.5, 0.4));
+        assert!((gain - 0.5 * 0.398_942_280_401_432_7).abs() < 1e-12 && (wins - 0.5).abs() < 1e-12);
+        let (gain, wins) = guess(&at(0.9, 0.0), &at(0.2, 0.0));
+        assert!(gain.abs() < 1e-12 && wins < 1e-12);
+        let (gain, wins) = guess(&at(0.2, 0.0), &at(0.9, 0.0));
+        assert!((gain - 0.7).abs() < 1e-12 && wins > 1.0 - 1e-12);
+    }
+
+    #[test]
+    fn without_races_every_pair_is_as_usual_and_with_many_as_seen() {
+        let none = Beside::default();
+        let usual = Usual::default();
+        assert!((usual.of_arm(&none, 1.0) - 0.5).abs() < 1e-12);
+        assert!((usual.of_pair(&none, 1.0, 3, 0.4) - 0.4).abs() < 1e-12);
+        let rival = learned(4_000, 0.01, 0.1);
+        let specialist = learned(4_000, 0.3, 0.1);
+        let usual = Usual::of([(&rival, 1.0), (&specialist, 1.0)].into_iter());
+        let ratio = |row: &Beside| usual.of_pair(row, 1.0, 1, usual.of_arm(row, 1.0));
+        assert!((ratio(&rival) - 0.1).abs() < 0.02, "{}", ratio(&rival));
+        assert!((ratio(&specialist) - 3.0).abs() < 0.1, "{}", ratio(&specialist));
+        // Beside an arm that it never met, a specialist is believed to be one.
+        assert!(usual.of_pair(&specialist, 1.0, 7, usual.of_arm(&specialist, 1.0)) > 2.0);
+    }
+
+    #[test]
+    fn what_is_forgotten_step_by_step_is_what_is_forgotten_at_once() {
+        let mut row = learned(10, 0.2, 0.1);
+        let left = row.share_left(0.9, 15);
+        let at_once = row.all.kept(left);
+        row.learn(0.9, 15, 0, 0.0, 0.0);
+        assert!((row.all.gain - at_once.gain).abs() < 1e-12 && (left - 0.9_f64.powi(5)).abs() < 1e-12);
+        row.keep_beside(1, 0.5);
+        assert!((row.all.gain - 0.5 * at_once.gain).abs() < 1e-12);
+        row.leave_out(0);
+        assert!(row.knows(0) && !row.knows(1) && row.is_sound(1) && !row.is_sound(0));
+    }
+}
