@@ -76,3 +76,35 @@ fn tables() {
         }
     }
 }
+
+/// Served quality that a race of k must reach, and that of the k highest scores, both within `slack`.
+fn races(shuffles: usize, slack: f64) {
+    // The last: the best fixed pair less 0.002.
+    for (file, k, least) in [("pareto4_val", 2, 0.958), ("pareto4_val", 3, 0.968), ("pareto3_val", 2, 0.9589)] {
+        let Some(records) = records(file) else { return };
+        let problem = from_text(&records, Counting::quality_alone());
+        let options = Options { k, shuffles, ..Options::default() };
+        for kind in [RouterKind::Linucb, RouterKind::Lints] {
+            let found = report(&problem, &contestant(kind), &options);
+            line(file, &found);
+            let highest = RouterSetup { set: SetChoice::HighestScores, ..shipped(kind) };
+            let highest = report(&problem, &Contestant::Router(Box::new(highest)), &options);
+            line(file, &highest);
+            assert!(found.mean_reward >= least - slack, "{file} k={k} {kind:?}: {}", found.mean_reward);
+            let missing = highest.mean_reward - found.mean_reward;
+            assert!(missing <= 0.001 + slack, "{file} k={k} {kind:?}: {missing} less than the k highest scores");
+            assert!(found.usd_per_race > found.usd_per_request);
+        }
+    }
+}
+
+#[test]
+fn a_race_pays() {
+    races(1, 0.003);
+}
+
+#[test]
+#[ignore = "twenty shuffles: run it in release"]
+fn a_race_pays_over_twenty_shuffles() {
+    races(20, 0.0);
+}

@@ -86,6 +86,39 @@ fn a_comparison_says_what_is_significant() {
     assert!(text.contains("ε-greedy 0.1") && text.contains("p (Holm)"), "{text}");
 }
 
+/// Two strong arms that fail on the same prompts, and one that is worse on the whole but right on those; from
+/// the text nobody can tell which prompts they are.
+fn complementary(rows: usize) -> String {
+    let mut text = String::new();
+    for i in 0..rows {
+        let is_hard = i % 4 == 0;
+        let right = |is_right: bool| u8::from(is_right);
+        let strong = right(is_hard == (i % 23 == 0));
+        let twin = right(is_hard == (i % 19 == 0));
+        let specialist = right(if is_hard { i % 7 != 0 } else { i % 8 < 4 });
+        let quality = format!(r#"{{"strong":{strong},"twin":{twin},"specialist":{specialist}}}"#);
+        let cost = r#"{"strong":0.002,"twin":0.002,"specialist":0.001}"#;
+        let _ = writeln!(text, r#"{{"id":"{i}","prompt":"Is it so?","quality":{quality},"cost_usd":{cost}}}"#);
+    }
+    text
+}
+
+#[test]
+fn racing_for_the_best_of_two_beats_racing_the_two_best() {
+    let program = Program::fast();
+    std::fs::write(program.home().join("skills.jsonl"), complementary(300)).unwrap();
+    let found = json(&program, &["compare", "skills.jsonl", "--k", "2", "--shuffles", "12", "--json"]);
+    let differences = found["differences"].as_array().unwrap();
+    for (policy, against) in [("linucb", "linucb_top_k"), ("lints", "lints_top_k")] {
+        let one = differences.iter().find(|d| d["policy"] == policy && d["against"] == against).unwrap();
+        assert!(one["mean"].as_f64().unwrap() > 0.05 && one["significant"] == true, "{one}");
+        assert!(one["ci95"][0].as_f64().unwrap() > 0.02, "{one}");
+    }
+    let report = found["policies"].as_array().unwrap().iter().find(|p| p["policy"] == "linucb").unwrap();
+    let dollars = |field: &str| report[field].as_f64().unwrap();
+    assert!(dollars("usd_per_race") > dollars("usd_per_request"), "what a race costs more is said beside it");
+}
+
 #[test]
 fn records_come_zipped_by_name_or_by_pipe_and_may_be_learnt_from_first() {
     let program = program(200);

@@ -6,12 +6,12 @@
 //! policy itself. Each further one is taken for what it changes about the reward of what is served:
 //!
 //! ```text
-//! ω·gain + P(it is judged best)·(its rest + bonus − rest of the set)
-//! gain = min over the set's arms i of ratio(i, j)·E[(qⱼ − qᵢ)⁺]
+//! ω·gain + P(it wins)·(its rest − rest of the set) + chance·bonus
+//! gain = min over the set's arms i of ratio(i, j)·E[(qⱼ − qᵢ)⁺],  chance likewise of P(qⱼ > qᵢ)
 //! ```
 //!
 //! with `rest` everything but ω·quality, and `bonus` what the policy adds to a mean for its uncertainty, which
-//! counts as often as the arm would be served. The expectation takes qualities as independent normals, and
+//! counts as often as the arm would be served. Expectations take qualities as independent normals, and
 //! `ratio` is what races showed to be wrong about that: see `beside.rs`. Beside several arms an arm adds no
 //! more than beside any one of them.
 
@@ -41,8 +41,10 @@ pub(crate) struct Contender {
     pub left: f64,
     /// What it adds to the set so far, in units of quality.
     gain: f64,
-    /// How often it would be judged better than all of the set so far.
+    /// How often it would be judged better than all of the set so far, were qualities independent.
     wins: f64,
+    /// The same as far as races bear it out.
+    chance: f64,
 }
 
 impl Contender {
@@ -77,17 +79,20 @@ pub(crate) fn choose(
     chosen.push(first);
     let mut rest = contenders[first].rest;
     for &i in open {
-        (contenders[i].gain, contenders[i].wins) = (f64::INFINITY, 1.0);
+        let contender = &mut contenders[i];
+        (contender.gain, contender.wins, contender.chance) = (f64::INFINITY, 1.0, 1.0);
     }
     let mut newest = contenders[first];
     while chosen.len() < k {
         for &i in open {
             let contender = &mut contenders[i];
             let (gain, wins) = guess(&newest.standing, &contender.standing);
-            contender.gain = contender.gain.min(gain * ratio(&newest, contender));
+            let ratio = ratio(&newest, contender);
+            contender.gain = contender.gain.min(gain * ratio);
             contender.wins = contender.wins.min(wins);
+            contender.chance = contender.chance.min(wins * ratio);
         }
-        let worth = |c: &Contender| quality_weight * c.gain + c.wins * (c.rest + c.bonus - rest);
+        let worth = |c: &Contender| quality_weight * c.gain + c.wins * (c.rest - rest) + c.chance * c.bonus;
         let left = open.iter().filter(|i| !chosen.contains(i));
         let Some(next) = best(left, |i| (contenders[i].urgency, worth(&contenders[i]))) else { break };
         chosen.push(next);
