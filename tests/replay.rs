@@ -55,8 +55,12 @@ fn a_replay_tells_what_a_router_would_have_earned() {
     assert_eq!(without_time(found.clone()), without_time(json(&program, &args)), "the same seed, the same figures");
     let other = json(&program, &[&args[..], &["--seed", "8"]].concat());
     assert_ne!(found["per_shuffle"], other["per_shuffle"]);
-    let text = program.ok(&args[..6]);
+    let text = program.ok(&[&args[..6], &["--plot", "--ascii"]].concat());
     assert!(text.contains("mean reward") && text.contains("routing accuracy"), "{text}");
+    assert!(
+        text.contains("regret against") && text.contains("b best single") && text.lines().all(|l| l.len() < 90),
+        "{text}"
+    );
 }
 
 #[test]
@@ -142,7 +146,7 @@ fn what_is_wrong_is_said_with_its_place() {
     let program = program(10);
     std::fs::write(program.home().join("bad.jsonl"), "{\"prompt\":\"p\",\"quality\":{\"a\":2}}\n[]\n").unwrap();
     let bad = program.run(&["replay", "bad.jsonl"]);
-    assert_eq!(bad.code, Some(1));
+    assert_eq!(bad.code, Some(2));
     assert!(bad.err.contains("line 1: `quality` of \"a\" is 2") && bad.err.contains("line 2"), "{}", bad.err);
     for (args, words) in [
         (vec!["--degrade", "nobody:1:2:0.1"], "no arm nobody"),
@@ -155,5 +159,5 @@ fn what_is_wrong_is_said_with_its_place() {
         assert_eq!(ran.code, Some(2), "{args:?}");
         assert!(ran.err.contains(words), "{args:?}: {}", ran.err);
     }
-    assert_eq!(program.run(&["replay", "none.jsonl"]).code, Some(1));
+    assert_eq!(program.run(&["replay", "none.jsonl"]).code, Some(2));
 }

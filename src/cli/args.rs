@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::evaluate::{CompareArgs, ReplayArgs};
+use super::evaluate::{CompareArgs, OffPolicyArgs, ReplayArgs};
+use super::priors_command::PriorsArgs;
 use super::setting_flags::SettingFlags;
 use super::state::StateArgs;
 
@@ -53,6 +54,15 @@ pub(super) enum Command {
     /// Every policy meets the same prompts in the same orders. A difference is significant (*) where neither
     /// the choice of prompts nor their order explains it at 5 %, corrected for all differences shown.
     Compare(Box<CompareArgs>),
+    /// Estimate what other policies would have earned on exported runs
+    ///
+    /// Exported runs (`banditop state export --runs`) hold what was judged and the probability with which each
+    /// candidate was selected. From these, IPS, self-normalised IPS and a doubly robust estimate follow for policies
+    /// that answer with one arm; what is learned (routers, the best arm, the model) is judged on the half of the
+    /// log that it did not see. A policy that the log does not support is refused with the reason.
+    OffPolicy(Box<OffPolicyArgs>),
+    /// Fit priors to recorded outcomes, and tell the router
+    Priors(PriorsArgs),
     /// Check the configuration, or print what can be in it
     Config {
         /// What about it.
@@ -78,6 +88,8 @@ impl Command {
             Self::Features(_) => "features",
             Self::Replay(_) => "replay",
             Self::Compare(_) => "compare",
+            Self::OffPolicy(_) => "off-policy",
+            Self::Priors(_) => "priors",
             Self::Config { .. } => "config",
             Self::Completions { .. } => "completions",
             Self::Man => "man",

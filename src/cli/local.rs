@@ -8,7 +8,7 @@ use super::factory::Factory;
 use super::failure::{CliError, Outcome};
 use super::session::Need;
 use super::simulation::Simulation;
-use super::{parts, remembered};
+use super::{parts, priors_command, remembered};
 use crate::domain::engine::EngineHandle;
 use crate::domain::observer::Unobserved;
 use crate::domain::store::StateStore;
@@ -37,11 +37,13 @@ impl LocalEngine {
         let factory = Arc::new(Factory::new(http, simulation.clone()));
         let race = parts::race(settings, factory.as_ref(), clock);
         let router_config = parts::router_config(&settings.router, race.parts().features.as_ref());
+        let mut facts = context.facts();
+        facts.priors = priors_command::configured(settings, &router_config)?;
         let engine = Engine::start(EngineParts {
             store,
             race,
             factory,
-            facts: context.facts(),
+            facts,
             session: (need == Need::Engine).then(|| settings.facts()),
             router_config,
             strategy: settings.strategy,

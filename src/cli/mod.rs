@@ -19,6 +19,7 @@ mod logging;
 mod output;
 mod parts;
 mod paths;
+mod priors_command;
 mod prompt;
 mod remembered;
 mod session;
@@ -78,6 +79,9 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Features(args)) => features_command::run(&context, &args),
         Some(Command::Replay(args)) => evaluate::replay(&context, &args),
         Some(Command::Compare(args)) => evaluate::side_by_side(&context, &args),
+        Some(Command::OffPolicy(args)) => evaluate::off_policy(&context, &args),
+        Some(Command::Priors(args)) if args.needs_engine() => headless(&context, priors_command::tell(&context, args)),
+        Some(Command::Priors(args)) => priors_command::fit(&context, &args),
         Some(Command::Ask(args)) => headless(&context, ask::run(&context, args)),
         Some(Command::State(args)) => headless(&context, state::run(&context, args)),
         _ => {

@@ -21,6 +21,11 @@ impl Output {
         Self { out, is_terminal }
     }
 
+    /// Whether a person reads it.
+    pub(super) const fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
     /// Writes our own text and a newline.
     pub(super) fn line(&self, text: &str) -> Result<()> {
         let mut out = self.out.lock();

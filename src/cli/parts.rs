@@ -89,7 +89,7 @@ fn middling(min: u32) -> u32 {
     min.saturating_mul(4).div_ceil(3)
 }
 
-fn references(settings: &RewardSettings) -> References {
+pub(super) fn references(settings: &RewardSettings) -> References {
     References {
         latency_s: settings.latency_reference_s,
         latency_per_length_s: settings.latency_per_length_s,

@@ -31,6 +31,7 @@ use model::{Identity, Model};
 use painter::Painter;
 use run::Loop;
 pub use settings::{Background, ColorDepth, ConsoleSettings};
+pub use terminal::columns;
 use theme::Theme;
 
 use crate::domain::clock::Timestamp;

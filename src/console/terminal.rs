@@ -29,6 +29,12 @@ use tokio::sync::Notify;
 use super::ConsoleError;
 use super::run::Host;
 
+/// Columns of the terminal, where there is one.
+#[must_use]
+pub fn columns() -> Option<u16> {
+    crossterm::terminal::size().ok().map(|(columns, _)| columns).filter(|columns| *columns > 0)
+}
+
 /// What the console writes to: standard output, because standard error is unbuffered.
 pub(crate) type Output = CrosstermBackend<BufWriter<Stdout>>;
 

@@ -9,6 +9,7 @@
 mod compare;
 mod contestant;
 mod drift;
+pub mod logged;
 pub mod off_policy;
 mod pairs;
 mod policy;

@@ -10,6 +10,10 @@
 //! DR     mean of Σ_a π(a|x) q̂(x, a) + w·(r − q̂(x, a))   (Dudík, Langford & Li 2011)
 //! ```
 //!
+//! Where a race showed several arms at once, each with the probability p of being among them, a decision's
+//! weight and its weighted reward are sums over the arms that were seen: Σ π(a|x)/p(a) and Σ π(a|x)/p(a) · r(a),
+//! whose expectations are those of one action (inclusion probabilities; Horvitz & Thompson again).
+//!
 //! Standard errors are those of the mean (n − 1); that of SNIPS is the delta method's. None of this says
 //! anything about actions that the log never takes: where the policy puts probability there, every estimate
 //! is refused with the reason, because a number would be a guess that looks like a measurement.
@@ -31,6 +35,21 @@ pub struct Logged {
     pub modelled_target: f64,
     /// Probability that the policy in question puts on actions that could not have been logged here.
     pub unsupported: f64,
+}
+
+/// One logged decision as all estimates see it: its weights are taken already.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Weighed {
+    /// Σ π/p over the actions that were seen.
+    pub(super) weight: f64,
+    /// Σ π/p · r.
+    pub(super) reward: f64,
+    /// Σ π/p · q̂.
+    pub(super) modelled: f64,
+    /// What the model expects of the policy in question here.
+    pub(super) modelled_target: f64,
+    /// Probability that the policy in question puts on actions that could not have been logged here.
+    pub(super) unsupported: f64,
 }
 
 /// A number with its standard error.
@@ -106,6 +125,32 @@ pub enum NoEstimate {
     /// The policy takes nothing that was logged.
     #[error("no overlap: the policy never takes an arm that was logged")]
     NoOverlap,
+    /// The records are no log.
+    #[error("the records hold no propensities: export runs with `banditop state export --runs`")]
+    NoPropensities,
+    /// Something was seen that had no chance of being seen.
+    #[error("row {id:?}: {arm} was seen, with propensity {found}: expected a number in (0, 1]")]
+    SeenWithoutChance {
+        /// The row.
+        id: String,
+        /// The arm.
+        arm: crate::domain::ids::ArmId,
+        /// As logged.
+        found: f64,
+    },
+    /// The log says next to nothing about the policy.
+    #[error(
+        "too little: the log is worth {found:.1} decisions of this policy (effective sample size), of {rows}; \
+         {least:.0} are the least: log more runs, or explore a larger share"
+    )]
+    TooThin {
+        /// The effective sample size.
+        found: f64,
+        /// Logged decisions.
+        rows: usize,
+        /// The least that is reported on.
+        least: f64,
+    },
 }
 
 /// Probability on unsupported actions up to this is rounding.
@@ -117,27 +162,37 @@ const ROUNDING: f64 = 1e-9;
 /// [`NoEstimate`], where a number is out of its range or the log does not support the policy.
 pub fn estimate(log: &[Logged]) -> Result<OffPolicy, NoEstimate> {
     check(log)?;
+    let weigh = |l: &Logged| {
+        let weight = l.target / l.propensity;
+        let (reward, modelled) = (weight * l.reward, weight * l.modelled);
+        Weighed { weight, reward, modelled, modelled_target: l.modelled_target, unsupported: l.unsupported }
+    };
+    of_weighed(&log.iter().map(weigh).collect::<Vec<_>>())
+}
+
+/// As [`estimate`], of decisions whose numbers are known to be sound.
+pub(super) fn of_weighed(log: &[Weighed]) -> Result<OffPolicy, NoEstimate> {
+    if log.len() < 2 {
+        return Err(NoEstimate::TooFew { found: log.len() });
+    }
+    check_support(log)?;
     let n = log.len() as f64;
-    let weights: Vec<f64> = log.iter().map(|l| l.target / l.propensity).collect();
-    let sum: f64 = weights.iter().sum();
-    let squares: f64 = weights.iter().map(|w| w * w).sum();
+    let sum: f64 = log.iter().map(|l| l.weight).sum();
+    let squares: f64 = log.iter().map(|l| l.weight * l.weight).sum();
     if sum <= 0.0 {
         return Err(NoEstimate::NoOverlap);
     }
-    let over = |term: &dyn Fn(&Logged, f64) -> f64| -> Vec<f64> {
-        log.iter().zip(&weights).map(|(logged, w)| term(logged, *w)).collect()
-    };
-    let snips = over(&|l, w| w * l.reward).iter().sum::<f64>() / sum;
-    let residuals = over(&|l, w| w * (l.reward - snips));
-    let spread: f64 = residuals.iter().map(|r| r * r).sum();
+    let over = |term: &dyn Fn(&Weighed) -> f64| log.iter().map(term).collect::<Vec<f64>>();
+    let snips = log.iter().map(|l| l.reward).sum::<f64>() / sum;
+    let spread: f64 = log.iter().map(|l| (l.reward - l.weight * snips).powi(2)).sum();
     Ok(OffPolicy {
         rows: log.len(),
-        ips: of_mean(&over(&|l, w| w * l.reward)),
+        ips: of_mean(&over(&|l| l.reward)),
         snips: Estimate { value: snips, se: (spread * n / (n - 1.0)).sqrt() / sum },
-        dm: of_mean(&over(&|l, _| l.modelled_target)),
-        dr: of_mean(&over(&|l, w| l.modelled_target + w * (l.reward - l.modelled))),
+        dm: of_mean(&over(&|l| l.modelled_target)),
+        dr: of_mean(&over(&|l| l.modelled_target + l.reward - l.modelled)),
         effective_sample_size: sum * sum / squares,
-        largest_weight: weights.iter().copied().fold(0.0, f64::max),
+        largest_weight: log.iter().map(|l| l.weight).fold(0.0, f64::max),
     })
 }
 
@@ -163,6 +218,10 @@ fn check(log: &[Logged]) -> Result<(), NoEstimate> {
             return Err(NoEstimate::OutOfRange { row: at + 1, name, found, expected });
         }
     }
+    Ok(())
+}
+
+fn check_support(log: &[Weighed]) -> Result<(), NoEstimate> {
     let without = log.iter().filter(|l| l.unsupported.is_nan() || l.unsupported > ROUNDING);
     let (rows, largest) = without.fold((0, 0.0), |(rows, largest), l| (rows + 1, f64::max(largest, l.unsupported)));
     if rows > 0 {

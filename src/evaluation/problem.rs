@@ -112,6 +112,10 @@ pub struct Problem {
     outcomes: Vec<Option<Outcome>>,
     /// Positions of the arms that a row has, by row.
     open: Vec<Box<[usize]>>,
+    /// Of records that are a log of runs: the probability with which each arm was among those seen, by row and
+    /// arm, `None` where it was no candidate. Empty where they are no log.
+    propensities: Vec<Option<f64>>,
+    ids: Vec<String>,
 }
 
 impl Problem {
@@ -157,7 +161,29 @@ impl Problem {
             outcomes.extend(places.iter().map(|place| outcome(row, (*place)?, &counting)));
             open.push((0..arms.len()).filter(|at| outcomes[first + at].is_some()).collect());
         }
-        Ok(Self { arms: arms.to_vec(), schema, counting, contexts, outcomes, open })
+        let is_log = records.rows().iter().all(|row| row.propensity.iter().any(Option::is_some));
+        let logged = records.rows().iter().filter(|_| is_log && !records.is_full_information());
+        let chance = |row: &Row, place: &Option<usize>| row.propensity.get((*place)?).copied().flatten();
+        let propensities = logged.flat_map(|row| places.iter().map(move |place| chance(row, place))).collect();
+        let ids = records.rows().iter().map(|row| row.id.clone()).collect();
+        Ok(Self { arms: arms.to_vec(), schema, counting, contexts, outcomes, open, propensities, ids })
+    }
+
+    /// Whether the records are a log of runs: only some arms were seen on a row, each with a known probability.
+    #[must_use]
+    pub fn is_log(&self) -> bool {
+        !self.propensities.is_empty()
+    }
+
+    /// In a log: by arm the probability with which it was seen on that row; `None` where it was no candidate.
+    pub(super) fn propensities(&self, row: usize) -> &[Option<f64>] {
+        let first = row * self.arms.len();
+        self.propensities.get(first..first + self.arms.len()).unwrap_or_default()
+    }
+
+    /// What the record calls a row.
+    pub(super) fn id(&self, row: usize) -> &str {
+        self.ids.get(row).map_or("", String::as_str)
     }
 
     /// The arms.

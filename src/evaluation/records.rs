@@ -249,7 +249,9 @@ impl Reader {
             self.fault(format!("`x` has {d} values: expected {expected}, as on the first line"));
         }
         if self.faults.len() == before {
-            for (arm, _) in raw.maps().into_iter().flat_map(|(_, pairs, _)| &pairs.0) {
+            // The candidates of a logged run come in the order of the pool, all of them.
+            let candidates = raw.propensity.iter().flat_map(|pairs| &pairs.0);
+            for (arm, _) in candidates.chain(raw.maps().into_iter().flat_map(|(_, pairs, _)| &pairs.0)) {
                 if !self.by_name.contains_key(arm.as_str()) {
                     let id = ArmId::new(arm);
                     self.by_name.insert(id.clone(), self.arms.len());

@@ -2,6 +2,12 @@
 //! the policy chooses k arms, the one judged best is served, and the policy learns what it saw of the k,
 //! nothing of the others.
 //!
+//! Of a log of our own runs only what raced was seen. There the replay is one by rejection (Li et al. 2011): the
+//! policy chooses one of all candidates of that run, and the row counts, and is learned from, only if that
+//! arm was seen; else it is as if the prompt had never come. Arms were not seen equally often, so a row on
+//! which arm a was seen with probability p counts with the chance min p ÷ p, which makes it as if they had
+//! been (rejection sampling). What cannot have been logged has no support and is said.
+//!
 //! A pass keeps its trace (who served, what it earned, what the best arm would have) and draws no
 //! conclusions: those are `report.rs`.
 
@@ -68,6 +74,8 @@ pub struct Pass {
     pub raced: Vec<u64>,
     /// What each arm would have earned alone: sum of rewards and number of rows that have it.
     pub alone: Vec<(f64, u64)>,
+    /// Rows of a log on which some candidate could not have been seen: they say nothing.
+    pub unsupported: usize,
 }
 
 /// Why nothing was replayed.
@@ -86,10 +94,37 @@ pub enum ReplayFault {
         /// The range.
         expected: &'static str,
     },
+    /// A log says nothing about races.
+    #[error(
+        "k is {found}: exported runs can only be replayed with one arm seen per prompt, for which others would have raced beside it is not in them"
+    )]
+    RaceOfLog {
+        /// As given.
+        found: usize,
+    },
+    /// A log that hardly says anything about this policy.
+    #[error(
+        "too few of the exported runs say anything about this policy: {accepted:.1} a pass of {rows} count, {least} are \
+         the least ({unsupported} have a candidate that could not have been seen): log more runs with a larger \
+         share of exploration, or see `banditop off-policy`"
+    )]
+    TooFewOfLog {
+        /// Rows that counted, mean over passes.
+        accepted: f64,
+        /// All rows.
+        rows: usize,
+        /// The least.
+        least: usize,
+        /// Rows without support.
+        unsupported: usize,
+    },
     /// The caller asked to stop.
     #[error("stopped")]
     Stopped,
 }
+
+/// A pass over a log counts for something from so many rows on.
+const LEAST_OF_LOG: usize = 30;
 
 impl Options {
     fn check(&self) -> Result<(), ReplayFault> {
@@ -121,12 +156,23 @@ impl Replay<'_> {
         progress: &mut dyn FnMut(usize, usize) -> bool,
     ) -> Result<Vec<Pass>, ReplayFault> {
         self.options.check()?;
+        if self.problem.is_log() && self.options.k > 1 {
+            return Err(ReplayFault::RaceOfLog { found: self.options.k });
+        }
         let drift = Drift::new(&self.options.changes, self.problem.arms())?;
         let mut passes = Vec::with_capacity(self.options.shuffles);
         for shuffle in 0..self.options.shuffles {
             passes.push(self.pass(shuffle, new_policy().as_mut(), drift.clone()));
             if !progress(shuffle + 1, self.options.shuffles) {
                 return Err(ReplayFault::Stopped);
+            }
+        }
+        if self.problem.is_log() {
+            let accepted = passes.iter().map(Pass::requests).sum::<usize>() as f64 / passes.len().max(1) as f64;
+            if accepted < LEAST_OF_LOG as f64 {
+                let unsupported = passes.first().map_or(0, |pass| pass.unsupported);
+                let (rows, least) = (self.problem.rows(), LEAST_OF_LOG);
+                return Err(ReplayFault::TooFewOfLog { accepted, rows, least, unsupported });
             }
         }
         Ok(passes)
@@ -138,6 +184,8 @@ impl Replay<'_> {
             options: self.options,
             policy_draws: stream(Purpose::Policy),
             judge_draws: stream(Purpose::Judge),
+            chance: stream(Purpose::Acceptance),
+            candidates: Vec::new(),
             chosen: Vec::new(),
             seen: Vec::new(),
             judged: Vec::new(),
@@ -163,6 +211,9 @@ struct Table<'a> {
     options: &'a Options,
     policy_draws: Uniforms,
     judge_draws: Uniforms,
+    /// Whether a row of a log counts.
+    chance: Uniforms,
+    candidates: Vec<usize>,
     chosen: Vec<usize>,
     seen: Vec<Seen>,
     /// By arm, where the judge is noisy.
@@ -184,7 +235,13 @@ impl Table<'_> {
             return;
         }
         self.chosen.clear();
-        policy.choose(x, open, self.options.k, &mut self.policy_draws, &mut self.chosen);
+        if problem.is_log() {
+            if !self.choose_in_log(problem, row, policy, pass) {
+                return;
+            }
+        } else {
+            policy.choose(x, open, self.options.k, &mut self.policy_draws, &mut self.chosen);
+        }
         let bends = drift.is_active(step);
         let outcome = |arm: usize| {
             let recorded = problem.outcome(row, arm)?;
@@ -205,6 +262,24 @@ impl Table<'_> {
         }
         policy.learn(x, &self.seen);
         pass.note(row, self.seen[best].arm, &self.seen, open, &outcome);
+    }
+
+    /// Lets the policy choose one of all candidates of a logged run; whether the row counts.
+    fn choose_in_log(&mut self, problem: &Problem, row: usize, policy: &mut dyn Policy, pass: &mut Pass) -> bool {
+        let propensities = problem.propensities(row);
+        let known = propensities.iter().enumerate().filter_map(|(arm, p)| Some((arm, (*p)?)));
+        self.candidates.clear();
+        self.candidates.extend(known.clone().map(|(arm, _)| arm));
+        let least = known.map(|(_, p)| p).fold(1.0, f64::min);
+        let chance = (self.chance)();
+        if self.candidates.is_empty() || least <= 0.0 {
+            pass.unsupported += 1;
+            return false;
+        }
+        policy.choose(problem.context(row), &self.candidates, 1, &mut self.policy_draws, &mut self.chosen);
+        let Some(&arm) = self.chosen.first() else { return false };
+        let seen_with = propensities.get(arm).copied().flatten().unwrap_or(0.0);
+        problem.outcome(row, arm).is_some() && chance * seen_with < least
     }
 
     /// The judge's error on every arm, drawn whether or not it raced, so that two policies on the same

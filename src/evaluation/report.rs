@@ -43,6 +43,15 @@ pub struct MixtureOfArms {
     pub usd_per_request: f64,
 }
 
+/// How much of a log says something about a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LogShare {
+    /// Rows that counted, mean over shuffles: the effective number.
+    pub effective_rows: f64,
+    /// Rows on which a candidate could not have been seen: they are left out.
+    pub unsupported_rows: usize,
+}
+
 /// Shares over one stretch of requests.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SharePoint {
@@ -77,6 +86,9 @@ pub struct Report {
     pub per_shuffle: Vec<f64>,
     /// The least of them.
     pub worst_shuffle: f64,
+    /// How much of a log of runs counted; null where every arm was recorded, or none was chosen by chance. With it,
+    /// what only all arms together could tell (oracle, best single arm, random, regret, accuracy) is null.
+    pub logged: Option<LogShare>,
     /// Where the best arm of every prompt answers.
     pub oracle: f64,
     /// The best single arm in hindsight.
@@ -127,6 +139,12 @@ impl Report {
         };
         let usd_per_request = dollars(&Pass::mean_dollars);
         let over_ceiling = |dollars: Option<f64>| Some(dollars? / options.ceiling?);
+        let logged = problem.is_log().then(|| LogShare {
+            effective_rows: over(&|pass| pass.requests() as f64),
+            unsupported_rows: passes.first().map_or(0, |pass| pass.unsupported),
+        });
+        // Of a log, nobody knows what the arms that were not seen would have earned.
+        let if_known = |value: f64| if problem.is_log() { f64::NAN } else { value };
         let ends = ends(passes.iter().map(Pass::requests).min().unwrap_or(0));
         Self {
             policy,
@@ -140,13 +158,14 @@ impl Report {
             ci95: interval.map_or([0.0; 2], |i| [i.lo, i.hi]),
             worst_shuffle: per_shuffle.iter().copied().reduce(f64::min).unwrap_or(0.0),
             per_shuffle,
-            oracle: over(&|pass| mean(&pass.oracle).unwrap_or(0.0)),
+            logged,
+            oracle: if_known(over(&|pass| mean(&pass.oracle).unwrap_or(0.0))),
             best_single: best_single(problem, passes),
             best_fixed_set: (options.k > 1).then(|| best_set(problem, options.k)).flatten(),
-            random: yardsticks::random(problem),
-            regret: over(&|pass| regret(pass, pass.requests())),
-            regret_curve: ends.iter().map(|n| (*n, over(&|pass| regret(pass, *n)))).collect(),
-            routing_accuracy: over(&accuracy),
+            random: if_known(yardsticks::random(problem)),
+            regret: if_known(over(&|pass| regret(pass, pass.requests()))),
+            regret_curve: ends.iter().map(|n| (*n, if_known(over(&|pass| regret(pass, *n))))).collect(),
+            routing_accuracy: if_known(over(&accuracy)),
             share: by_arm(problem, &|arm| over(&|pass| share(pass, arm, 0, pass.requests()))),
             preview_share: by_arm(problem, &|arm| over(&|pass| pass.raced[arm] as f64 / pass.requests().max(1) as f64)),
             share_curve: share_curve(problem, passes, &ends),
@@ -208,6 +227,9 @@ fn share_curve(problem: &Problem, passes: &[Pass], ends: &[usize]) -> Vec<ShareP
 }
 
 fn best_single(problem: &Problem, passes: &[Pass]) -> Single {
+    if problem.is_log() {
+        return Single { arm: ArmId::new(""), mean: f64::NAN };
+    }
     let alone = |arm: usize| {
         mean_over(passes, &|pass| {
             let (sum, n) = pass.alone[arm];

@@ -21,6 +21,8 @@ pub(super) enum Purpose {
     Judge,
     /// Resampling and permuting.
     Significance,
+    /// Which rows of a log count.
+    Acceptance,
 }
 
 /// The seed of one stream: `SplitMix64` (Steele et al. 2014) over seed, shuffle and purpose, so that

@@ -107,6 +107,7 @@ impl Draft {
     fn finish_arms(&mut self) -> Vec<ArmSpec> {
         let drafts = std::mem::take(&mut self.arms);
         let (specs, faults) = arms::check(&drafts);
+        self.settings.expectations = drafts.iter().filter_map(|draft| draft.endpoint.expectation()).collect();
         self.faults.extend(faults);
         let mend = "add a table [[arms]] with name, base_url and model; `banditop config template` shows one";
         if drafts.is_empty() && !self.incomplete {
@@ -215,6 +216,10 @@ impl Draft {
             }
         };
         let (state, scenario) = (self.origin("data_dir"), self.origin("simulation.scenario"));
+        let priors = self.origin("router.priors");
+        if let Some(path) = &mut self.settings.router.priors {
+            beside(priors, path);
+        }
         if let Some(path) = &mut self.settings.data_dir {
             beside(state, path);
         }

@@ -26,8 +26,8 @@ pub use draft::VERSION;
 pub use fault::{Origin, SettingsFault, SettingsFaults};
 pub use lookup::{ConfigText, EMBEDDED_CONFIG, LookupError};
 pub use model::{
-    ConsoleSettings, FeatureKind, FeatureSettings, JudgeSettings, LogSettings, PreviewSettings, RewardSettings,
-    RouterSettings, RunSettings, Settings, SimulationSettings, StoreSettings, Theme, TimeoutSettings,
+    ConsoleSettings, Expectation, FeatureKind, FeatureSettings, JudgeSettings, LogSettings, PreviewSettings,
+    RewardSettings, RouterSettings, RunSettings, Settings, SimulationSettings, StoreSettings, Theme, TimeoutSettings,
 };
 pub use reference::{SettingFlag, key_table, setting_flags, template};
 

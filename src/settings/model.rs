@@ -46,6 +46,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// What is allowed but worth knowing, one line each.
     pub notes: Vec<String>,
+    /// What is expected of arms, by name.
+    pub expectations: Vec<Expectation>,
 }
 
 /// Who judges previews.
@@ -70,6 +72,8 @@ pub struct RouterSettings {
     pub ridge: f64,
     /// Share of runs whose arms are drawn uniformly, in [0, 1].
     pub explore: f64,
+    /// A file of priors, as `banditop priors fit --out` writes it.
+    pub priors: Option<PathBuf>,
 }
 
 impl RouterSettings {
@@ -88,6 +92,21 @@ impl RouterSettings {
             RouterKind::Linucb | RouterKind::Baseline => 1.0,
         })
     }
+}
+
+/// What is expected of an arm before it was ever asked, worth so many observations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expectation {
+    /// The arm's name.
+    pub arm: String,
+    /// In [0, 1].
+    pub quality: Option<f64>,
+    /// Seconds of a preview's p95.
+    pub latency_s: Option<f64>,
+    /// Dollars of a full answer.
+    pub usd: Option<f64>,
+    /// Observations that it is worth.
+    pub n: f64,
 }
 
 /// Which features are computed.
@@ -257,9 +276,24 @@ pub(super) struct EndpointDraft {
     pub(super) price_input: Option<f64>,
     pub(super) price_output: Option<f64>,
     pub(super) disabled: bool,
+    pub(super) expect_quality: Option<f64>,
+    pub(super) expect_latency_s: Option<f64>,
+    pub(super) expect_usd: Option<f64>,
+    pub(super) expect_n: Option<f64>,
 }
 
 impl EndpointDraft {
+    /// What is expected of it, where anything is.
+    pub(super) fn expectation(&self) -> Option<Expectation> {
+        /// Enough to be heard, little enough to be overruled soon.
+        const WORTH: f64 = 5.0;
+        let (quality, latency_s, usd) = (self.expect_quality, self.expect_latency_s, self.expect_usd);
+        let is_any = quality.is_some() || latency_s.is_some() || usd.is_some();
+        let n = self.expect_n.unwrap_or(WORTH);
+        let arm = self.name.clone().filter(|_| is_any)?;
+        Some(Expectation { arm, quality, latency_s, usd, n })
+    }
+
     pub(super) fn price(&self) -> Option<Price> {
         Some(Price { input: self.price_input?, output: self.price_output? })
     }

@@ -77,6 +77,8 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
         "strength of the prior (ridge), a factor on every block's own", |d, v| d.settings.router.ridge = v.number()),
     row("router.explore", SHARE, Some("0.01"), NoFlag,
         "share of runs whose arms are drawn uniformly", |d, v| d.settings.router.explore = v.number()),
+    row("router.priors", Kind::Text, None, NoFlag,
+        "a file of priors that `banditop priors fit --out` wrote", |d, v| d.settings.router.priors = Some(v.text().into())),
 
     row("features.kind", Kind::OneOf(&["length"]), Some("length"), Value("bandit-features"),
         "how a prompt becomes numbers", |d, _| d.settings.features.kind = FeatureKind::Length),
@@ -196,6 +198,14 @@ pub(super) static ARM_KEYS: &[KeyRow<EndpointDraft>] = &[
         "dollars per million tokens of the prompt", |d, v| d.price_input = Some(v.number())),
     endpoint("price_per_million.output", POSITIVE, None,
         "dollars per million tokens of the answer", |d, v| d.price_output = Some(v.number())),
+    endpoint("expect.quality", SHARE, None,
+        "quality expected of it before it was ever asked", |d, v| d.expect_quality = Some(v.number())),
+    endpoint("expect.latency_s", SECONDS, None,
+        "seconds expected of its preview p95", |d, v| d.expect_latency_s = Some(v.number())),
+    endpoint("expect.usd", POSITIVE, None,
+        "dollars expected of a full answer", |d, v| d.expect_usd = Some(v.number())),
+    endpoint("expect.n", Kind::Number { min: 0.1, max: 1e6 }, Some("5"),
+        "observations that these expectations are worth", |d, v| d.expect_n = Some(v.number())),
     endpoint("enabled", BOOL, Some("true"), "false keeps what was learned and asks it nothing",
         |d, v| d.disabled = !v.truth()),
 ];

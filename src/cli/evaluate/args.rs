@@ -15,6 +15,10 @@ pub(in crate::cli) struct ReplayArgs {
     /// Who chooses: the router of the configuration (see --router), or a reference
     #[arg(long, value_enum, default_value_t = PolicyChoice::Router, value_name = "POLICY")]
     pub(super) policy: PolicyChoice,
+
+    /// Begin with these priors (`banditop priors fit --out`) [default: those of the configuration]
+    #[arg(long, value_name = "FILE")]
+    pub(super) priors: Option<PathBuf>,
 }
 
 /// `compare`.
@@ -82,9 +86,18 @@ pub(super) struct HowArgs {
     /// Take the recorded contexts (`x`) instead of making them of the prompts
     #[arg(long)]
     pub(super) x: bool,
+
+    /// Draw the regret over the requests below the figures
+    #[arg(long)]
+    pub(super) plot: bool,
 }
 
-fn at_least_zero(text: &str) -> Result<f64, String> {
+/// A number above 0.
+pub(in crate::cli) fn above_zero(text: &str) -> Result<f64, String> {
+    number(text, "a number above 0", |value| value > 0.0)
+}
+
+pub(super) fn at_least_zero(text: &str) -> Result<f64, String> {
     number(text, "a number of at least 0", |value| value >= 0.0)
 }
 

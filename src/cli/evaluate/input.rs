@@ -17,7 +17,7 @@ const LONGEST_LINE: u64 = 64 * 1024 * 1024;
 /// Reads and checks the records of `path`; `-` is standard input.
 pub(super) fn records(path: &Path) -> Outcome<Records> {
     let name = path.display().to_string();
-    let unreadable = |error: std::io::Error| CliError::failed(format!("{name}: {error}"));
+    let unreadable = |error: std::io::Error| CliError::usage(format!("{name}: {error}"));
     let raw: Box<dyn Read> =
         if name == "-" { Box::new(stdin()) } else { Box::new(File::open(path).map_err(unreadable)?) };
     let mut raw = BufReader::new(raw);
@@ -33,11 +33,11 @@ pub(super) fn records(path: &Path) -> Outcome<Records> {
             break;
         }
         if length as u64 == LONGEST_LINE {
-            return Err(CliError::failed(format!("{name}: a line is longer than {LONGEST_LINE} bytes")));
+            return Err(CliError::usage(format!("{name}: a line is longer than {LONGEST_LINE} bytes")));
         }
         reader.line(&line);
     }
-    reader.finish().map_err(|faults| CliError::failed(format!("{name}: {faults}")))
+    reader.finish().map_err(|faults| CliError::usage(format!("{name}: {faults}")))
 }
 
 #[cfg(test)]

@@ -3,20 +3,27 @@
 
 mod args;
 mod input;
+mod off_policy;
+mod plot;
 mod progress;
 mod text;
 
-pub(super) use args::{CompareArgs, ReplayArgs};
+pub(super) use args::{CompareArgs, ReplayArgs, above_zero};
+pub(super) use off_policy::{OffPolicyArgs, run as off_policy};
 
 use super::context::Context;
 use super::failure::{CliError, Outcome};
 use super::output::Output;
-use super::parts;
+use super::{parts, priors_command};
+use std::path::Path;
+
+use crate::domain::prior::ArmPrior;
 use crate::domain::spec::RouterKind;
 use crate::domain::terms::{Term, Weights};
+use crate::evaluation::priors::{self, Priors};
 use crate::evaluation::{
-    Contestant, ContextSource, Counting, Options, Problem, Records, Replay, ReplayFault, Report, RouterSetup,
-    SetChoice, Uniforms, compare,
+    Comparison, Contestant, ContextSource, Counting, Options, Problem, Records, Replay, ReplayFault, Report,
+    RouterSetup, SetChoice, Uniforms, compare,
 };
 use crate::features::FeatureExtractor;
 use crate::settings::RouterSettings;
@@ -25,7 +32,8 @@ use progress::Progress;
 
 /// Runs `replay`.
 pub(super) fn replay(context: &Context, args: &ReplayArgs) -> Outcome {
-    let arena = Arena::load(context, &args.how)?;
+    let mut arena = Arena::load(context, &args.how)?;
+    arena.believe(context, args.priors.as_deref())?;
     let contestant = match args.policy {
         PolicyChoice::Router => arena.router(context.settings().router.policy, SetChoice::ExpectedBest),
         PolicyChoice::BestFixed => Contestant::BestFixed,
@@ -47,13 +55,37 @@ pub(super) fn replay(context: &Context, args: &ReplayArgs) -> Outcome {
     drop(progress);
     let report = Report::new(contestant.name(), &arena.problem, &arena.options, &passes).timed(&passes, seconds);
     let out = Output::new();
-    let printed = if args.how.json { out.json(&report) } else { out.line(&text::report(&report)) };
-    Ok(printed?)
+    if args.how.json {
+        return Ok(out.json(&report)?);
+    }
+    let pen = pen(context, &out);
+    out.line(&text::report(&report, pen.ascii))?;
+    if args.how.plot {
+        out.line(&format!("\n{}", text::regret_of_one(&report, pen)))?;
+    }
+    Ok(())
+}
+
+/// How a plot may be drawn where standard output goes.
+fn pen(context: &Context, out: &Output) -> plot::Pen {
+    const UNKNOWN_WIDTH: usize = 80;
+    let console = &context.settings().console;
+    let columns = out.is_terminal().then(crate::console::columns).flatten();
+    plot::Pen {
+        width: columns.map_or(UNKNOWN_WIDTH, usize::from),
+        ascii: console.ascii,
+        color: console.color && out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    }
 }
 
 /// Runs `compare`.
 pub(super) fn side_by_side(context: &Context, args: &CompareArgs) -> Outcome {
-    let arena = Arena::load(context, &args.how)?;
+    let mut arena = Arena::load(context, &args.how)?;
+    if arena.problem.is_log() {
+        return Err(CliError::usage("exported runs cannot be compared row by row: only what raced was seen")
+            .hint(format!("banditop off-policy {}", args.how.file.display())));
+    }
+    arena.believe(context, None)?;
     let mut contestants = vec![
         arena.router(RouterKind::Linucb, SetChoice::ExpectedBest),
         arena.router(RouterKind::Lints, SetChoice::ExpectedBest),
@@ -75,8 +107,27 @@ pub(super) fn side_by_side(context: &Context, args: &CompareArgs) -> Outcome {
     .map_err(refused)?;
     drop(progress);
     let out = Output::new();
-    let printed = if args.how.json { out.json(&found) } else { out.line(&text::comparison(&found)) };
-    Ok(printed?)
+    shown(context, &out, &found, args.how.json, args.how.plot)
+}
+
+fn shown(context: &Context, out: &Output, found: &Comparison, json: bool, with_plot: bool) -> Outcome {
+    if json {
+        return Ok(out.json(found)?);
+    }
+    out.line(&text::comparison(found))?;
+    if with_plot {
+        out.line(&format!("\n{}", text::regret_of_all(found, pen(context, out))))?;
+    }
+    Ok(())
+}
+
+/// Priors fitted to the records of a file.
+pub(super) fn fitted(context: &Context, file: &Path, x: bool, n_effective: f64) -> Outcome<Priors> {
+    let records = input::records(file)?;
+    let features = parts::features(&context.settings().features);
+    let source = if x { ContextSource::Recorded } else { ContextSource::Features(features.as_ref()) };
+    let problem = Problem::new(&records, source, Counting::quality_alone()).map_err(CliError::usage)?;
+    priors::fit(&problem, n_effective).map_err(CliError::usage)
 }
 
 fn refused(fault: ReplayFault) -> CliError {
@@ -96,6 +147,7 @@ struct Arena {
     options: Options,
     router: RouterSettings,
     gamma: Option<f64>,
+    beliefs: Vec<ArmPrior>,
     features: std::sync::Arc<dyn FeatureExtractor>,
 }
 
@@ -112,14 +164,35 @@ impl Arena {
         let options = Options {
             shuffles: how.shuffles as usize,
             seed: settings.simulation.seed,
-            k: how.k.map_or(settings.router.k, usize::from),
+            // Of exported runs, one arm seen per prompt is all that can be replayed.
+            k: how.k.map_or(if problem.is_log() { 1 } else { settings.router.k }, usize::from),
             judge_noise: how.judge_noise,
             changes: how.degrade.iter().chain(&how.price).cloned().collect(),
             ceiling: None,
         };
         let mut router = settings.router.clone();
         router.alpha = how.alpha.or(router.alpha);
-        Ok(Self { problem, warm, options, router, gamma: how.gamma, features })
+        Ok(Self { problem, warm, options, router, gamma: how.gamma, beliefs: Vec::new(), features })
+    }
+
+    /// Lets routers begin with the priors of `file`, or else with those of the configuration as far as they are
+    /// about these contexts.
+    fn believe(&mut self, context: &Context, file: Option<&Path>) -> Outcome {
+        let version = &self.problem.schema().version;
+        let Some(file) = file else {
+            let config = parts::router_config(&self.router, self.features.as_ref());
+            let configured = priors_command::configured(context.settings(), &config)?;
+            self.beliefs = if configured.feature_version == *version { configured.arms } else { Vec::new() };
+            return Ok(());
+        };
+        let priors = priors_command::read(file)?;
+        if priors.feature_version != *version {
+            let found = &priors.feature_version;
+            let message = format!("{}: fitted with features {found}, these contexts are {version}", file.display());
+            return Err(CliError::usage(message).hint("fit them with the same --x and --bandit-features"));
+        }
+        self.beliefs = priors.beliefs();
+        Ok(())
     }
 
     fn replay(&self) -> Replay<'_> {
@@ -131,7 +204,14 @@ impl Arena {
         let mut config = parts::router_config(&self.router, self.features.as_ref());
         config.forgetting = self.gamma.unwrap_or(config.forgetting);
         let (alpha, explore_share) = (self.router.alpha_for(kind), self.router.explore);
-        Contestant::Router(Box::new(RouterSetup { kind, alpha, explore_share, config, set, priors: Vec::new() }))
+        Contestant::Router(Box::new(RouterSetup {
+            kind,
+            alpha,
+            explore_share,
+            config,
+            set,
+            priors: self.beliefs.clone(),
+        }))
     }
 }
 

@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthStr;
 
+use super::plot::{Curve, Pen, draw};
 use crate::domain::text::one_line;
-use crate::evaluation::{Comparison, Difference, Report};
+use crate::evaluation::{Comparison, Difference, Name, Report};
 
 /// A report as lines.
-pub(super) fn report(report: &Report) -> String {
+pub(super) fn report(report: &Report, ascii: bool) -> String {
     let mut text = String::new();
     let title = format!(
         "{}, k {}, {} rows × {} arms, d {}, {} shuffles, seed {}",
@@ -24,6 +25,35 @@ pub(super) fn report(report: &Report) -> String {
     let half = report.ci95[1] - report.mean_reward;
     let worst = report.worst_shuffle;
     _ = writeln!(text, "mean reward       {:.4} ± {half:.4} (95 %), worst shuffle {worst:.4}", report.mean_reward);
+    if let Some(log) = &report.logged {
+        let (effective, rows) = (log.effective_rows, report.rows);
+        _ = writeln!(
+            text,
+            "effective rows    {effective:.0} of {rows}: exported runs on which the policy's arm had been seen"
+        );
+        if log.unsupported_rows > 0 {
+            _ = writeln!(
+                text,
+                "without support   {} rows: a candidate could not have been seen there",
+                log.unsupported_rows
+            );
+        }
+    } else {
+        in_hindsight(&mut text, report);
+    }
+    if let (Some(answer), Some(race)) = (report.usd_per_request, report.usd_per_race) {
+        let extra = if report.k > 1 { format!(", {race:.6} with all {} answers", report.k) } else { String::new() };
+        _ = writeln!(text, "dollars           {answer:.6} a request{extra}");
+    }
+    if let Some(speed) = report.decisions_per_s {
+        _ = writeln!(text, "speed             {speed:.0} decisions/s");
+    }
+    _ = write!(text, "\n{}", shares(report, ascii));
+    text
+}
+
+/// What only all arms together tell.
+fn in_hindsight(text: &mut String, report: &Report) {
     _ = writeln!(text, "oracle            {:.4}, missed in sum {:.1} a pass", report.oracle, report.regret);
     let single = &report.best_single;
     _ = writeln!(text, "best single arm   {:.4}  {}", single.mean, one_line(single.arm.as_str()));
@@ -33,25 +63,65 @@ pub(super) fn report(report: &Report) -> String {
     }
     _ = writeln!(text, "random arm        {:.4}", report.random);
     _ = writeln!(text, "routing accuracy  {:.1} %", 100.0 * report.routing_accuracy);
-    if let (Some(answer), Some(race)) = (report.usd_per_request, report.usd_per_race) {
-        let extra = if report.k > 1 { format!(", {race:.6} with all {} answers", report.k) } else { String::new() };
-        _ = writeln!(text, "dollars           {answer:.6} a request{extra}");
-    }
-    if let Some(speed) = report.decisions_per_s {
-        _ = writeln!(text, "speed             {speed:.0} decisions/s");
-    }
-    _ = write!(text, "\n{}", shares(report));
-    text
 }
 
-fn shares(report: &Report) -> String {
+/// Shares from 0 to 1 as small bars, or as digits from 0 to 9.
+fn sparkline(shares: impl Iterator<Item = f64>, ascii: bool) -> String {
+    const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "of a share, clamped")]
+    let level = |share: f64, levels: usize| (share.clamp(0.0, 1.0) * (levels - 1) as f64).round() as usize;
+    let digit = |share: f64| char::from_digit(u32::try_from(level(share, 10)).unwrap_or(0), 10).unwrap_or('0');
+    shares.map(|share| if ascii { digit(share) } else { BARS[level(share, BARS.len())] }).collect()
+}
+
+/// The regret of a policy beside that of the best single arm and of any arm.
+pub(super) fn regret_of_one(report: &Report, pen: Pen) -> String {
+    if report.logged.is_some() {
+        return "regret: of exported runs nobody knows what the arms that did not race would have earned".to_owned();
+    }
+    let straight = |name: &str, mean: f64| Curve {
+        name: name.to_owned(),
+        points: report
+            .regret_curve
+            .iter()
+            .map(|(n, _)| (*n as f64, *n as f64 * (report.oracle - mean).max(0.0)))
+            .collect(),
+    };
+    let others = [straight("best single", report.best_single.mean), straight("random", report.random)];
+    let curves: Vec<Curve> = std::iter::once(curve(report)).chain(others).collect();
+    draw("regret against the best arm of every prompt, mean of a pass", "requests", &curves, pen)
+}
+
+/// The regrets of all policies.
+pub(super) fn regret_of_all(found: &Comparison, pen: Pen) -> String {
+    let curves: Vec<Curve> = found.policies.iter().map(curve).collect();
+    draw("regret against the best arm of every prompt, mean of a pass", "requests", &curves, pen)
+}
+
+fn curve(report: &Report) -> Curve {
+    let name = if report.policy == Name::EpsilonGreedy { "e-greedy 0.1" } else { report.policy.text() };
+    Curve {
+        name: name.to_owned(),
+        points: report.regret_curve.iter().map(|(n, regret)| (*n as f64, *regret)).collect(),
+    }
+}
+
+fn shares(report: &Report, ascii: bool) -> String {
     let names: Vec<String> = report.arms.iter().map(|arm| one_line(arm.as_str())).collect();
     let width = names.iter().map(|name| name.width()).max().unwrap_or(0).max(3);
-    let mut text = format!("arm{}  served   raced", " ".repeat(width - 3));
+    let last = report.share_curve.last().map_or(0, |point| point.n);
+    let mut text = format!("arm{}  served   raced  served over {last} requests", " ".repeat(width - 3));
     for (arm, name) in report.arms.iter().zip(&names) {
         let share = |of: &std::collections::BTreeMap<_, f64>| 100.0 * of.get(arm).copied().unwrap_or(0.0);
         let pad = " ".repeat(width - name.width());
-        _ = write!(text, "\n{name}{pad} {:5.1} % {:5.1} %", share(&report.share), share(&report.preview_share));
+        // Two points a cell: fifty points are a line of a narrow terminal.
+        let over_time = report.share_curve.chunks(2).map(|points| {
+            points.iter().map(|point| point.share.get(arm).copied().unwrap_or(0.0)).sum::<f64>() / points.len() as f64
+        });
+        let line = sparkline(over_time, ascii);
+        let (served, raced) = (share(&report.share), share(&report.preview_share));
+        let row = format!("{name}{pad} {served:5.1} % {raced:5.1} %  {line}");
+        _ = write!(text, "\n{}", row.trim_end());
     }
     text
 }

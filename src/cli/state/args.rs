@@ -99,10 +99,16 @@ pub(super) enum StateAction {
         #[arg(long, default_value_t = 50, value_name = "N")]
         limit: usize,
     },
-    /// Write the whole state as text
+    /// Write the whole state as text, or with --runs what was seen as recorded outcomes
     Export {
         /// Where; standard output where absent or `-`
         file: Option<PathBuf>,
+        /// Write judged runs as JSON Lines with propensities, for `off-policy`, `replay` and `priors fit`
+        #[arg(long)]
+        runs: bool,
+        /// At most so many of the newest runs [default: all that are retained]
+        #[arg(long, value_name = "N", requires = "runs")]
+        limit: Option<usize>,
     },
     /// Replace the state by an exported one; what was there is kept aside
     Import {

@@ -5,6 +5,7 @@
 mod args;
 mod commands;
 mod duration;
+mod runs;
 mod show;
 mod transfer;
 
@@ -17,8 +18,9 @@ use super::context::Context;
 use super::failure::{CliError, Outcome};
 use super::output::Output;
 use super::session::Need;
-use crate::domain::command::{Acknowledgement, Actor, JournalEntry};
+use crate::domain::command::{Acknowledgement, Actor, JournalEntry, RouterCommand};
 use crate::domain::engine::{EngineHandle, JournalQuery};
+use crate::domain::snapshot::EngineSnapshot;
 
 /// What an action works with.
 struct Desk<'a> {
@@ -26,23 +28,53 @@ struct Desk<'a> {
     actor: Actor,
     out: Output,
     json: bool,
+    /// Run records that are kept.
+    retained: usize,
+}
+
+pub(super) use transfer::{replace, text_of};
+
+/// Sends the command that `make` makes of the newest picture, and says what became of it.
+pub(super) async fn send(
+    context: &Context,
+    json: bool,
+    make: &dyn Fn(&EngineSnapshot) -> Outcome<RouterCommand>,
+) -> Outcome {
+    refuse_read_only(context)?;
+    let session = context.open(Need::Store).await?;
+    let desk = desk(context, session.engine(), json);
+    let sent = async {
+        let command = make(&desk.engine.snapshot())?;
+        let request = super::context::command_request(desk.engine.now(), desk.actor.clone(), command);
+        acknowledged(&desk, &desk.engine.command(request).await?)
+    };
+    let sent = sent.await;
+    let closed = session.close().await;
+    sent.and(closed)
+}
+
+fn desk<'a>(context: &Context, engine: &'a dyn EngineHandle, json: bool) -> Desk<'a> {
+    let actor = Actor::Person(context.operator());
+    Desk { engine, actor, out: Output::new(), json, retained: context.settings().store.retain_runs }
+}
+
+fn refuse_read_only(context: &Context) -> Outcome {
+    if context.settings().console.read_only {
+        return Err(CliError::usage("read-only: nothing may be changed")
+            .hint("leave out --read-only (BANDITOP_READ_ONLY, console.read_only)"));
+    }
+    Ok(())
 }
 
 /// Runs `state …`.
 pub(super) async fn run(context: &Context, args: StateArgs) -> Outcome {
-    if context.settings().console.read_only && !args.action.only_reads() {
-        return Err(CliError::usage("read-only: nothing may be changed")
-            .hint("leave out --read-only (BANDITOP_READ_ONLY, console.read_only)"));
+    if !args.action.only_reads() {
+        refuse_read_only(context)?;
     }
     // A declaration is checked before the store is touched.
     let prepared = commands::prepare(&args.action)?;
     let session = context.open(Need::Store).await?;
-    let desk = Desk {
-        engine: session.engine(),
-        actor: Actor::Person(context.operator()),
-        out: Output::new(),
-        json: args.json,
-    };
+    let desk = desk(context, session.engine(), args.json);
     let done = perform(&desk, args.action, prepared).await;
     let closed = session.close().await;
     done.and(closed)
@@ -52,7 +84,10 @@ async fn perform(desk: &Desk<'_>, action: StateAction, prepared: commands::Prepa
     match action {
         StateAction::Show => show::show(desk),
         StateAction::Journal { limit } => journal(desk, limit).await,
-        StateAction::Export { file } => transfer::export(desk, file.as_deref()).await,
+        StateAction::Export { file, runs: false, .. } => transfer::export(desk, file.as_deref()).await,
+        StateAction::Export { file, limit, .. } => {
+            runs::export(desk, file.as_deref(), limit.unwrap_or(desk.retained)).await
+        }
         StateAction::Import { file } => transfer::import(desk, &file).await,
         action => {
             let command = commands::command(desk.engine, action, prepared).await?;

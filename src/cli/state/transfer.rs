@@ -14,35 +14,46 @@ const LARGEST: u64 = 1 << 30;
 /// Writes the state.
 pub(super) async fn export(desk: &Desk<'_>, file: Option<&Path>) -> Outcome {
     let text = desk.engine.export().await?;
-    let Some(path) = file.filter(|path| *path != Path::new("-")) else {
-        desk.out.foreign(text.trim_end_matches('\n'))?;
-        return Ok(desk.out.foreign("\n")?);
-    };
+    write(desk, file, &format!("{}\n", text.trim_end_matches('\n')))?;
+    if let Some(path) = file.filter(|path| *path != Path::new("-")) {
+        say(&format!("exported sequence {} to {}", desk.engine.snapshot().sequence, path.display()));
+    }
+    Ok(())
+}
+
+/// Writes to a file, or to standard output where none or `-` is named.
+pub(super) fn write(desk: &Desk<'_>, file: Option<&Path>, text: &str) -> Outcome {
+    match file.filter(|path| *path != Path::new("-")) {
+        Some(path) => replace(path, text),
+        None => Ok(desk.out.foreign(text)?),
+    }
+}
+
+/// Writes a file anew; an existing one is replaced only when the new one is complete.
+pub(in crate::cli) fn replace(path: &Path, text: &str) -> Outcome {
     let fault = |error: std::io::Error| CliError::failed(format!("{}: {error}", path.display()));
     let mut beside = path.as_os_str().to_owned();
     beside.push(".partial");
-    std::fs::write(&beside, &text).map_err(fault)?;
-    std::fs::rename(&beside, path).map_err(fault)?;
-    say(&format!("exported sequence {} to {}", desk.engine.snapshot().sequence, path.display()));
-    Ok(())
+    std::fs::write(&beside, text).map_err(fault)?;
+    std::fs::rename(&beside, path).map_err(fault)
 }
 
 /// Replaces the state.
 pub(super) async fn import(desk: &Desk<'_>, file: &Path) -> Outcome {
-    let text = read(file)?;
+    let text = text_of(file, "banditop state export")?;
     let acknowledgement = desk.engine.import(text, desk.actor.clone()).await?;
     super::acknowledged(desk, &acknowledgement)
 }
 
-fn read(file: &Path) -> Outcome<String> {
-    let fault = |error: std::io::Error| CliError::failed(format!("{}: {error}", file.display()));
+/// The text that `written_by` wrote into `file`; `-` is standard input.
+pub(in crate::cli) fn text_of(file: &Path, written_by: &str) -> Outcome<String> {
+    let fault = |error: std::io::Error| CliError::usage(format!("{}: {error}", file.display()));
     let mut bytes = Vec::new();
     if file == Path::new("-") {
         std::io::stdin().lock().take(LARGEST).read_to_end(&mut bytes).map_err(fault)?;
     } else {
         std::fs::File::open(file).map_err(fault)?.take(LARGEST).read_to_end(&mut bytes).map_err(fault)?;
     }
-    String::from_utf8(bytes).map_err(|_| {
-        CliError::failed(format!("{}: expected what `banditop state export` wrote, found no text", file.display()))
-    })
+    String::from_utf8(bytes)
+        .map_err(|_| CliError::usage(format!("{}: expected what `{written_by}` wrote, found no text", file.display())))
 }

@@ -1,0 +1,130 @@
+//! `state export --runs`: what was seen, run by run, in the form of recorded outcomes. Only arms that were
+//! judged have a quality, so a row is a part of the truth; beside it stands the probability with which each
+//! candidate was selected, which is what `off-policy` and `replay` need to make something of it.
+
+use std::path::Path;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::{Desk, transfer};
+use crate::cli::failure::{CliError, Outcome};
+use crate::cli::output::say;
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::{ArmId, RunId};
+use crate::domain::record::{GateDecision, RunRecord};
+use crate::domain::spec::Strategy;
+
+/// One run as a recorded outcome.
+#[derive(serde::Serialize)]
+struct Row<'a> {
+    id: RunId,
+    at: Timestamp,
+    /// The recognised intent: a label, for a router computes its own.
+    task: &'static str,
+    prompt: String,
+    /// As judged, of the arms that were; a person's rating where there is one.
+    quality: ByArm<'a>,
+    /// Dollars of full answers.
+    #[serde(skip_serializing_if = "ByArm::is_empty")]
+    cost_usd: ByArm<'a>,
+    /// Seconds of full answers.
+    #[serde(skip_serializing_if = "ByArm::is_empty")]
+    latency_s: ByArm<'a>,
+    x: &'a [f64],
+    /// Of every candidate.
+    propensity: ByArm<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    served: Option<&'a ArmId>,
+    strategy: Strategy,
+    gate: GateDecision,
+}
+
+/// Numbers by arm, in the order of the pool: a sorted map would lose it.
+struct ByArm<'a>(Vec<(&'a ArmId, f64)>);
+
+impl ByArm<'_> {
+    const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for ByArm<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (arm, value) in &self.0 {
+            map.serialize_entry(arm.as_str(), value)?;
+        }
+        map.end()
+    }
+}
+
+/// Writes up to `limit` of the newest runs, oldest first.
+pub(super) async fn export(desk: &Desk<'_>, file: Option<&Path>, limit: usize) -> Outcome {
+    let snapshot = desk.engine.snapshot();
+    let pool: Vec<ArmId> = snapshot.arms.iter().map(|row| row.arm.clone()).collect();
+    let mut runs = desk.engine.runs(limit).await?;
+    runs.reverse();
+    let (mut text, mut unjudged, mut other) = (String::new(), 0, 0);
+    let mut written = 0;
+    for run in &runs {
+        if run.context.feature_version != snapshot.feature_version {
+            other += 1;
+            continue;
+        }
+        let Some(row) = row(run, &pool) else {
+            unjudged += 1;
+            continue;
+        };
+        text.push_str(&serde_json::to_string(&row).map_err(CliError::failed)?);
+        text.push('\n');
+        written += 1;
+    }
+    transfer::write(desk, file, &text)?;
+    let place =
+        file.filter(|path| *path != Path::new("-")).map_or_else(String::new, |path| format!(" to {}", path.display()));
+    let mut left_out = Vec::new();
+    if unjudged > 0 {
+        left_out.push(format!("{unjudged} in which nothing was judged"));
+    }
+    if other > 0 {
+        left_out.push(format!("{other} under other features"));
+    }
+    let left_out = if left_out.is_empty() { String::new() } else { format!("; left out: {}", left_out.join(", ")) };
+    say(&format!("exported {written} runs{place}{left_out}"));
+    Ok(())
+}
+
+/// `None` where nothing was judged.
+fn row<'a>(run: &'a RunRecord, pool: &[ArmId]) -> Option<Row<'a>> {
+    let judged = |(arm, reward): (&'a ArmId, &crate::domain::record::RewardRecord)| {
+        let value = reward.terms.get("quality")?.value;
+        let rated = run.rating.filter(|_| run.winner.as_ref() == Some(arm));
+        Some((arm, rated.unwrap_or(value)))
+    };
+    let quality = ordered(run.rewards.iter().filter_map(judged).collect(), pool);
+    if quality.is_empty() {
+        return None;
+    }
+    let answered = || run.attempts.iter().filter(|attempt| attempt.ok);
+    let served = run.winner.as_ref().filter(|winner| quality.0.iter().any(|(arm, _)| arm == winner));
+    Some(Row {
+        id: run.run_id,
+        at: run.at,
+        task: run.context.intent.name(),
+        prompt: run.request.prompt(),
+        cost_usd: ordered(answered().filter_map(|a| Some((&a.arm, a.cost_usd?))).collect(), pool),
+        latency_s: ordered(answered().map(|a| (&a.arm, a.latency_s)).collect(), pool),
+        x: &run.context.x,
+        propensity: ordered(run.arms.iter().map(|score| (&score.arm, score.propensity)).collect(), pool),
+        served,
+        strategy: run.strategy,
+        gate: run.gate.decision,
+        quality,
+    })
+}
+
+fn ordered<'a>(mut values: Vec<(&'a ArmId, f64)>, pool: &[ArmId]) -> ByArm<'a> {
+    let place = |arm: &ArmId| pool.iter().position(|known| known == arm).unwrap_or(pool.len());
+    values.sort_by_key(|(arm, _)| place(arm));
+    ByArm(values)
+}
