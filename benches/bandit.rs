@@ -7,7 +7,7 @@
 
 use std::hint::black_box;
 
-use banditop::bandit::{LinTs, LinUcb, Router, RouterConfig, RouterState, what_if};
+use banditop::bandit::{Contexts, Desk, LinTs, LinUcb, Router, RouterConfig, RouterState, what_if};
 use banditop::domain::clock::Timestamp;
 use banditop::domain::command::{Actor, ArmObservation, LogEntry, Observation, PreviewTerms, RouterCommand};
 use banditop::domain::context::FeatureBlock;
@@ -93,7 +93,10 @@ fn select(c: &mut Criterion) {
         let size = format!("d{d}_arms{arms}");
         for k in [1, 3] {
             group.bench_function(BenchmarkId::new(format!("linucb_k{k}"), &size), |b| {
-                b.iter(|| LinUcb.select(&state, black_box(&x), &names, k, &mut || 0.5));
+                let mut desk = Desk::default();
+                b.iter(|| {
+                    LinUcb.select_on(&mut desk, &state, Contexts::same(black_box(&x)), &names, k, &mut || 0.5);
+                });
             });
         }
         group.bench_function(BenchmarkId::new("lints_k1", &size), |b| {
@@ -170,6 +173,64 @@ fn update(c: &mut Criterion) {
     group.finish();
 }
 
+/// What is taught: the quality of one arm, one response group.
+fn taught(d: usize, names: &[ArmId], count: u64, rng: &mut fastrand::Rng) -> Vec<LogEntry> {
+    (0..count)
+        .map(|i| {
+            let run = TimeId::new(Timestamp::from_millis(1), i);
+            let arm = &names[usize::try_from(i).unwrap_or(0) % names.len()];
+            let arms = vec![ArmObservation { preview: None, ..seen(arm, rng) }];
+            entry(1_000 + i, RouterCommand::Observe(Observation { run, x: context(d, rng), arms }))
+        })
+        .collect()
+}
+
+/// A whole decision, select and update with forgetting, as the pool and the context grow: linear in arms,
+/// quadratic in dimensions. The flat loop beside it does the flops of the fold, the packed forms, Σxxᵀ, A⁻¹x,
+/// the change of A⁻¹, and a share of d³/2 multiply-adds for the factorisation every d/4 observations.
+fn decision(c: &mut Criterion) {
+    let mut group = c.benchmark_group("decision");
+    for (d, arms) in [(26, 3), (35, 8), (64, 32), (64, 8), (64, 16), (16, 8), (32, 8)] {
+        for forgetting in [1.0, 0.999, 0.99] {
+            let (mut state, names, mut rng) = pool(d, arms, 0, forgetting);
+            let entries = taught(d, &names, 2_560, &mut rng);
+            for entry in &entries {
+                state.apply(entry);
+            }
+            let (mut desk, mut next) = (Desk::default(), 0);
+            group.bench_function(BenchmarkId::new(format!("gamma{forgetting}"), format!("d{d}_arms{arms}")), |b| {
+                b.iter(|| {
+                    let entry = &entries[next];
+                    next = (next + 1) % entries.len();
+                    if let RouterCommand::Observe(observation) = &entry.command {
+                        let contexts = Contexts::same(&observation.x);
+                        LinUcb.select_on(&mut desk, &state, contexts, &names, 1, &mut || 0.5);
+                    }
+                    state.apply(entry);
+                });
+            });
+        }
+        let packed = d * (d + 1) / 2;
+        let forms: Vec<Vec<f64>> = (0..arms).map(|i| vec![i as f64 * 0.1; packed + 2 * d]).collect();
+        let mut w = vec![0.3; packed + 2 * d];
+        let source = vec![0.3; packed];
+        // Σxxᵀ, A⁻¹x (twice) and the change of A⁻¹; then what 4/d of d³/2 comes to.
+        let passes = 4 + 4;
+        let mut p = vec![0.1; packed];
+        group.bench_function(BenchmarkId::new("flat_loop", format!("d{d}_arms{arms}")), |b| {
+            b.iter(|| {
+                let factor = black_box(0.3);
+                w.iter_mut().zip(black_box(&source)).for_each(|(w, s)| *w = factor * s);
+                for _ in 0..passes {
+                    p.iter_mut().zip(black_box(&source)).for_each(|(p, s)| *p += 1e-9 * s);
+                }
+                forms.iter().map(|p| flat_form(black_box(p), &w)).fold(0.0, f64::max)
+            });
+        });
+    }
+    group.finish();
+}
+
 fn forecast(c: &mut Criterion) {
     let (state, _, mut rng) = pool(8, 10, 200, 1.0);
     let contexts: Vec<Vec<f64>> = (0..500).map(|_| context(8, &mut rng)).collect();
@@ -178,5 +239,5 @@ fn forecast(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, select, update, forecast);
+criterion_group!(benches, select, update, decision, forecast);
 criterion_main!(benches);

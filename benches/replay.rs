@@ -1,7 +1,8 @@
 //! Replay speed: decisions per second of one pass at d = 26 with 3 arms, on one core, select and update
 //! together, each router and the references. `cargo bench --bench replay`; a decision is one request.
 //!
-//! LinTS pays for its propensities: it draws further sets to tell how likely the one taken was.
+//! A replay keeps no propensities; what LinTS pays for them where they are kept (the live race: 64 draws of
+//! the set instead of one) is `lints_k1` in `benches/bandit.rs`.
 
 use banditop::bandit::RouterConfig;
 use banditop::domain::spec::RouterKind;
@@ -33,8 +34,8 @@ fn uniforms(seed: u64) -> Uniforms {
     Box::new(move || rng.f64())
 }
 
-fn router(kind: RouterKind) -> Contestant {
-    let config = RouterConfig { forgetting: 0.999, ..RouterConfig::default() };
+fn router(kind: RouterKind, forgetting: f64) -> Contestant {
+    let config = RouterConfig { forgetting, ..RouterConfig::default() };
     let setup =
         RouterSetup { kind, alpha: 0.5, explore_share: 0.01, config, set: SetChoice::ExpectedBest, priors: Vec::new() };
     Contestant::Router(Box::new(setup))
@@ -46,11 +47,17 @@ fn replays(criterion: &mut Criterion) {
     let replay = Replay { problem: &problem, warm: None, options: &options, generator: &uniforms };
     let mut group = criterion.benchmark_group("replay d=26 n=3");
     group.throughput(Throughput::Elements(ROWS as u64));
-    let contestants =
-        [router(RouterKind::Linucb), router(RouterKind::Lints), Contestant::EpsilonGreedy, Contestant::Uniform];
-    for contestant in contestants {
+    let contestants = [
+        ("gamma1", router(RouterKind::Linucb, 1.0)),
+        ("gamma0.999", router(RouterKind::Linucb, 0.999)),
+        ("gamma0.99", router(RouterKind::Linucb, 0.99)),
+        ("gamma0.999", router(RouterKind::Lints, 0.999)),
+        ("", Contestant::EpsilonGreedy),
+        ("", Contestant::Uniform),
+    ];
+    for (what, contestant) in contestants {
         let maker = contestant.maker(&problem, 1);
-        group.bench_function(contestant.name().text(), |bencher| {
+        group.bench_function(format!("{} {what}", contestant.name().text()).trim_end(), |bencher| {
             bencher.iter(|| replay.run(&*maker, &mut |_, _| true));
         });
     }

@@ -1,0 +1,94 @@
+//! A decision and what it teaches allocate nothing once the buffers have grown: counted, not argued.
+
+use banditop::bandit::{Contexts, Desk, RouterConfig, RouterState, router};
+use banditop::domain::clock::Timestamp;
+use banditop::domain::command::{Actor, ArmObservation, LogEntry, Observation, RouterCommand};
+use banditop::domain::context::FeatureBlock;
+use banditop::domain::ids::{ArmId, TimeId};
+use banditop::domain::spec::{ArmSpec, Provider, RouterKind};
+use banditop::domain::terms::Weights;
+
+const D: usize = 12;
+const ARMS: usize = 4;
+
+fn entry(sequence: u64, command: RouterCommand) -> LogEntry {
+    let at = Timestamp::from_millis(sequence);
+    LogEntry { sequence, id: TimeId::new(at, sequence), actor: Actor::Run, at, command }
+}
+
+fn spec(name: &ArmId) -> ArmSpec {
+    ArmSpec {
+        name: name.clone(),
+        provider: Provider::Simulated,
+        base_url: String::new(),
+        model: String::new(),
+        api_key_env: None,
+        price: None,
+        enabled: true,
+    }
+}
+
+fn quality(arm: &ArmId, quality: f64) -> ArmObservation {
+    ArmObservation {
+        arm: arm.clone(),
+        signals: Vec::new(),
+        quality: Some(quality),
+        preview: None,
+        answer: None,
+        trial: false,
+        win: false,
+        served: true,
+    }
+}
+
+fn allocations(kind: RouterKind, forgetting: f64, k: usize) -> u64 {
+    let mut rng = fastrand::Rng::with_seed(1);
+    let blocks = (0..D).map(|i| if i == 0 { FeatureBlock::Intercept } else { FeatureBlock::Embedding }).collect();
+    let config = RouterConfig { d: D, blocks, forgetting, ..RouterConfig::default() };
+    let mut state = RouterState::new(config, Weights::default(), 1.0, 0.05);
+    let names: Vec<ArmId> = (0..ARMS).map(|i| ArmId::new(&format!("arm-{i}"))).collect();
+    for (i, name) in names.iter().enumerate() {
+        state.apply(&entry(i as u64 + 1, RouterCommand::AddArm { spec: spec(name) }));
+    }
+    let mut runs = |from: u64, count: u64| -> Vec<LogEntry> {
+        (from..from + count)
+            .map(|run| {
+                let x = (0..D).map(|i| if i == 0 { 1.0 } else { rng.f64() - 0.5 }).collect();
+                let at = usize::try_from(run).unwrap_or(0);
+                let arms = (0..k).map(|i| quality(&names[(at + i) % ARMS], rng.f64())).collect();
+                let run = TimeId::new(Timestamp::from_millis(run), run);
+                entry(at as u64 + 100, RouterCommand::Observe(Observation { run, x, arms }))
+            })
+            .collect()
+    };
+    // So many that what is remembered of runs is full and only replaced.
+    let (before, counted) = (runs(0, 2_200), runs(2_200, 300));
+    let router = router(kind);
+    let mut desk = Desk::default();
+    let mut draws = fastrand::Rng::with_seed(2);
+    let mut decide = |state: &mut RouterState, entries: &[LogEntry]| {
+        for entry in entries {
+            if let RouterCommand::Observe(observation) = &entry.command {
+                let contexts = Contexts::same(&observation.x);
+                router.select_on(&mut desk, state, contexts, &names, k, &mut || draws.f64());
+            }
+            router.bulk_update(state, entry);
+        }
+    };
+    decide(&mut state, &before);
+    allocation_counter::measure(|| decide(&mut state, &counted)).count_total
+}
+
+#[test]
+fn a_decision_and_what_it_teaches_allocate_nothing() {
+    let cases = [
+        (RouterKind::Linucb, 1.0, 1),
+        (RouterKind::Linucb, 0.999, 3),
+        (RouterKind::Linucb, 0.99, 1),
+        (RouterKind::Lints, 0.999, 1),
+    ];
+    for (kind, forgetting, k) in cases {
+        let count = allocations(kind, forgetting, k);
+        assert_eq!(count, 0, "{kind:?} γ {forgetting} k {k}: {count} allocations in 300 decisions");
+    }
+}
