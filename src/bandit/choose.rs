@@ -84,7 +84,7 @@ pub(crate) fn choose(
     }
     let mut newest = contenders[first];
     while chosen.len() < k {
-        for &i in open {
+        for &i in open.iter().filter(|i| !chosen.contains(i)) {
             let contender = &mut contenders[i];
             let (gain, wins) = guess(&newest.standing, &contender.standing);
             let ratio = ratio(&newest, contender);
