@@ -77,6 +77,7 @@ impl World {
             models,
             judge: Some(judge),
             features: Arc::new(features),
+            embedding: None,
             reward: Arc::new(QualityLatencyCostPolicy::new(References::default())),
             router: RouterKind::Linucb,
             clock,

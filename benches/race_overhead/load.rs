@@ -96,6 +96,7 @@ async fn race(shared: &Shared, started: Instant, late_s: f64, i: u64) -> Measure
         models,
         judge: Some(judge),
         features: Arc::clone(&shared.features) as Arc<dyn FeatureExtractor>,
+        embedding: None,
         reward: Arc::new(QualityLatencyCostPolicy::new(References::default())),
         router: RouterKind::Linucb,
         clock: Arc::clone(&shared.clock),

@@ -65,6 +65,11 @@ impl RouterState {
                     self.believe(belief);
                 }
             }
+            RouterCommand::SetNormaliser { normaliser }
+                if normaliser.feature_version == self.config().feature_version =>
+            {
+                self.normaliser = Some(Arc::new(normaliser.clone()));
+            }
             // What these leave out is left out by folding again: see `refold`.
             _ => {}
         }
@@ -245,9 +250,14 @@ impl RouterState {
             pool.lifecycle = Lifecycle::Deactivated;
             pool.reason = Some("by config".to_owned());
         }
+        self.add_fresh(spec.clone(), pool);
+    }
+
+    /// An arm of which nothing is known yet.
+    pub(super) fn add_fresh(&mut self, spec: ArmSpec, pool: PoolState) {
         let stats = ArmStatistics::new(&self.shared.prior, &self.pool_mean(), self.steps);
         let (drift, lens, beside) = (ArmDrift::default(), Lens::default(), Beside::default());
-        let mut arm = ArmState { spec: spec.clone(), pool, stats, drift, lens, beside };
+        let mut arm = ArmState { spec, pool, stats, drift, lens, beside };
         arm.refocus(&self.shared, &self.weights);
         self.arms.push(Arc::new(arm));
     }

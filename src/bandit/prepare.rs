@@ -4,6 +4,7 @@
 use super::fold::can_answer;
 use super::state::RouterState;
 use crate::domain::command::{ArmObservation, RouterCommand};
+use crate::domain::context::{FeatureBlock, Normaliser};
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::spec::{Lifecycle, Mode};
 use crate::domain::terms::Weights;
@@ -101,6 +102,12 @@ pub enum Rejection {
         /// What is wrong.
         problem: String,
     },
+    /// A scale that cannot be used.
+    #[error("the scale of the embedding cannot be set: {problem}")]
+    BadNormaliser {
+        /// What is wrong.
+        problem: String,
+    },
     /// An interval that ends before it begins.
     #[error("the interval {from} to {to} is empty: give the earlier sequence number first")]
     EmptyInterval {
@@ -164,6 +171,7 @@ impl RouterState {
                 self.in_log(*from)?;
             }
             RouterCommand::Undo { target } => self.in_log(*target)?,
+            RouterCommand::SetNormaliser { normaliser } => self.check_normaliser(normaliser)?,
             RouterCommand::SetPrior { feature_version, arms } => self.check_prior(feature_version, arms)?,
             _ => {}
         }
@@ -188,8 +196,33 @@ impl RouterState {
             }
             RouterCommand::SetMode { .. } => mode_text(&self.mode),
             RouterCommand::SetPrior { arms, .. } => self.priors_of(arms),
+            RouterCommand::SetNormaliser { .. } => self.normaliser.as_ref().map_or_else(
+                || "not normalised".to_owned(),
+                |n| format!("{} slots normalised on {} prompts", n.mean.len(), n.prompts),
+            ),
+            RouterCommand::NewFeatures { .. } => format!("features {}", self.config().feature_version),
             _ => format!("{} runs", self.steps),
         }
+    }
+
+    fn check_normaliser(&self, normaliser: &Normaliser) -> Result<(), Rejection> {
+        let config = self.config();
+        let slots = config.blocks.iter().filter(|block| **block == FeatureBlock::Embedding).count();
+        let refuse = |problem: String| Err(Rejection::BadNormaliser { problem });
+        if normaliser.feature_version != config.feature_version {
+            let (found, expected) = (&normaliser.feature_version, &config.feature_version);
+            return refuse(format!("it is of features {found}, this router has {expected}"));
+        }
+        if self.normaliser.is_some() {
+            return refuse("it is frozen already; undo that first".to_owned());
+        }
+        let (means, sds) = (normaliser.mean.len(), normaliser.sd.len());
+        if slots == 0 || means != slots || sds != slots {
+            return refuse(format!("it has {means} means and {sds} deviations for {slots} slots"));
+        }
+        check_numbers(&normaliser.mean)?;
+        let odd = normaliser.sd.iter().find(|sd| !(**sd > 0.0 && **sd < LARGEST));
+        odd.map_or(Ok(()), |sd| refuse(format!("a deviation is {sd}: expected a number above 0")))
     }
 
     fn prepare_prune(&self, min_trials: u64, min_win_rate: f64) -> Result<RouterCommand, Rejection> {

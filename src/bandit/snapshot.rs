@@ -11,6 +11,7 @@ use super::config::{PriorConfig, RouterConfig};
 use super::drift::ArmDrift;
 use super::state::{ArmState, PoolState, RouterState};
 use super::stats::{ArmStatistics, Lens};
+use crate::domain::context::Normaliser;
 use crate::domain::ids::{ArmId, RunId, Sequence};
 use crate::domain::spec::{ArmSpec, Mode};
 use crate::domain::store::StoredSnapshot;
@@ -56,6 +57,8 @@ struct Header {
     mode: Mode,
     arms: Vec<ArmId>,
     recent: Vec<(RunId, u64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    normaliser: Option<Arc<Normaliser>>,
     /// What the derived parts were derived under.
     prior: PriorConfig,
 }
@@ -87,6 +90,7 @@ impl RouterState {
             mode: self.mode.clone(),
             arms: self.arms.iter().map(|arm| arm.spec.name.clone()).collect(),
             recent: self.recent.iter().collect(),
+            normaliser: self.normaliser.clone(),
             prior: self.shared.config.prior.clone(),
         };
         let mut parts = vec![("router".to_owned(), bytes(&header))];
@@ -104,20 +108,15 @@ impl RouterState {
     /// [`StateFault::OtherFeatures`] where it was learned under another schema, [`StateFault::Newer`],
     /// [`StateFault::Corrupt`] where a part is missing, unreadable or of the wrong size.
     pub fn from_snapshot(snapshot: &StoredSnapshot, config: &RouterConfig) -> Result<Self, StateFault> {
-        let header: Header = read(snapshot, "router")?;
-        if header.version > VERSION {
-            return Err(StateFault::Newer { found: header.version, known: VERSION });
-        }
+        let header = Header::of(snapshot)?;
         if (header.feature_version.as_str(), header.d) != (config.feature_version.as_str(), config.d) {
             return Err(StateFault::OtherFeatures {
                 found: format!("{} (d = {})", header.feature_version, header.d),
                 expected: format!("{} (d = {})", config.feature_version, config.d),
             });
         }
-        let mut state = Self::new(config.clone(), header.weights, header.alpha, header.explore_share);
-        state.mode = header.mode;
-        state.sequence = header.sequence;
-        state.steps = header.steps;
+        let mut state = header.without_arms(config);
+        state.normaliser.clone_from(&header.normaliser);
         for (run, step) in header.recent {
             state.recent.push(run, step);
         }
@@ -134,6 +133,48 @@ impl RouterState {
             state.arms.push(Arc::new(arm));
         }
         Ok(state)
+    }
+
+    /// What of `snapshot`, learned under another schema, still holds under `config`: weights, exploration and
+    /// mode, the arms with their lifecycles and counts, the place in the log. Statistics start afresh from the
+    /// prior, and feedback about earlier runs, whose contexts are of another schema, finds nothing to amend.
+    ///
+    /// # Errors
+    /// [`StateFault::Newer`]; [`StateFault::Corrupt`] where a part is missing or unreadable.
+    pub fn carried_over(snapshot: &StoredSnapshot, config: &RouterConfig) -> Result<Self, StateFault> {
+        let header = Header::of(snapshot)?;
+        let mut state = header.without_arms(config);
+        for name in &header.arms {
+            let ArmHead { spec, mut pool } = read(snapshot, &part_name(name))?;
+            pool.since_step = state.steps;
+            pool.decays.clear();
+            state.add_fresh(spec, pool);
+        }
+        Ok(state)
+    }
+}
+
+/// An arm without its statistics.
+#[derive(Deserialize)]
+struct ArmHead {
+    spec: ArmSpec,
+    pool: PoolState,
+}
+
+impl Header {
+    fn of(snapshot: &StoredSnapshot) -> Result<Self, StateFault> {
+        let header: Self = read(snapshot, "router")?;
+        let (found, known) = (header.version, VERSION);
+        if found > known { Err(StateFault::Newer { found, known }) } else { Ok(header) }
+    }
+
+    /// A state with everything that is not about features.
+    fn without_arms(&self, config: &RouterConfig) -> RouterState {
+        let mut state = RouterState::new(config.clone(), self.weights, self.alpha, self.explore_share);
+        state.mode = self.mode.clone();
+        state.sequence = self.sequence;
+        state.steps = self.steps;
+        state
     }
 }
 

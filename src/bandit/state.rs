@@ -13,6 +13,7 @@ use super::probe::Probe;
 use super::regression::{Prior, Scratch};
 use super::stats::{ArmStatistics, COLUMNS, Estimate, Lens};
 use crate::domain::clock::Timestamp;
+use crate::domain::context::Normaliser;
 use crate::domain::ids::{ArmId, RunId, Sequence};
 use crate::domain::spec::{ArmSpec, Lifecycle, Mode};
 use crate::domain::terms::{Column, Weights};
@@ -40,6 +41,8 @@ pub struct RouterState {
     pub(super) arms: Vec<Arc<ArmState>>,
     pub(super) recent: RecentRuns,
     pub(super) scratch: Scratch,
+    /// The scale of an embedding's slots, once it is frozen.
+    pub(super) normaliser: Option<Arc<Normaliser>>,
 }
 
 /// What never changes while a state lives.
@@ -127,6 +130,7 @@ impl RouterState {
             arms: Vec::new(),
             recent: RecentRuns::default(),
             scratch: Scratch::default(),
+            normaliser: None,
         }
     }
 
@@ -164,6 +168,12 @@ impl RouterState {
     #[must_use]
     pub const fn mode(&self) -> &Mode {
         &self.mode
+    }
+
+    /// The scale of an embedding's slots, once it is frozen.
+    #[must_use]
+    pub fn normaliser(&self) -> Option<&Normaliser> {
+        self.normaliser.as_deref()
     }
 
     /// What it was built with.
@@ -215,6 +225,8 @@ impl RouterState {
     pub fn digest(&self) -> u64 {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         let mut absorb = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        let scale = self.normaliser.iter().flat_map(|n| n.mean.iter().chain(&n.sd));
+        scale.flat_map(|value| value.to_bits().to_le_bytes()).for_each(&mut absorb);
         for arm in &self.arms {
             arm.spec.name.as_str().bytes().for_each(&mut absorb);
             let counts = [arm.pool.trials, arm.pool.wins, arm.pool.served];

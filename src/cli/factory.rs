@@ -9,9 +9,11 @@ use serde_json::Map;
 use super::simulation::Simulation;
 use crate::domain::BoxFuture;
 use crate::domain::answer::{AnswerStream, ChatModel, ModelCall, ModelFactory};
+use crate::domain::embedding::Embedder;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::spec::{ArmSpec, Provider};
-use crate::providers::{HttpClient, OpenAiConfig, OpenAiModel, Secret};
+use crate::providers::{EmbeddingsConfig, EmbeddingsModel, HttpClient, OpenAiConfig, OpenAiModel, Secret};
+use crate::settings::{EmbeddingSettings, EncoderKind};
 
 /// Builds adapters.
 pub(super) struct Factory {
@@ -51,6 +53,30 @@ impl ModelFactory for Factory {
     }
 }
 
+impl Factory {
+    /// Who embeds prompts, where that is an endpoint. One that cannot be built says why on every call.
+    pub(super) fn embedder(&self, settings: &EmbeddingSettings) -> Option<Arc<dyn Embedder>> {
+        let base_url = match settings.encoder {
+            EncoderKind::Hashed => return None,
+            EncoderKind::Endpoint => Ok(settings.base_url.clone()),
+            EncoderKind::Simulated => self.simulation.server().map(|server| server.base_url()),
+        };
+        let build = || {
+            let http = self.http.clone();
+            let api_key = settings.api_key_env.as_deref().map(key).transpose()?;
+            let config = EmbeddingsConfig { http, base_url: base_url?, model: settings.model.clone(), api_key };
+            EmbeddingsModel::new(config).map_err(|fault| fault.to_string())
+        };
+        Some(match build() {
+            Ok(model) => Arc::new(model),
+            Err(reason) => {
+                tracing::warn!(reason, "prompts cannot be embedded: runs go without");
+                Arc::new(Unavailable(reason))
+            }
+        })
+    }
+}
+
 /// The key in a variable; what is wrong with it is said without it.
 fn key(variable: &str) -> Result<Secret, String> {
     match std::env::var(variable) {
@@ -62,6 +88,13 @@ fn key(variable: &str) -> Result<Secret, String> {
 
 /// A model that could not be built: every call says why.
 pub(super) struct Unavailable(pub(super) String);
+
+impl Embedder for Unavailable {
+    fn embed<'a>(&'a self, _text: &'a str) -> BoxFuture<'a, Result<Vec<f32>, Failure>> {
+        let failure = Failure::new(FailureClass::Configuration, "no_adapter", self.0.clone());
+        Box::pin(std::future::ready(Err(failure)))
+    }
+}
 
 impl ChatModel for Unavailable {
     fn stream(&self, _call: ModelCall) -> BoxFuture<'_, Result<Box<dyn AnswerStream>, Failure>> {

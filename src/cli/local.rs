@@ -36,6 +36,7 @@ impl LocalEngine {
         let http = HttpClient::new(settings.timeouts.connect, clock.clone()).map_err(CliError::failed)?;
         let factory = Arc::new(Factory::new(http, simulation.clone()));
         let race = parts::race(settings, factory.as_ref(), clock);
+        parts::check_version(&settings.features, race.parts().features.as_ref()).map_err(CliError::usage)?;
         let router_config = parts::router_config(&settings.router, race.parts().features.as_ref());
         let mut facts = context.facts();
         facts.priors = priors_command::configured(settings, &router_config)?;

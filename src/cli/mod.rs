@@ -76,7 +76,7 @@ fn run(cli: Cli) -> Outcome {
     let context = Context::load(&cli)?;
     match cli.command {
         Some(Command::Config { action: ConfigAction::Check }) => config_command::check(&context),
-        Some(Command::Features(args)) => features_command::run(&context, &args),
+        Some(Command::Features(args)) => headless(&context, features_command::run(&context, &args)),
         Some(Command::Replay(args)) => evaluate::replay(&context, &args),
         Some(Command::Compare(args)) => evaluate::side_by_side(&context, &args),
         Some(Command::OffPolicy(args)) => evaluate::off_policy(&context, &args),

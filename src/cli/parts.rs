@@ -3,33 +3,63 @@
 
 use std::sync::Arc;
 
-use super::factory::Unavailable;
+use super::factory::{Factory, Unavailable};
 use crate::bandit::RouterConfig;
 use crate::domain::answer::ModelFactory;
 use crate::domain::clock::Clock;
-use crate::features::{FeatureExtractor, LengthFeatures};
-use crate::race::{JudgeChoice, ModelRegistry, PhaseTimeouts, Race, RaceConfig, RaceParts};
+use crate::features::{EmbeddingFeatures, Encoder, FeatureExtractor, LengthFeatures};
+use crate::race::{EmbeddingSource, JudgeChoice, ModelRegistry, PhaseTimeouts, Race, RaceConfig, RaceParts};
 use crate::reward::{QualityLatencyCostPolicy, References};
-use crate::settings::{FeatureKind, FeatureSettings, JudgeSettings, RewardSettings, RouterSettings, Settings};
+use crate::settings::{
+    EmbeddingSettings, EncoderKind, FeatureKind, FeatureSettings, JudgeSettings, RewardSettings, RouterSettings,
+    Settings,
+};
 
 /// How prompts become numbers.
 pub(super) fn features(settings: &FeatureSettings) -> Arc<dyn FeatureExtractor> {
+    let length = LengthFeatures::new(settings.length_threshold);
+    let encoder = match settings.embedding.encoder {
+        EncoderKind::Hashed => Encoder::Hashed,
+        EncoderKind::Endpoint => Encoder::Endpoint { model: settings.embedding.model.clone() },
+        EncoderKind::Simulated => Encoder::Endpoint { model: "simulated".to_owned() },
+    };
     match settings.kind {
-        FeatureKind::Length => Arc::new(LengthFeatures::new(settings.length_threshold)),
+        FeatureKind::Length => Arc::new(length),
+        FeatureKind::Embedding => Arc::new(EmbeddingFeatures::new(length, encoder, settings.embedding.dimensions)),
+    }
+}
+
+/// Refuses features of another version than the one that is insisted on.
+pub(super) fn check_version(settings: &FeatureSettings, features: &dyn FeatureExtractor) -> Result<(), String> {
+    let found = &features.schema().version;
+    match &settings.version {
+        Some(expected) if expected != found => Err(format!(
+            "`features.version` (--bandit-feature-version) insists on {expected}, these features are {found}: another kind, model, dimension, threshold or program; `banditop features` shows them"
+        )),
+        _ => Ok(()),
     }
 }
 
 /// The orchestrator; its registry is filled by the engine.
-pub(super) fn race(settings: &Settings, factory: &dyn ModelFactory, clock: Arc<dyn Clock>) -> Race {
+pub(super) fn race(settings: &Settings, factory: &Factory, clock: Arc<dyn Clock>) -> Race {
     Race::new(RaceParts {
         config: race_config(settings),
         models: Arc::new(ModelRegistry::new()),
         judge: judge(settings, factory),
         features: features(&settings.features),
+        embedding: embedding(&settings.features, factory),
         reward: Arc::new(QualityLatencyCostPolicy::new(references(&settings.reward))),
         router: settings.router.policy,
         clock,
     })
+}
+
+/// Where embeddings come from, where the features want one.
+pub(super) fn embedding(settings: &FeatureSettings, factory: &Factory) -> Option<EmbeddingSource> {
+    let EmbeddingSettings { dimensions, patience, cache, .. } = settings.embedding;
+    let wanted = settings.kind == FeatureKind::Embedding;
+    let embedder = wanted.then(|| factory.embedder(&settings.embedding)).flatten()?;
+    Some(EmbeddingSource::new(embedder, dimensions, patience, cache))
 }
 
 /// The router's mathematics for the schema of `features`.

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::clock::Timestamp;
+use super::context::Normaliser;
 use super::ids::{ArmId, CommandId, RunId, Sequence};
 use super::prior::ArmPrior;
 use super::spec::{ArmSpec, Mode};
@@ -200,6 +201,19 @@ pub enum RouterCommand {
         /// The mode.
         mode: Mode,
     },
+    /// The scale of an embedding's slots, fitted on the first prompts and frozen from here on.
+    SetNormaliser {
+        /// The scale.
+        normaliser: Normaliser,
+    },
+    /// Prompts become other numbers from here on: statistics start afresh, everything else stays. A fold
+    /// cannot cross it.
+    NewFeatures {
+        /// The schema's version before.
+        from: String,
+        /// The schema's version now.
+        to: String,
+    },
     /// A new arm (or a changed declaration of a known one, whose statistics stay).
     AddArm {
         /// The declaration.
@@ -260,6 +274,8 @@ impl RouterCommand {
             Self::SetWeights { .. } => "weights",
             Self::SetExploration { .. } => "exploration",
             Self::SetMode { .. } => "mode",
+            Self::SetNormaliser { .. } => "normaliser",
+            Self::NewFeatures { .. } => "features",
             Self::AddArm { .. } => "add-arm",
             Self::RemoveArm { .. } => "remove-arm",
             Self::ResetArm { .. } => "reset-arm",

@@ -56,6 +56,39 @@ pub struct Context {
     pub x: Vec<f64>,
     /// The intent that was recognised.
     pub intent: Intent,
+    /// Why slots of an embedding are at their mean, where they are: it came too late, it failed, or its scale
+    /// is still being learned.
+    pub degraded: Option<String>,
+}
+
+/// How a projected embedding becomes slots of a context: (value − mean) ÷ sd, slot by slot. Fitted on the
+/// first prompts and then frozen, so that nothing learned is lost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Normaliser {
+    /// The schema that the slots belong to.
+    pub feature_version: String,
+    /// Numbers of the embedding before projection: another model has another count.
+    pub inputs: u32,
+    /// Prompts it was fitted on.
+    pub prompts: u32,
+    /// One a slot.
+    pub mean: Vec<f64>,
+    /// One a slot, above 0.
+    pub sd: Vec<f64>,
+}
+
+impl Normaliser {
+    /// What no prompt of the fit was far beyond; farther values are cut, so that one odd prompt cannot weigh
+    /// more than all others.
+    const WIDEST: f64 = 4.0;
+
+    /// The slots for a projected embedding of as many values.
+    #[must_use]
+    pub fn apply(&self, projected: &[f64]) -> Vec<f64> {
+        let scales = self.mean.iter().zip(&self.sd);
+        let slot = |(value, (mean, sd)): (&f64, (&f64, &f64))| (value - mean) / sd;
+        projected.iter().zip(scales).map(slot).map(|z| z.clamp(-Self::WIDEST, Self::WIDEST)).collect()
+    }
 }
 
 /// What a prompt asks for. A column of the arms table and a block of the context.

@@ -13,6 +13,7 @@ pub mod clock;
 pub mod command;
 pub mod context;
 pub mod control;
+pub mod embedding;
 pub mod engine;
 pub mod event;
 pub mod failure;

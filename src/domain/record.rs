@@ -120,6 +120,9 @@ pub struct ContextRecord {
     pub intent: Intent,
     /// The schema's version.
     pub feature_version: String,
+    /// Why slots of an embedding are at their mean, where they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<String>,
 }
 
 /// One arm's numbers at selection.

@@ -29,6 +29,9 @@ impl Owner {
             RouterCommand::Observe(_) | RouterCommand::Amend { .. } => {
                 Err("runs and ratings teach the router, commands do not: send the prompt, or rate the run".to_owned())
             }
+            RouterCommand::NewFeatures { .. } => {
+                Err("features change by the configuration, at a start: `features.kind`".to_owned())
+            }
             RouterCommand::Import { .. } => {
                 Err("an import needs the exported text: `banditop state import`".to_owned())
             }

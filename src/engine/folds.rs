@@ -12,7 +12,7 @@ use crate::domain::snapshot::{Mark, RunSummary};
 use crate::domain::store::StoredSnapshot;
 use crate::domain::terms::Weights;
 use crate::domain::text;
-use crate::race::SignalFold;
+use crate::race::{ScaleFit, SignalFold};
 
 use super::alarms::Alarms;
 use super::health::Health;
@@ -40,6 +40,8 @@ pub(super) struct Folds {
     pub journal: VecDeque<JournalEntry>,
     /// Newest first.
     pub summaries: VecDeque<RunSummary>,
+    /// The scale of an embedding's slots, while it is being learned.
+    pub scale: ScaleFit,
     /// Arms that the registry knows of.
     pub equipped: BTreeSet<ArmId>,
     /// Those without an adapter, and why.

@@ -101,6 +101,7 @@ pub(super) async fn since(
     };
     let from = base.sequence() + 1;
     let entries = ledger.entries(from, end).await.map_err(|error| unreadable(&error))?;
+    features_stay(&entries)?;
     let is_whole = entries.iter().map(|entry| entry.sequence).eq(from..=end);
     if is_whole { Ok((base, entries)) } else { Err(out_of_reach(sequence)) }
 }
@@ -111,6 +112,18 @@ fn first_left_out(command: &RouterCommand) -> Sequence {
         RouterCommand::Discard { from, .. } => *from,
         _ => Sequence::MAX,
     }
+}
+
+/// Statistics of other features cannot be folded: their contexts mean something else, even where they are as
+/// long.
+fn features_stay(entries: &[LogEntry]) -> Result<(), String> {
+    let change = entries.iter().find(|entry| matches!(entry.command, RouterCommand::NewFeatures { .. }));
+    change.map_or(Ok(()), |change| {
+        Err(format!(
+            "at #{} prompts became other numbers (another feature schema): what came before can no longer be undone or discarded",
+            change.sequence
+        ))
+    })
 }
 
 /// The state of an import is in a snapshot alone: a fold that crosses it would lose it.

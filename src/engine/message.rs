@@ -10,6 +10,7 @@ use crate::domain::command::{Acknowledgement, Actor, Observation, RouterCommand}
 use crate::domain::engine::{CommandRequest, EngineError};
 use crate::domain::ids::RunId;
 use crate::domain::record::RunRecord;
+use crate::race::EmbeddingSample;
 
 /// How an acknowledgement gets back.
 pub(super) type AckSender = oneshot::Sender<Result<Acknowledgement, EngineError>>;
@@ -20,6 +21,8 @@ pub(super) struct Finished {
     pub observation: Option<Observation>,
     /// Terms and rewards that had to be clamped.
     pub clamped: u32,
+    /// Its projected embedding, while the scale is being learned.
+    pub sample: Option<EmbeddingSample>,
 }
 
 /// One message.

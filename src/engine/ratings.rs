@@ -8,6 +8,7 @@ use crate::domain::engine::EngineError;
 use crate::domain::ids::RunId;
 use crate::domain::record::{RewardRecord, RunRecord};
 use crate::domain::terms::{Column, Term};
+use crate::race::EmbeddingSample;
 
 use super::actions::{applied, refused};
 use super::message::Finished;
@@ -17,7 +18,7 @@ impl Owner {
     /// Takes in a finished run. An observation that does not fit is dropped with a word in the log: the
     /// record stays.
     pub(super) fn finished(&mut self, report: Finished) {
-        let Finished { record, observation, clamped } = report;
+        let Finished { record, observation, clamped, sample } = report;
         if self.folds.stats.knows(record.run_id) {
             return;
         }
@@ -25,6 +26,9 @@ impl Owner {
             && let Err(rejection) = self.execute(record.run_id, Actor::Run, RouterCommand::Observe(observation))
         {
             tracing::warn!(run = %record.run_id, %rejection, "what a run taught was refused");
+        }
+        if let Some(sample) = sample {
+            self.fit_scale(&sample);
         }
         self.folds.absorb(&record);
         self.folds.stats.clamped(clamped.into());
@@ -34,6 +38,17 @@ impl Owner {
         self.pending.batch.runs.push(Arc::clone(&record));
         self.pending.has_news = true;
         self.review_health(&record);
+    }
+
+    /// Fits the scale of an embedding's slots, and freezes it when enough prompts were seen.
+    fn fit_scale(&mut self, sample: &EmbeddingSample) {
+        if self.folds.state.normaliser().is_some() {
+            return;
+        }
+        let version = self.folds.state.config().feature_version.clone();
+        if let Some(normaliser) = self.folds.scale.add(sample, &version) {
+            self.by_rule("normaliser", RouterCommand::SetNormaliser { normaliser });
+        }
     }
 
     /// Whether the run's context is of the present schema.

@@ -81,12 +81,12 @@ async fn run_and_record(
 ) {
     let remains = Remains::of(&input, shared.now());
     let race = AssertUnwindSafe(shared.race.run(input, &events, &cancel)).catch_unwind();
-    let RunReport { record, observation, clamped } =
+    let RunReport { record, observation, clamped, sample } =
         Box::pin(race).await.unwrap_or_else(|panic| remains.report(&panic, shared));
     let record = Arc::new(record);
     let told = Arc::clone(&record);
     // An owner that has gone takes no record; the reader gets it all the same.
-    let report = Finished { record: told, observation, clamped };
+    let report = Finished { record: told, observation, clamped, sample };
     let _ = shared.ask(|recorded| Message::Finished { report, recorded }).await;
     drop(place);
     let _ = events.send(|| RunEvent::Finished { record }).await;
@@ -134,7 +134,7 @@ impl Remains {
             outcome: RunOutcome::Failed { message },
             rating: None,
         };
-        RunReport { record, observation: None, clamped: 0 }
+        RunReport { record, observation: None, clamped: 0, sample: None }
     }
 }
 

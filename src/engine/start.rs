@@ -14,7 +14,7 @@ use crate::domain::ids::{ArmId, CommandId, Sequence};
 use crate::domain::record::RunRecord;
 use crate::domain::spec::ConfigFacts;
 use crate::domain::store::{StoreError, StoredSnapshot, StoredState};
-use crate::race::SignalFold;
+use crate::race::{ScaleFit, SignalFold};
 
 use super::alarms::{Alarms, Notice};
 use super::facts::reconcile;
@@ -29,7 +29,7 @@ use super::owner::Owner;
 use super::parts::EngineParts;
 use super::recent::Recent;
 use super::stats::LiveStats;
-use super::transfer::kept_aside;
+use super::transfer::{features_of, kept_aside};
 
 /// The stored value that holds the configuration's facts of the last start.
 const FACTS: &str = "config.facts";
@@ -57,6 +57,8 @@ pub(super) struct Rest {
     /// A state that could not be read, to be stored under its own key.
     kept: Vec<(String, Vec<u8>)>,
     notices: Vec<Notice>,
+    /// The features of the state that is carried over, where they were others.
+    features_before: Option<String>,
 }
 
 struct Folded {
@@ -79,6 +81,7 @@ pub(super) async fn load(parts: &EngineParts) -> Result<Loaded, StartError> {
         session: parts.session.clone().unwrap_or_else(|| parts.facts.clone()),
         kept: Vec::new(),
         notices: Vec::new(),
+        features_before: None,
     };
     let kept = parts.store.load().await?;
     let Folded { state, end, stats, tail } = fold(&ledger, kept, &parts.router_config, &mut rest).await?;
@@ -94,6 +97,7 @@ pub(super) async fn load(parts: &EngineParts) -> Result<Loaded, StartError> {
         ids: RecentIds::default(),
         journal: VecDeque::new(),
         summaries: VecDeque::new(),
+        scale: ScaleFit::default(),
         equipped: BTreeSet::new(),
         unavailable: BTreeMap::new(),
     };
@@ -135,8 +139,17 @@ async fn fold(
             match RouterState::from_snapshot(&snapshot, config) {
                 Ok(base) => (base, stats),
                 Err(fault @ StateFault::Newer { .. }) => return Err(StartError::State(fault)),
+                Err(fault @ StateFault::OtherFeatures { .. }) => {
+                    if let Ok(base) = RouterState::carried_over(&snapshot, config) {
+                        rest.set_aside(&snapshot, &fault, "weights, mode, arms and their lifecycles stay");
+                        rest.features_before = Some(features_of(&snapshot));
+                        return Ok(Folded { state: without_runs(&base, &tail), end, stats, tail });
+                    }
+                    rest.set_aside(&snapshot, &fault, "nothing else could be read either");
+                    return Ok(Folded { state: blank(config), end, stats, tail: Vec::new() });
+                }
                 Err(fault) => {
-                    rest.set_aside(&snapshot, &fault);
+                    rest.set_aside(&snapshot, &fault, "so do weights and mode");
                     // What the log says is about the state that was set aside.
                     return Ok(Folded { state: blank(config), end, stats, tail: Vec::new() });
                 }
@@ -146,6 +159,16 @@ async fn fold(
     let (base, tail) = before_undone(ledger, base, tail, config, rest).await;
     let folded = refold(&base, &tail, &exclusions(&tail));
     Ok(Folded { state: folded, end, stats, tail })
+}
+
+/// What operators did after a snapshot of other features: runs, their feedback and scales are of those
+/// features and stay out.
+fn without_runs(base: &RouterState, tail: &[LogEntry]) -> RouterState {
+    let is_of_features =
+        |entry: &&LogEntry| matches!(entry.command, RouterCommand::Observe(_) | RouterCommand::Amend { .. });
+    let mut without = exclusions(tail);
+    without.extend(tail.iter().filter(is_of_features).map(|entry| entry.sequence));
+    refold(base, tail, &without)
 }
 
 /// An undo is stored with a snapshot; where that one was lost, its target may be in the older snapshot,
@@ -172,10 +195,10 @@ async fn before_undone(
 }
 
 impl Rest {
-    fn set_aside(&mut self, snapshot: &StoredSnapshot, fault: &StateFault) {
+    fn set_aside(&mut self, snapshot: &StoredSnapshot, fault: &StateFault, rest: &str) {
         let (key, values) = kept_aside(snapshot);
         tracing::error!(%fault, key, "starting from priors; the stored state is kept");
-        let message = format!("{fault}; it is kept as `{key}`, and learning starts afresh");
+        let message = format!("{fault}; it is kept as `{key}`, and learning starts afresh; {rest}");
         self.notices.push(Notice::new("features", Severity::Critical, message));
         self.kept = values;
     }
@@ -202,10 +225,13 @@ fn remember(runs: Vec<RunRecord>, folds: &mut Folds, config: &RouterConfig) -> R
 impl Owner {
     /// Brings the pool in step with the configuration and the adapters, and stores what follows.
     pub(super) async fn settle(&mut self, rest: Rest) {
-        let Rest { facts_then, facts_now, flags_then, session, kept, notices } = rest;
+        let Rest { facts_then, facts_now, flags_then, session, kept, notices, features_before } = rest;
         let now = self.shared.now();
         for notice in notices {
             self.folds.alarms.raise(now, notice);
+        }
+        if let Some(from) = features_before {
+            self.tell_of_features(&from);
         }
         self.equip();
         // A fresh pool knows nothing of what the configuration said before.
@@ -246,6 +272,16 @@ impl Owner {
     }
 
     /// Whether it was applied.
+    /// The place in the log at which prompts became other numbers.
+    fn tell_of_features(&mut self, from: &str) {
+        let to = self.folds.state.config().feature_version.clone();
+        let command = RouterCommand::NewFeatures { from: from.to_owned(), to: to.clone() };
+        let id = self.own_id();
+        let entry = self.entry(id, Actor::Config, command);
+        self.folds.state.apply(&entry);
+        self.log(entry, format!("features {from}"), format!("features {to}, statistics afresh"));
+    }
+
     fn by_config(&mut self, command: RouterCommand) -> bool {
         let (name, id): (_, CommandId) = (command.name(), self.own_id());
         match self.execute(id, Actor::Config, command) {

@@ -131,7 +131,7 @@ pub(super) fn kept_aside(snapshot: &StoredSnapshot) -> (String, Vec<(String, Vec
 }
 
 /// The feature version that the router's header names.
-fn features_of(snapshot: &StoredSnapshot) -> String {
+pub(super) fn features_of(snapshot: &StoredSnapshot) -> String {
     let header = snapshot.parts.iter().find(|(name, _)| name == "router");
     let header = header.and_then(|(_, bytes)| serde_json::from_slice::<serde_json::Value>(bytes).ok());
     let version = header.as_ref().and_then(|header| header.get("feature_version")?.as_str());

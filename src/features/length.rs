@@ -78,7 +78,7 @@ impl FeatureExtractor for LengthFeatures {
         x.push(f64::from(choices(excerpt.as_str()) > 0));
         x.push(numbers(excerpt.as_str(), NUMBERS) as f64 / NUMBERS as f64);
         x.extend(Intent::ALL.into_iter().map(|other| f64::from(other == intent)));
-        Context { schema: Arc::clone(&self.schema), x, intent }
+        Context { schema: Arc::clone(&self.schema), x, intent, degraded: None }
     }
 
     fn kind(&self) -> &'static str {

@@ -4,18 +4,25 @@
 
 mod cues;
 mod cues_abroad;
+mod embedding;
 mod form;
+mod hashed;
 pub mod intent;
 mod length;
+mod projection;
+mod scale;
 mod schema;
 mod text;
 
 #[cfg(test)]
 mod tests;
 
+pub use embedding::{EmbeddingFeatures, Encoder};
 pub use length::LengthFeatures;
+pub use projection::project_embedding;
 pub use schema::version_digest;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::domain::chat::ChatRequest;
@@ -35,4 +42,16 @@ pub trait FeatureExtractor: Send + Sync {
 
     /// `length`, `embedding`.
     fn kind(&self) -> &'static str;
+
+    /// The slots of an embedding that comes from elsewhere, where the schema has any: `compute` leaves them at
+    /// their mean, 0.
+    fn slots(&self) -> Option<Range<usize>> {
+        None
+    }
+}
+
+/// What of a prompt is embedded: its last user turn, of a huge one the beginning and the end.
+#[must_use]
+pub fn embedded_text(request: &ChatRequest) -> String {
+    text::Excerpt::of(&text::prompt_text(request)).as_str().to_owned()
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::intent::classify;
-use super::{FeatureExtractor, LengthFeatures};
+use super::{EmbeddingFeatures, Encoder, FeatureExtractor, LengthFeatures};
 use crate::domain::chat::ChatRequest;
 use crate::domain::context::FeatureBlock;
 use crate::domain::context::Intent::{self, Coding, Other, Reasoning, Retrieval, Writing};
@@ -39,6 +39,41 @@ proptest! {
             prop_assert_eq!(classify(&format!("\u{1b}\u{0} {text}\u{7}")), classify(text));
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn the_embedding_features_keep_the_contract(prompt in any::<String>(), slots in 16..33_usize, endpoint in any::<bool>()) {
+        let encoder = if endpoint { Encoder::Endpoint { model: "m".to_owned() } } else { Encoder::Hashed };
+        let features = EmbeddingFeatures::new(LengthFeatures::new(2_000), encoder, slots);
+        keeps_the_contract(&features, &prompt);
+        let x = features.compute(&ChatRequest::from_prompt(&prompt)).x;
+        let plain = LengthFeatures::new(2_000).compute(&ChatRequest::from_prompt(&prompt)).x;
+        prop_assert_eq!(&x[..5], &plain[..5]);
+        prop_assert_eq!(&x[5 + slots..], &plain[5..]);
+        prop_assert!(x[5..5 + slots].iter().all(|z| z.abs() <= 4.0 && (!endpoint || *z == 0.0)));
+        prop_assert_eq!(features.slots(), endpoint.then_some(5..5 + slots));
+    }
+}
+
+#[test]
+fn another_kind_model_or_dimension_is_another_version() {
+    let of =
+        |encoder, slots| EmbeddingFeatures::new(LengthFeatures::new(2_000), encoder, slots).schema().version.clone();
+    let model = |model: &str| Encoder::Endpoint { model: model.to_owned() };
+    let versions = [
+        LengthFeatures::new(2_000).schema().version.clone(),
+        of(Encoder::Hashed, 16),
+        of(Encoder::Hashed, 17),
+        of(model("a"), 16),
+        of(model("b"), 16),
+    ];
+    let all: std::collections::BTreeSet<&String> = versions.iter().collect();
+    assert_eq!(all.len(), versions.len());
+    let scaled = EmbeddingFeatures::new(LengthFeatures::new(2_000), Encoder::Hashed, 32);
+    let x = scaled.compute(&ChatRequest::from_prompt("Write a poem about the sea")).x;
+    assert!(x[5..37].iter().map(|z| z * z).sum::<f64>() > 4.0, "the slots say something");
 }
 
 #[test]

@@ -9,6 +9,7 @@
 mod answer;
 mod chunk;
 mod dialect;
+mod embeddings;
 mod failure;
 mod http;
 mod openai;
@@ -18,6 +19,7 @@ mod sse;
 #[cfg(test)]
 mod tests;
 
+pub use embeddings::{EmbeddingsConfig, EmbeddingsModel};
 pub use http::HttpClient;
 pub use openai::{OpenAiConfig, OpenAiModel, ProviderFault};
 pub use secret::Secret;

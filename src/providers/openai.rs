@@ -81,7 +81,7 @@ impl OpenAiModel {
     /// # Errors
     /// [`ProviderFault`], saying which setting to mend.
     pub fn new(config: OpenAiConfig) -> Result<Self, ProviderFault> {
-        let url = completions_url(&config.base_url)?;
+        let url = endpoint_url(&config.base_url, &["chat", "completions"])?;
         if config.model.trim().is_empty() {
             return Err(ProviderFault::Model);
         }
@@ -151,7 +151,8 @@ impl ChatModel for OpenAiModel {
     }
 }
 
-fn completions_url(base_url: &str) -> Result<Url, ProviderFault> {
+/// `base_url` with `path` behind it.
+pub(super) fn endpoint_url(base_url: &str, path: &[&str]) -> Result<Url, ProviderFault> {
     let fault =
         |found: &str, reason: &str| Err(ProviderFault::BaseUrl { found: found.to_owned(), reason: reason.to_owned() });
     let expected = "expected http:// or https:// and a host, up to and including /v1";
@@ -163,14 +164,14 @@ fn completions_url(base_url: &str) -> Result<Url, ProviderFault> {
         return fault(base_url, expected);
     }
     match url.path_segments_mut() {
-        Ok(mut segments) => segments.pop_if_empty().extend(["chat", "completions"]),
+        Ok(mut segments) => segments.pop_if_empty().extend(path),
         Err(()) => return fault(base_url, expected),
     };
     url.set_fragment(None);
     Ok(url)
 }
 
-fn bearer(key: &Secret) -> Result<HeaderValue, ProviderFault> {
+pub(super) fn bearer(key: &Secret) -> Result<HeaderValue, ProviderFault> {
     if key.expose().is_empty() {
         return Err(ProviderFault::Key);
     }
@@ -181,7 +182,7 @@ fn bearer(key: &Secret) -> Result<HeaderValue, ProviderFault> {
 
 /// What a response that is no stream says. Reading it is bounded in size and time, and a body that
 /// breaks off counts as far as it came.
-async fn complaint(mut response: Response) -> Complaint {
+pub(super) async fn complaint(mut response: Response) -> Complaint {
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let is_redirect = response.status().is_redirection();
     let mut body = Vec::new();

@@ -7,6 +7,7 @@
 
 mod call;
 mod config;
+mod embedding;
 mod events;
 mod full;
 mod gate;
@@ -18,6 +19,7 @@ mod outlet;
 mod preview;
 mod reading;
 mod run;
+mod scale;
 mod signals;
 mod teach;
 mod verdict;
@@ -27,8 +29,10 @@ mod words;
 mod tests;
 
 pub use config::{JudgeConfig, PhaseTimeouts, RaceConfig};
+pub use embedding::{EmbeddingSample, EmbeddingSource};
 pub use events::{EventSink, Gone};
 pub use judge::JudgeChoice;
 pub use models::{ModelRegistry, RegisteredArm};
 pub use run::{Knowledge, Race, RaceParts, RunInput, RunReport};
+pub use scale::ScaleFit;
 pub use signals::{ArmSignal, SignalFold, Signals};

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::config::RaceConfig;
+use super::embedding::{self, EmbeddingSample, EmbeddingSource};
 use super::events::{EventSink, Wire};
 use super::full::{FullOutcome, FullStage};
 use super::gate::{GateInput, Plan};
@@ -30,7 +31,7 @@ use crate::domain::event::RunEvent;
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::record::{ContextRecord, Origin, PreviewRecord, RunOutcome, RunRecord, Timings};
 use crate::domain::spec::{RouterKind, Strategy};
-use crate::features::FeatureExtractor;
+use crate::features::{FeatureExtractor, embedded_text};
 use crate::reward::RewardPolicy;
 
 /// What was learned, at one place in the command log: what runs read and never change.
@@ -52,6 +53,8 @@ pub struct RaceParts {
     pub judge: Option<JudgeChoice>,
     /// How prompts become numbers.
     pub features: Arc<dyn FeatureExtractor>,
+    /// Where embeddings come from, where `features` leaves slots for them.
+    pub embedding: Option<EmbeddingSource>,
     /// How terms become a reward.
     pub reward: Arc<dyn RewardPolicy>,
     /// How arms are chosen.
@@ -85,6 +88,8 @@ pub struct RunReport {
     pub observation: Option<Observation>,
     /// Terms and rewards of it that had to be clamped into [0, 1].
     pub clamped: u32,
+    /// Its projected embedding, while the scale is being learned.
+    pub sample: Option<EmbeddingSample>,
 }
 
 /// The orchestrator. Holds no state of its own, so any number of runs may be in flight.
@@ -110,6 +115,7 @@ struct Setting {
     request: Arc<ChatRequest>,
     knowledge: Arc<Knowledge>,
     context: Context,
+    sample: Option<EmbeddingSample>,
     plan: Plan,
     length_norm: f64,
     target: u32,
@@ -159,7 +165,11 @@ impl Race {
     async fn stages(&self, input: RunInput, wire: Wire<'_>) -> RunReport {
         let started = Instant::now();
         let mut rng = Rng::with_seed(input.seed);
-        let setting = self.settle(input, &mut rng);
+        let found = match &self.parts.embedding {
+            Some(source) => Some(source.of(embedded_text(&input.request)).await),
+            None => None,
+        };
+        let setting = self.settle(input, found, &mut rng);
         let mut trail = Trail::default();
         trail.timings.features = seconds_since(started);
         self.announce(&setting, wire).await;
@@ -173,10 +183,14 @@ impl Race {
     }
 
     /// Features and gate.
-    fn settle(&self, input: RunInput, rng: &mut Rng) -> Setting {
+    fn settle(&self, input: RunInput, found: Option<Result<Arc<EmbeddingSample>, String>>, rng: &mut Rng) -> Setting {
         let parts = &self.parts;
         let at = parts.clock.now();
-        let context = parts.features.compute(&input.request);
+        let mut context = parts.features.compute(&input.request);
+        let sample =
+            parts.features.slots().zip(found).and_then(|(slots, found)| {
+                embedding::fill(&mut context, slots, found, input.knowledge.state.normaliser())
+            });
         let candidates: Vec<ArmId> =
             input.knowledge.state.candidates().into_iter().filter(|arm| parts.models.model(arm).is_ok()).collect();
         let gate = GateInput {
@@ -199,6 +213,7 @@ impl Race {
             target: parts.config.preview_target(length_norm),
             length_norm,
             context,
+            sample,
             plan,
         }
     }
@@ -329,7 +344,7 @@ impl Race {
             outcome,
             rating: None,
         };
-        RunReport { record, observation, clamped: learned.clamped }
+        RunReport { record, observation, clamped: learned.clamped, sample: setting.sample }
     }
 }
 
@@ -349,5 +364,6 @@ fn context_record(context: &Context) -> ContextRecord {
         x: context.x.clone(),
         intent: context.intent,
         feature_version: context.schema.version.clone(),
+        degraded: context.degraded.clone(),
     }
 }

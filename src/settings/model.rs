@@ -115,6 +115,8 @@ pub enum FeatureKind {
     /// Length, words and intent.
     #[default]
     Length,
+    /// The same with an embedding of the prompt.
+    Embedding,
 }
 
 /// `[features]`.
@@ -124,6 +126,41 @@ pub struct FeatureSettings {
     pub kind: FeatureKind,
     /// Characters at which the length feature reaches 1.
     pub length_threshold: usize,
+    /// Where embeddings come from, for the kind `embedding`.
+    pub embedding: EmbeddingSettings,
+    /// The schema's version that is insisted on.
+    pub version: Option<String>,
+}
+
+/// `[features.embedding]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EmbeddingSettings {
+    /// Which encoder.
+    pub encoder: EncoderKind,
+    /// The endpoint, up to and including `/v1`.
+    pub base_url: String,
+    /// The model's name there.
+    pub model: String,
+    /// The variable that holds its key.
+    pub api_key_env: Option<String>,
+    /// Slots of the context.
+    pub dimensions: usize,
+    /// How long a run waits for its embedding.
+    pub patience: Duration,
+    /// Embeddings that are kept.
+    pub cache: usize,
+}
+
+/// Which encoder embeds prompts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EncoderKind {
+    /// The built-in one.
+    #[default]
+    Hashed,
+    /// An OpenAI-compatible endpoint.
+    Endpoint,
+    /// The simulated endpoint of this process.
+    Simulated,
 }
 
 /// `[reward]`.

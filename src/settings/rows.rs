@@ -1,10 +1,12 @@
 //! The table of keys. To add a setting, add a field to the model and a row here; nothing else.
 
+use std::time::Duration;
+
 use crate::domain::spec::{Provider, RouterKind, Strategy};
 
 use super::draft::Draft;
 use super::kind::{Kind, Scalar};
-use super::model::{EndpointDraft, FeatureKind, Theme};
+use super::model::{EncoderKind, EndpointDraft, FeatureKind, Theme};
 use super::row::FlagForm::{self, FileOnly, None as NoFlag, Off, On, Value};
 use super::row::KeyRow;
 
@@ -80,11 +82,37 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
     row("router.priors", Kind::Text, None, NoFlag,
         "a file of priors that `banditop priors fit --out` wrote", |d, v| d.settings.router.priors = Some(v.text().into())),
 
-    row("features.kind", Kind::OneOf(&["length"]), Some("length"), Value("bandit-features"),
-        "how a prompt becomes numbers", |d, _| d.settings.features.kind = FeatureKind::Length),
+    row("features.kind", Kind::OneOf(&["length", "embedding"]), Some("length"), Value("bandit-features"),
+        "how a prompt becomes numbers; a change starts learning afresh",
+        |d, v| d.settings.features.kind = if v.text() == "embedding" { FeatureKind::Embedding } else { FeatureKind::Length }),
     row("features.length_threshold", Kind::Integer { min: 1, max: 10_000_000 }, Some("2000"),
         Value("bandit-length-threshold"),
         "characters at which the length feature reaches 1", |d, v| d.settings.features.length_threshold = v.size()),
+    row("features.version", Kind::Name, None, Value("bandit-feature-version"),
+        "the version that `banditop features` shows, to refuse to start under any other",
+        |d, v| d.settings.features.version = Some(v.text().into())),
+    row("features.embedding.encoder", Kind::OneOf(&["hashed", "endpoint", "simulated"]), Some("hashed"), NoFlag,
+        "hashed: built in; endpoint: OpenAI-compatible /v1/embeddings; simulated: that of the simulated models",
+        |d, v| d.settings.features.embedding.encoder = match v.text() {
+            "endpoint" => EncoderKind::Endpoint,
+            "simulated" => EncoderKind::Simulated,
+            _ => EncoderKind::Hashed,
+        }),
+    row("features.embedding.base_url", Kind::Url, Some("https://api.openai.com/v1"), NoFlag,
+        "the endpoint of embeddings, up to and including /v1",
+        |d, v| d.settings.features.embedding.base_url = v.text().into()),
+    row("features.embedding.model", Kind::Text, Some("text-embedding-3-small"), NoFlag,
+        "the model that embeds", |d, v| d.settings.features.embedding.model = v.text().into()),
+    row("features.embedding.api_key_env", Kind::VariableName, None, NoFlag,
+        "the environment variable that holds its key",
+        |d, v| d.settings.features.embedding.api_key_env = Some(v.text().into())),
+    row("features.embedding.dimensions", Kind::Integer { min: 16, max: 32 }, Some("16"), NoFlag,
+        "numbers that an embedding is projected to", |d, v| d.settings.features.embedding.dimensions = v.size()),
+    row("features.embedding.timeout_ms", Kind::Integer { min: 1, max: 60_000 }, Some("150"), NoFlag,
+        "milliseconds that a run waits for its embedding; then it goes without",
+        |d, v| d.settings.features.embedding.patience = Duration::from_millis(v.integer())),
+    row("features.embedding.cache", Kind::Integer { min: 0, max: 1_000_000 }, Some("4096"), NoFlag,
+        "embeddings that are kept in memory", |d, v| d.settings.features.embedding.cache = v.size()),
 
     row("reward.quality", POSITIVE, Some("0.7"), Value("bandit-quality-weight"),
         "weight of the judge's overall score", |d, v| d.weights[0] = v.number()),

@@ -101,6 +101,7 @@ pub(crate) fn parts(arms: &[&str], troupe: &Troupe, store: Arc<dyn StateStore>) 
         models: Arc::new(ModelRegistry::new()),
         judge: None,
         features,
+        embedding: None,
         reward: Arc::new(QualityLatencyCostPolicy::new(References::default())),
         router: RouterKind::Linucb,
         clock,

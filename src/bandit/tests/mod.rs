@@ -9,6 +9,7 @@ mod lifecycle;
 mod numerics;
 mod properties;
 mod recorded;
+mod scale;
 mod select;
 
 use std::io::Read;
@@ -21,7 +22,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::command::{
     Actor, AnswerOutcome, ArmObservation, LogEntry, Observation, PreviewTerms, RouterCommand,
 };
-use crate::domain::context::FeatureBlock;
+use crate::domain::context::{FeatureBlock, Normaliser};
 use crate::domain::ids::{ArmId, TimeId};
 use crate::domain::spec::{ArmSpec, Provider};
 use crate::domain::terms::Weights;
@@ -51,6 +52,12 @@ pub(super) fn textbook(d: usize, lambda: f64) -> RouterConfig {
     config.first_tries = 0;
     config.drift.reaction = DriftReaction::Off;
     config
+}
+
+/// A scale for `slots` slots of the schema of [`config`].
+pub(super) fn scale(slots: usize) -> Normaliser {
+    let feature_version = format!("test-{}", slots + 1);
+    Normaliser { feature_version, inputs: 8, prompts: 64, mean: vec![0.25; slots], sd: vec![0.5; slots] }
 }
 
 pub(super) fn quality_only() -> Weights {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::super::refold::{exclusions, refold};
 use super::super::state::RouterState;
-use super::{Log, complete, config, quality, quality_only, saw};
+use super::{Log, complete, config, quality, quality_only, saw, scale};
 use crate::domain::command::{ArmObservation, RouterCommand};
 use crate::domain::ids::ArmId;
 use crate::domain::terms::{Column, Weights};
@@ -84,7 +84,7 @@ proptest! {
     }
 
     #[test]
-    fn undo_equals_never_having_done_it(before in rows(10), after in rows(10), which in 0..8_usize, factor in 0.1..1.0_f64) {
+    fn undo_equals_never_having_done_it(before in rows(10), after in rows(10), which in 0..9_usize, factor in 0.1..1.0_f64) {
         let arm = ArmId::new("b");
         let action = match which {
             0 => RouterCommand::Decay { factor, arms: Vec::new() },
@@ -94,6 +94,7 @@ proptest! {
             4 => RouterCommand::RemoveArm { arm },
             5 => RouterCommand::SetPrior { feature_version: "test-3".to_owned(), arms: vec![super::beliefs::belief("b")] },
             6 => RouterCommand::SetWeights { weights: Weights::new([0.1, 0.2, 0.7, 0.0, 0.0, 0.0], 0.3).unwrap() },
+            7 => RouterCommand::SetNormaliser { normaliser: scale(D - 1) },
             _ => RouterCommand::SetExploration { alpha: Some(factor), explore_share: Some(factor) },
         };
         let base = Log::new(config(D), Weights::default(), &ARMS);

@@ -156,6 +156,10 @@ impl Arena {
         let settings = context.settings();
         let records = input::records(&how.file)?;
         let features = parts::features(&settings.features);
+        if !how.x && features.slots().is_some() {
+            return Err(CliError::usage("a replay asks no endpoint for embeddings")
+                .hint("take the recorded context (--x), or features.embedding.encoder = \"hashed\""));
+        }
         let source = if how.x { ContextSource::Recorded } else { ContextSource::Features(features.as_ref()) };
         let counting = counting(context, &records)?;
         let problem = Problem::new(&records, source, counting).map_err(CliError::usage)?;

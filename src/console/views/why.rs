@@ -45,7 +45,9 @@ fn draw_gate(canvas: &mut Canvas<'_>, own: &OwnRun) -> u16 {
         canvas.put_within(0, 0, "the gate has not decided yet", theme.dim(), canvas.width());
         return 1;
     };
-    let text = format!("{}: {}", gate.decision.name(), gate.reason);
+    let degraded = own.record.as_ref().and_then(|record| record.context.degraded.as_ref());
+    let note = degraded.map_or_else(String::new, |reason| format!("; embedding left out: {reason}"));
+    let text = format!("{}: {}{note}", gate.decision.name(), gate.reason);
     let rows = if canvas.height() > 9 { 3 } else { 1 };
     let lines = wrap(&text, canvas.width());
     for (y, line) in (0..rows).zip(&lines) {

@@ -100,6 +100,7 @@ impl Rig {
             models: Arc::new(ModelRegistry::new()),
             judge: None,
             features,
+            embedding: None,
             reward: Arc::new(QualityLatencyCostPolicy::new(References::default())),
             router: RouterKind::Linucb,
             clock: self.clock.clone(),

@@ -7,7 +7,7 @@ use crate::domain::snapshot::EngineSnapshot;
 use crate::domain::spec::{ConfigFacts, Lifecycle};
 use crate::domain::terms::Weights;
 use crate::engine::Engine;
-use crate::engine::testing::rig::{applied, ask, spec, until};
+use crate::engine::testing::rig::{applied, ask, rejected, spec, until};
 use crate::engine::testing::{Rig, Script};
 
 /// What must be the same, bar the moment.
@@ -146,6 +146,8 @@ async fn other_features_start_afresh_and_keep_the_old_state() {
     for n in 0..5 {
         ask(&engine.handle(), &format!("question {n}")).await;
     }
+    let by_hand = Weights::new([0.2, 0.8, 0.0, 0.0, 0.0, 0.0], 0.1).unwrap();
+    applied(&engine.handle(), RouterCommand::SetWeights { weights: by_hand }).await;
     let old = engine.handle().snapshot();
     engine.stop().await;
     rig.length_threshold = 500;
@@ -154,8 +156,16 @@ async fn other_features_start_afresh_and_keep_the_old_state() {
     let picture = handle.snapshot();
     assert_ne!(picture.feature_version, old.feature_version);
     assert!(picture.sequence > old.sequence, "the log goes on");
-    assert!(picture.arms.iter().all(|arm| arm.trials == 0 && arm.effective_n == 0.0));
+    assert!(picture.arms.iter().all(|arm| arm.trials == 5 && arm.effective_n == 0.0));
     assert_eq!(picture.totals.runs, 5, "what was counted is still true");
+    assert_eq!(picture.weights, by_hand, "what a person decided is not about features");
+    let journal = handle.journal(JournalQuery { limit: 9 }).await.unwrap();
+    let change = journal.iter().find(|line| matches!(line.command, RouterCommand::NewFeatures { .. })).unwrap();
+    assert_eq!(change.before, format!("features {}", old.feature_version));
+    let reason = rejected(&handle, RouterCommand::Undo { target: change.sequence - 1 }).await;
+    assert!(reason.contains("learned with features"), "{reason}");
+    let reason = rejected(&handle, RouterCommand::Undo { target: 1 }).await;
+    assert!(reason.contains("another feature schema"), "before the first snapshot: {reason}");
     let alarm = picture.alarms.iter().find(|alarm| alarm.subject == "features").unwrap();
     assert_eq!(alarm.severity, Severity::Critical);
     assert!(rig.store.values().keys().any(|key| key.starts_with(&format!("kept:{}", old.feature_version))));
@@ -165,6 +175,24 @@ async fn other_features_start_afresh_and_keep_the_old_state() {
     let engine = rig.start().await;
     assert_eq!(engine.digest(), digest);
     assert!(engine.handle().snapshot().alarms.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_operators_did_after_the_last_snapshot_survives_other_features_too() {
+    let mut rig = Rig::new(&["a", "b", "c"]);
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    ask(&handle, "a question").await;
+    applied(&handle, RouterCommand::Deactivate { arms: vec!["b".into()] }).await;
+    ask(&handle, "another question").await;
+    // As after a crash.
+    drop(engine);
+    rig.length_threshold = 500;
+    let engine = rig.start().await;
+    let picture = engine.handle().snapshot();
+    assert_eq!(picture.arms[1].state, Lifecycle::Deactivated);
+    assert!(picture.arms.iter().all(|arm| arm.effective_n == 0.0));
+    engine.stop().await;
 }
 
 #[tokio::test(start_paused = true)]

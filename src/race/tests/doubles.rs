@@ -265,6 +265,7 @@ impl Pool {
             models: Arc::clone(&self.models),
             judge: self.judge.clone(),
             features: Arc::new(self.features.clone()),
+            embedding: None,
             reward: Arc::new(QualityLatencyCostPolicy::new(References::default())),
             router: self.router,
             clock: Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000))),
