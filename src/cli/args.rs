@@ -53,6 +53,9 @@ pub(super) enum Command {
     ///
     /// Every policy meets the same prompts in the same orders. A difference is significant (*) where neither
     /// the choice of prompts nor their order explains it at 5 %, corrected for all differences shown.
+    ///
+    /// In place of a file, a suite (complementary, mostly-code, or a TOML file) is put to the simulated arms through
+    /// the real race: previews, judge, full answers, learning. Time is compressed, and no faults are played.
     Compare(Box<CompareArgs>),
     /// Estimate what other policies would have earned on exported runs
     ///

@@ -45,7 +45,11 @@ async fn ask(engine: &dyn EngineHandle, request: ChatRequest, json: bool) -> Out
         }
     };
     if json {
-        out.json(record.as_ref())?;
+        let mut shape = serde_json::to_value(record.as_ref()).map_err(CliError::failed)?;
+        if !is_priced(&record) {
+            shape["cost_usd"] = serde_json::Value::Null;
+        }
+        out.json(&shape)?;
     } else {
         screen.end(&record)?;
     }
@@ -54,6 +58,12 @@ async fn ask(engine: &dyn EngineHandle, request: ChatRequest, json: bool) -> Out
         RunOutcome::Failed { message } => Err(CliError::failed(message)),
         RunOutcome::Cancelled => Err(CliError::failed("the run was cancelled")),
     }
+}
+
+/// Whether anything of the run has a price: what is not known is not 0.
+fn is_priced(record: &RunRecord) -> bool {
+    let calls = record.previews.iter().map(|p| p.cost_usd).chain(record.attempts.iter().map(|a| a.cost_usd));
+    record.cost_usd > 0.0 || calls.flatten().next().is_some()
 }
 
 /// The answer on standard output.

@@ -78,7 +78,10 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Config { action: ConfigAction::Check }) => config_command::check(&context),
         Some(Command::Features(args)) => headless(&context, features_command::run(&context, &args)),
         Some(Command::Replay(args)) => evaluate::replay(&context, &args),
-        Some(Command::Compare(args)) => evaluate::side_by_side(&context, &args),
+        Some(Command::Compare(args)) => match evaluate::suite_text(&args) {
+            Some(text) => headless(&context, evaluate::suite_side_by_side(&context, &args, text?)),
+            None => evaluate::side_by_side(&context, &args),
+        },
         Some(Command::OffPolicy(args)) => evaluate::off_policy(&context, &args),
         Some(Command::Priors(args)) if args.needs_engine() => headless(&context, priors_command::tell(&context, args)),
         Some(Command::Priors(args)) => priors_command::fit(&context, &args),

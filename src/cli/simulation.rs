@@ -27,6 +27,16 @@ impl Simulation {
         Ok(Self { scenario, prompts: suite.prompts, seed, clock, server })
     }
 
+    /// A scenario that was checked, with these prompts.
+    pub(super) fn of(scenario: ScenarioSpec, prompts: Vec<Prompt>, seed: u64, clock: Arc<dyn Clock>) -> Self {
+        Self { scenario, prompts, seed, clock, server: Mutex::default() }
+    }
+
+    /// What is played.
+    pub(super) const fn scenario(&self) -> &ScenarioSpec {
+        &self.scenario
+    }
+
     /// The prompts of the built-in suite.
     pub(super) fn prompts(&self) -> Vec<Prompt> {
         self.prompts.clone()

@@ -16,7 +16,7 @@ use super::problem::Problem;
 use super::replay::{Pass, Replay, ReplayFault};
 use super::report::Report;
 use super::statistics::{Interval, holm, mean, permutation_p, quantile, resampled_mean, standard_deviation};
-use super::streams::{Purpose, stream_seed};
+use super::streams::{Generator, Purpose, stream_seed};
 
 /// Resamples and permutations.
 const DRAWS: usize = 2_000;
@@ -65,7 +65,7 @@ pub fn compare(
 ) -> Result<Comparison, ReplayFault> {
     let (problem, shuffles) = (replay.problem, replay.options.shuffles);
     let mut policies = Vec::with_capacity(contestants.len());
-    let mut earned = Vec::with_capacity(contestants.len());
+    let mut traces = Vec::with_capacity(contestants.len());
     for (before, contestant) in contestants.iter().enumerate() {
         let maker = contestant.maker(problem, replay.options.k);
         let all = shuffles * contestants.len();
@@ -73,21 +73,36 @@ pub fn compare(
         let passes = replay.run(&*maker, &mut |done, _| progress(before * shuffles + done, all))?;
         let report = Report::new(contestant.name(), problem, replay.options, &passes);
         policies.push(report.timed(&passes, clock() - started));
-        earned.push(Earned::of(problem, &passes));
+        traces.push(passes);
     }
-    let mut draw = (replay.generator)(stream_seed(replay.options.seed, 0, Purpose::Significance));
-    let mut differences = Vec::new();
-    for (i, policy) in policies.iter().enumerate() {
-        for (j, against) in policies.iter().enumerate().skip(i + 1) {
-            differences.push(earned[i].against(&earned[j], policy.policy, against.policy, &mut draw));
+    Ok(Comparison::of(problem, policies, &traces, replay.options.seed, replay.generator))
+}
+
+impl Comparison {
+    /// What these passes amount to, by policy as its report; they met the same prompts in the same orders.
+    #[must_use]
+    pub fn of(
+        problem: &Problem,
+        policies: Vec<Report>,
+        passes: &[Vec<Pass>],
+        seed: u64,
+        generator: Generator<'_>,
+    ) -> Self {
+        let earned: Vec<Earned> = passes.iter().map(|passes| Earned::of(problem, passes)).collect();
+        let mut draw = generator(stream_seed(seed, 0, Purpose::Significance));
+        let mut differences = Vec::new();
+        for (i, (policy, one)) in policies.iter().zip(&earned).enumerate() {
+            for (against, other) in policies.iter().zip(&earned).skip(i + 1) {
+                differences.push(one.against(other, policy.policy, against.policy, &mut draw));
+            }
         }
+        let p_values: Vec<f64> = differences.iter().map(|difference| difference.p).collect();
+        for (difference, corrected) in differences.iter_mut().zip(holm(&p_values)) {
+            difference.p_holm = corrected;
+            difference.significant = corrected <= 0.05;
+        }
+        Self { policies, differences }
     }
-    let p_values: Vec<f64> = differences.iter().map(|difference| difference.p).collect();
-    for (difference, corrected) in differences.iter_mut().zip(holm(&p_values)) {
-        difference.p_holm = corrected;
-        difference.significant = corrected <= 0.05;
-    }
-    Ok(Comparison { policies, differences })
 }
 
 /// What a policy earned by prompt and by shuffle.

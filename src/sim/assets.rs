@@ -14,6 +14,17 @@ pub const SCENARIOS: [(&str, &str); 4] = [
     ("price-cut", include_str!("../../assets/scenarios/price-cut.toml")),
 ];
 
+/// Every built-in suite by name, a [`super::SuiteSpec`] in TOML each.
+pub const SUITES: [(&str, &str); 2] = [
+    ("complementary", include_str!("../../assets/suites/complementary.toml")),
+    ("mostly-code", include_str!("../../assets/suites/mostly-code.toml")),
+];
+
+/// The text of the built-in suite `name`.
+pub fn suite(name: &str) -> Option<&'static str> {
+    SUITES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
 /// The text of the built-in scenario `name`.
 pub fn scenario(name: &str) -> Option<&'static str> {
     SCENARIOS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
@@ -25,6 +36,15 @@ mod tests {
     use super::*;
     use crate::domain::context::Intent;
     use crate::features::intent::classify;
+
+    #[test]
+    fn the_built_in_suites_can_be_played() {
+        for (name, text) in SUITES {
+            let suite: super::super::SuiteSpec = toml::from_str(text).unwrap();
+            let prompts = suite.prompts(&super::tests::suite().prompts).unwrap();
+            assert!(suite.name == name && prompts.len() >= 30, "{name}: {}", prompts.len());
+        }
+    }
 
     fn suite() -> PromptSuite {
         toml::from_str(PROMPTS).unwrap()

@@ -44,7 +44,7 @@ pub(super) enum PolicyChoice {
 /// What both take.
 #[derive(Debug, Args)]
 pub(super) struct HowArgs {
-    /// Recorded outcomes, one JSON object a line, also gzipped; `-` reads standard input
+    /// Recorded outcomes, one JSON object a line, also gzipped; `-` reads standard input. For `compare` also a suite
     pub(super) file: PathBuf,
 
     /// Print JSON
@@ -55,9 +55,9 @@ pub(super) struct HowArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) k: Option<u16>,
 
-    /// Passes over the file, each in an order of its own
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) shuffles: u32,
+    /// Passes over the file, each in an order of its own [default: 20; over a suite 10]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) shuffles: Option<u32>,
 
     /// Exploration, in units of an arm's own uncertainty [default: the configured one]
     #[arg(long, value_name = "NUMBER", value_parser = at_least_zero)]

@@ -6,6 +6,7 @@ mod input;
 mod off_policy;
 mod plot;
 mod progress;
+mod suite;
 mod text;
 
 pub(super) use args::{CompareArgs, ReplayArgs, above_zero};
@@ -29,6 +30,42 @@ use crate::features::FeatureExtractor;
 use crate::settings::RouterSettings;
 use args::{HowArgs, PolicyChoice};
 use progress::Progress;
+
+/// Passes over a file.
+const SHUFFLES: usize = 20;
+/// Passes over a suite, each of which is real time: enough for a difference to become significant.
+const SUITE_SHUFFLES: usize = 10;
+
+/// The suite that `compare` names, where it names one.
+pub(super) fn suite_text(args: &CompareArgs) -> Option<Outcome<String>> {
+    suite::text(&args.how.file)
+}
+
+/// Runs `compare SUITE`.
+pub(super) async fn suite_side_by_side(context: &Context, args: &CompareArgs, text: String) -> Outcome {
+    let how = &args.how;
+    let beside = [
+        ("--gamma", how.gamma.is_some()),
+        ("--alpha", how.alpha.is_some()),
+        ("--judge-noise", how.judge_noise > 0.0),
+        ("--degrade", !how.degrade.is_empty()),
+        ("--price", !how.price.is_empty()),
+        ("--warm", how.warm.is_some()),
+        ("--x", how.x),
+    ];
+    if let Some((flag, _)) = beside.into_iter().find(|(_, given)| *given) {
+        return Err(CliError::usage(format!("{flag} is about recorded outcomes, not about a suite"))
+            .hint("a suite is put to the scenario of the configuration (`simulation.scenario`)"));
+    }
+    let shuffles = how.shuffles.map_or(SUITE_SHUFFLES, |shuffles| shuffles as usize);
+    let name = how.file.display().to_string();
+    let (suite, found) = suite::compare(context, &text, &name, how.k.map(usize::from), shuffles).await?;
+    let out = Output::new();
+    if !how.json {
+        out.line(&format!("{}: {}", suite.name, suite.description))?;
+    }
+    shown(context, &out, &found, how.json, how.plot)
+}
 
 /// Runs `replay`.
 pub(super) fn replay(context: &Context, args: &ReplayArgs) -> Outcome {
@@ -166,7 +203,7 @@ impl Arena {
         let warm = how.warm.as_deref().map(input::records).transpose()?;
         let warm = warm.map(|records| problem.warm_up(&records, source)).transpose().map_err(CliError::usage)?;
         let options = Options {
-            shuffles: how.shuffles as usize,
+            shuffles: how.shuffles.map_or(SHUFFLES, |shuffles| shuffles as usize),
             seed: settings.simulation.seed,
             // Of exported runs, one arm seen per prompt is all that can be replayed.
             k: how.k.map_or(if problem.is_log() { 1 } else { settings.router.k }, usize::from),
