@@ -84,7 +84,7 @@ pub(crate) fn choose(
     }
     let mut newest = contenders[first];
     while chosen.len() < k {
-        for &i in open.iter().filter(|i| !chosen.contains(i)) {
+        for &i in open {
             let contender = &mut contenders[i];
             let (gain, wins) = guess(&newest.standing, &contender.standing);
             let ratio = ratio(&newest, contender);
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     fn contender(quality: f64, sd: f64, rest: f64) -> Contender {
-        let standing = Standing { mean: quality + rest, uncertainty: 0.0, quality, quality_variance: sd * sd };
+        let standing = Standing { mean: quality + rest, quality, quality_variance: sd * sd, ..Standing::default() };
         Contender::new(0, standing, 1.0, 0.0)
     }
 

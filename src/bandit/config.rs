@@ -44,12 +44,22 @@ pub struct PriorConfig {
     pub noise_prior_n: f64,
     /// How the residual standard deviation is known.
     pub noise: Noise,
+    /// How many observations the pool's own residual variance is worth to each of its arms; 0 leaves every
+    /// arm to itself. An arm whose few answers happened to agree is not taken for one without noise.
+    #[serde(default)]
+    pub noise_pool: f64,
+    /// What exploration adds for an arm that was seen little: its reach is σ̂√q·(1 + caution·√q), with
+    /// q = xᵀA⁻¹x. The second term is that of the empirical Bernstein bound (Audibert, Munos and Szepesvári
+    /// 2009): with few observations neither the mean nor the noise is known. 0 is textbook. Large pools can
+    /// afford less of it for each arm: see [`PriorConfig::caution_among`].
+    #[serde(default)]
+    pub caution: f64,
 }
 
 impl Default for PriorConfig {
     fn default() -> Self {
         Self {
-            lambda_intercept: 1.0,
+            lambda_intercept: 0.1,
             lambda_length: 30.0,
             lambda_intent: 30.0,
             lambda_embedding: 30.0,
@@ -60,11 +70,20 @@ impl Default for PriorConfig {
             noise_prior: 0.15,
             noise_prior_n: 10.0,
             noise: Noise::Estimated,
+            noise_pool: 10.0,
+            caution: 8.0,
         }
     }
 }
 
 impl PriorConfig {
+    /// Caution in a pool of so many arms: `caution` up to five, then less, as the square root of the share
+    /// of observations that an arm can get.
+    #[must_use]
+    pub fn caution_among(&self, arms: usize) -> f64 {
+        self.caution.max(0.0) * (5.0 / arms.max(5) as f64).sqrt()
+    }
+
     /// The prior precision of a dimension of that block.
     #[must_use]
     pub const fn lambda(&self, block: FeatureBlock) -> f64 {
@@ -116,7 +135,7 @@ impl Default for RouterConfig {
             probation_share: 0.1,
             probation_runs: 20,
             reactivation_keep: 0.5,
-            first_tries: 8,
+            first_tries: 5,
             drift: DriftConfig::default(),
         }
     }
@@ -134,7 +153,7 @@ impl RouterConfig {
         }
     }
 
-    /// First tries of each of `arms` candidates: `first_tries` up to five arms, then fewer, so that
+    /// First tries of each of `arms` candidates: `first_tries` up to eight arms, then fewer, so that
     /// trying a pool costs some 40 observations, and never fewer than 3 (or `first_tries`).
     #[must_use]
     pub fn first_tries_among(&self, arms: usize) -> u32 {

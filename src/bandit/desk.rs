@@ -79,7 +79,7 @@ impl Field {
                 self.probe.turn(prior, contexts.signals_of(place, prior.lambda.len()));
             }
             let arm = &state.arms[i];
-            let standing = arm.lens.standing(&arm.stats, prior, &self.probe);
+            let standing = arm.lens.standing(&arm.stats, prior, &state.noise, &self.probe);
             let missing = (first_tries - arm.stats.tried_n()).max(0.0);
             let on_probation = arm.pool.lifecycle == Lifecycle::Probation;
             if on_probation { &mut self.probation } else { &mut self.open }.push(self.contenders.len());

@@ -73,6 +73,7 @@ impl RouterState {
             // What these leave out is left out by folding again: see `refold`.
             _ => {}
         }
+        self.gather_noise();
     }
 
     fn observe(&mut self, observation: &Observation, at: Timestamp) {

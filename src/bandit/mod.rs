@@ -14,6 +14,7 @@ mod drift;
 mod factor;
 mod fold;
 mod kernels;
+mod noise;
 mod normal;
 mod policies;
 mod prepare;

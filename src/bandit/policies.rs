@@ -11,7 +11,8 @@ use crate::domain::spec::RouterKind;
 /// Sets drawn for the propensities of posterior draws.
 const PROPENSITY_DRAWS: usize = 64;
 
-/// score = mean + α·uncertainty (Li et al. 2010, disjoint), uncertainty in units of the arm's own noise.
+/// score = mean + α·reach (Li et al. 2010, disjoint), reach being the uncertainty in units of the arm's own
+/// noise, and more where little was seen: see [`PriorConfig::caution`](super::config::PriorConfig::caution).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LinUcb;
 
@@ -30,14 +31,14 @@ impl Router for LinUcb {
         draw: &mut dyn FnMut() -> f64,
     ) {
         desk.field.lay(state, contexts, candidates, k);
-        desk.field.add(|standing| state.alpha() * standing.uncertainty);
+        desk.field.add(|standing| state.alpha() * standing.reach);
         desk.field.rank(state, &mut desk.ranked);
         desk.count_ranked();
         desk.decide(state, draw);
     }
 }
 
-/// score = a draw from N(mean, (v·uncertainty)²) (Agrawal & Goyal 2013; for a disjoint model the scalar
+/// score = a draw from N(mean, (v·reach)²) (Agrawal & Goyal 2013; for a disjoint model the scalar
 /// draw is the policy), v being the state's α. Propensities are the shares of a fixed number of further
 /// draws, the one taken among them, so that none that was taken is 0.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,7 +64,7 @@ impl Router for LinTs {
         desk.counts.resize(desk.field.contenders.len(), [0.0; 3]);
         // Other draws first: the last is the one that counts.
         for _ in 0..draws {
-            desk.field.add(|standing| state.alpha() * standing.uncertainty * draw_normal(draw));
+            desk.field.add(|standing| state.alpha() * standing.reach * draw_normal(draw));
             desk.field.rank(state, &mut desk.ranked);
             desk.count(1.0 / draws as f64);
         }

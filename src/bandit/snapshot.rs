@@ -132,6 +132,7 @@ impl RouterState {
             arm.refocus(&state.shared, &state.weights);
             state.arms.push(Arc::new(arm));
         }
+        state.gather_noise();
         Ok(state)
     }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::beside::{Beside, Usual};
 use super::config::RouterConfig;
 use super::drift::{ArmDrift, Drift};
+use super::noise::PoolNoise;
 use super::probe::Probe;
 use super::regression::{Prior, Scratch};
 use super::stats::{ArmStatistics, COLUMNS, Estimate, Lens};
@@ -43,6 +44,8 @@ pub struct RouterState {
     pub(super) scratch: Scratch,
     /// The scale of an embedding's slots, once it is frozen.
     pub(super) normaliser: Option<Arc<Normaliser>>,
+    /// Derived: see [`Self::gather_noise`].
+    pub(super) noise: PoolNoise,
 }
 
 /// What never changes while a state lives.
@@ -131,6 +134,7 @@ impl RouterState {
             recent: RecentRuns::default(),
             scratch: Scratch::default(),
             normaliser: None,
+            noise: PoolNoise::default(),
         }
     }
 
@@ -216,7 +220,7 @@ impl RouterState {
         let arm = &self.arms[self.find(arm)?];
         (x.len() == self.shared.config.d).then(|| {
             let probe = Probe::new(&self.shared.prior, x, self.steps);
-            arm.lens.estimate(&arm.stats, &self.shared.prior, &probe)
+            arm.lens.estimate(&arm.stats, &self.shared.prior, &self.noise, &probe)
         })
     }
 
@@ -244,6 +248,12 @@ impl RouterState {
             Some(step) => (step > arm.pool.since_step).then_some(step),
             None => (arm.pool.since_step == 0 && self.recent.may_have_forgotten(run, self.steps)).then_some(0),
         }
+    }
+
+    /// Derives what the arms' residuals say together: after every change of an arm.
+    pub(super) fn gather_noise(&mut self) {
+        let residuals = self.arms.iter().map(|arm| arm.lens.residuals);
+        self.noise = PoolNoise::of(&self.shared.prior, &self.shared.config.prior, residuals);
     }
 
     pub(super) fn find(&self, id: &str) -> Option<usize> {

@@ -9,8 +9,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{Noise, PriorConfig};
+use super::config::PriorConfig;
 use super::kernels::{axpy, dot};
+use super::noise::{PoolNoise, Residuals};
 use super::probe::Probe;
 use super::regression::{Believed, Innovation, Prior, Regression, Scratch};
 use crate::domain::command::{AnswerOutcome, ArmObservation, PreviewTerms};
@@ -270,8 +271,10 @@ impl ArmStatistics {
 pub(crate) struct Lens {
     /// Σ ωθ̂ − penalty · θ̂ of fallback: `d` values.
     theta: Vec<f64>,
-    /// Residual variance of the reward by group: joint (or judged), preview, answer.
-    variance: [f64; 3],
+    /// Residuals of the joint group (or judged).
+    pub(super) residuals: Residuals,
+    /// Residual variance of the reward by the other groups: preview, answer.
+    variance: [f64; 2],
     /// How much one answer's quality differs from what is expected of it, as a variance.
     quality_variance: f64,
 }
@@ -283,6 +286,8 @@ pub(crate) struct Standing {
     pub mean: f64,
     /// Its standard deviation.
     pub uncertainty: f64,
+    /// What policies explore by: the uncertainty, and more where little was seen.
+    pub reach: f64,
     /// Expected quality.
     pub quality: f64,
     /// Residual variance of quality.
@@ -306,29 +311,36 @@ impl Lens {
         if penalty > 0.0 {
             axpy(theta, -penalty, stats.theta(Column::Fallback));
         }
-        let variance = |regression: &Regression, omega: &[f64]| group_variance(regression, prior, config, omega);
+        let residuals = |regression: &Regression, omega: &[f64]| Residuals::of(regression, prior, config, omega);
         let judged = &stats.judged;
         let (first, preview) = match &stats.preview {
-            None => (variance(judged, &omega), 0.0),
-            Some(preview) => (variance(judged, &omega[..1]), variance(preview, &omega[1..])),
+            None => (residuals(judged, &omega), 0.0),
+            Some(preview) => (residuals(judged, &omega[..1]), residuals(preview, &omega[1..]).alone()),
         };
-        let answer = if penalty > 0.0 { variance(&stats.answer, &[0.0, penalty]) } else { 0.0 };
-        self.variance = [first, preview, answer];
+        let answer = if penalty > 0.0 { residuals(&stats.answer, &[0.0, penalty]).alone() } else { 0.0 };
+        self.residuals = first;
+        self.variance = [preview, answer];
         self.quality_variance = judged.scatter(prior, 0);
     }
 
-    pub(crate) fn standing(&self, stats: &ArmStatistics, prior: &Prior, probe: &Probe) -> Standing {
-        let [first, preview, answer] = self.variance;
-        let spread = |regression: &Regression| regression.spread(prior, probe);
-        let groups = [(first, Some(&stats.judged)), (preview, stats.preview.as_ref()), (answer, Some(&stats.answer))];
-        let share = |(variance, group): (f64, Option<&Regression>)| match group {
-            Some(group) if variance > 0.0 => variance * spread(group),
-            _ => 0.0,
-        };
-        let variance: f64 = groups.into_iter().map(share).sum();
+    pub(crate) fn standing(&self, stats: &ArmStatistics, prior: &Prior, noise: &PoolNoise, probe: &Probe) -> Standing {
+        let [preview, answer] = self.variance;
+        let groups = [
+            (noise.variance(&self.residuals), Some(&stats.judged)),
+            (preview, stats.preview.as_ref()),
+            (answer, Some(&stats.answer)),
+        ];
+        let (mut variance, mut reach) = (0.0, 0.0);
+        for (of_group, regression) in groups {
+            let Some(regression) = regression.filter(|_| of_group > 0.0) else { continue };
+            let spread = regression.spread(prior, probe);
+            variance += of_group * spread;
+            reach += of_group * spread * (1.0 + noise.caution * spread.sqrt()).powi(2);
+        }
         Standing {
             mean: dot(&self.theta, probe.x()),
             uncertainty: variance.sqrt(),
+            reach: reach.sqrt(),
             quality: dot(stats.theta(Column::Quality), probe.x()),
             quality_variance: self.quality_variance,
         }
@@ -340,8 +352,8 @@ impl Lens {
         Standing { quality, quality_variance: self.quality_variance, ..Standing::default() }
     }
 
-    pub(crate) fn estimate(&self, stats: &ArmStatistics, prior: &Prior, probe: &Probe) -> Estimate {
-        let standing = self.standing(stats, prior, probe);
+    pub(crate) fn estimate(&self, stats: &ArmStatistics, prior: &Prior, noise: &PoolNoise, probe: &Probe) -> Estimate {
+        let standing = self.standing(stats, prior, noise, probe);
         let all = [
             Column::Quality,
             Column::Latency,
@@ -358,19 +370,5 @@ impl Lens {
             columns: all.map(|column| dot(stats.theta(column), probe.x())),
             quality_sd: standing.quality_variance.sqrt(),
         }
-    }
-}
-
-/// The residual variance of one group's share of the reward; floor and fixed noise are in units of the
-/// reward, so a group gets them by its share of the weights.
-fn group_variance(regression: &Regression, prior: &Prior, config: &PriorConfig, omega: &[f64]) -> f64 {
-    let share: f64 = omega.iter().sum();
-    if share <= 0.0 {
-        return 0.0;
-    }
-    let least = (config.sigma_floor * share).powi(2);
-    match config.noise {
-        Noise::Fixed(sigma) => (sigma * share).powi(2),
-        Noise::Estimated => regression.residual_variance(prior, omega).max(least),
     }
 }

@@ -129,7 +129,7 @@ impl Bench {
         self.dollars.clear();
         for &i in arms {
             let arm = &state.arms[i];
-            self.standings.push(arm.lens.standing(&arm.stats, &state.shared.prior, probe));
+            self.standings.push(arm.lens.standing(&arm.stats, &state.shared.prior, &state.noise, probe));
             self.dollars.push(super::kernels::dot(arm.stats.theta(Column::Dollars), probe.x()));
         }
     }

@@ -77,8 +77,8 @@ pub struct RouterSettings {
 }
 
 impl RouterSettings {
-    /// Exploration in force: what is set, else what serves the policy on recorded outcomes. An upper bound
-    /// has to reach further than a draw, which errs upwards only half of the time.
+    /// Exploration in force: what is set, else what serves the policy on recorded outcomes and on made-up
+    /// pools alike (a flat optimum). An upper bound has to reach further than a draw, which varies by itself.
     #[must_use]
     pub fn alpha(&self) -> f64 {
         self.alpha_for(self.policy)
@@ -88,8 +88,8 @@ impl RouterSettings {
     #[must_use]
     pub fn alpha_for(&self, policy: RouterKind) -> f64 {
         self.alpha.unwrap_or(match policy {
-            RouterKind::Lints => 0.5,
-            RouterKind::Linucb | RouterKind::Baseline => 1.0,
+            RouterKind::Lints => 0.3,
+            RouterKind::Linucb | RouterKind::Baseline => 0.5,
         })
     }
 }

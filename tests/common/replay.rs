@@ -7,11 +7,11 @@ use banditop::features::LengthFeatures;
 
 /// What `router.alpha` is for that policy, as shipped.
 pub(crate) const fn alpha(kind: RouterKind) -> f64 {
-    if matches!(kind, RouterKind::Lints) { 0.5 } else { 1.0 }
+    if matches!(kind, RouterKind::Lints) { 0.3 } else { 0.5 }
 }
 
 /// `router.explore` and `features.length_threshold` as shipped.
-pub(crate) const EXPLORE: f64 = 0.01;
+pub(crate) const EXPLORE: f64 = 0.001;
 pub(crate) const LENGTH_THRESHOLD: usize = 2_000;
 
 /// The records of a file beside the others.

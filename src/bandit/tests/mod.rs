@@ -49,6 +49,7 @@ pub(super) fn textbook(d: usize, lambda: f64) -> RouterConfig {
     prior.mean = 0.0;
     prior.optimism = 0.0;
     prior.noise = Noise::Fixed(1.0);
+    prior.caution = 0.0;
     config.first_tries = 0;
     config.drift.reaction = DriftReaction::Off;
     config

@@ -142,7 +142,7 @@ proptest! {
             let probe = super::super::probe::Probe::new(prior, x, log.state.steps());
             for (arm, untouched) in log.state.arms.iter().zip(&fresh.state.arms) {
                 let noise = |stats: &super::super::stats::ArmStatistics, arm: &super::super::state::ArmState| {
-                    arm.lens.standing(stats, prior, &probe).uncertainty
+                    arm.lens.standing(stats, prior, &fresh.state.noise, &probe).uncertainty
                 };
                 // With the same residual noise, data can only narrow.
                 let narrowed = noise(&arm.stats, untouched);

@@ -48,7 +48,7 @@ impl Recorded {
         let config = RouterConfig { d: self.blocks.len(), blocks: self.blocks.clone(), ..config.clone() };
         let names: Vec<&str> = self.arms.iter().map(String::as_str).collect();
         let mut log = Log::new(config, quality_only(), &names);
-        log.push(RouterCommand::SetExploration { alpha: Some(alpha), explore_share: Some(0.01) });
+        log.push(RouterCommand::SetExploration { alpha: Some(alpha), explore_share: Some(0.001) });
         let router = router(kind);
         let candidates = log.state.candidates();
         let mut total = 0.0;
@@ -98,7 +98,7 @@ fn is_no_trap(file: &str, shuffles: u64, held: &[RouterKind]) {
     let greedy: Vec<f64> = (0..20).map(|seed| recorded.epsilon_greedy(seed)).collect();
     let (greedy, greedy_worst) = summary(&greedy);
     println!("{file}: ε-greedy(0.1) {greedy:.4}, worst {greedy_worst:.4}");
-    for (kind, alpha) in [(RouterKind::Linucb, 1.0), (RouterKind::Lints, 0.5)] {
+    for (kind, alpha) in [(RouterKind::Linucb, 0.5), (RouterKind::Lints, 0.3)] {
         let pass = |seed| recorded.pass(&RouterConfig::default(), kind, alpha, 1, seed);
         let passes: Vec<f64> = (0..shuffles).map(pass).collect();
         let (mean, worst) = summary(&passes);
@@ -114,14 +114,13 @@ fn a_few_passes_are_no_trap() {
     is_no_trap("routellm_gsm8k.jsonl.gz", 4, &both);
 }
 
-/// Posterior draws do not hold it on the third file yet: their worst pass there ends some 0.007 below.
 #[test]
 #[ignore = "long: run it in release, with --nocapture for the figures"]
 fn twenty_passes_are_no_trap() {
     let both = [RouterKind::Linucb, RouterKind::Lints];
     is_no_trap("pareto4_val.jsonl.gz", 20, &both);
     is_no_trap("routellm_gsm8k.jsonl.gz", 20, &both);
-    is_no_trap("routellm_mmlu.jsonl.gz", 20, &[RouterKind::Linucb]);
+    is_no_trap("routellm_mmlu.jsonl.gz", 20, &both);
 }
 
 #[test]
@@ -144,9 +143,9 @@ fn other_settings() {
     for file in ["pareto4_val.jsonl.gz", "routellm_gsm8k.jsonl.gz", "routellm_mmlu.jsonl.gz"] {
         let Some(recorded) = read(file) else { return };
         for (kind, alpha) in
-            [(RouterKind::Linucb, 0.5), (RouterKind::Linucb, 1.0), (RouterKind::Lints, 0.5), (RouterKind::Lints, 1.0)]
+            [(RouterKind::Linucb, 0.4), (RouterKind::Linucb, 0.6), (RouterKind::Lints, 0.25), (RouterKind::Lints, 0.5)]
         {
-            for intent in [3.0, 10.0, 30.0] {
+            for intent in [30.0, 100.0, 300.0] {
                 let mut config = RouterConfig::default();
                 config.prior.lambda_intent = intent;
                 let pass = |seed| recorded.pass(&config, kind, alpha, 1, seed);
