@@ -51,6 +51,7 @@ impl LocalEngine {
             seed: settings.simulation.seed,
             limits: limits(settings.run.max_in_flight),
             health: HealthRules::default(),
+            periodic: parts::periodic(settings),
             observer: Arc::new(Unobserved),
         })
         .await

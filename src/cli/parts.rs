@@ -4,15 +4,16 @@
 use std::sync::Arc;
 
 use super::factory::{Factory, Unavailable};
-use crate::bandit::RouterConfig;
+use crate::bandit::{DriftReaction, RouterConfig};
 use crate::domain::answer::ModelFactory;
 use crate::domain::clock::Clock;
+use crate::engine::{AutomaticPrune, PeriodicDecay, PeriodicRules};
 use crate::features::{EmbeddingFeatures, Encoder, FeatureExtractor, LengthFeatures};
 use crate::race::{EmbeddingSource, JudgeChoice, ModelRegistry, PhaseTimeouts, Race, RaceConfig, RaceParts};
 use crate::reward::{QualityLatencyCostPolicy, References};
 use crate::settings::{
-    EmbeddingSettings, EncoderKind, FeatureKind, FeatureSettings, JudgeSettings, RewardSettings, RouterSettings,
-    Settings,
+    DecaySettings, DriftResponse, EmbeddingSettings, EncoderKind, FeatureKind, FeatureSettings, JudgeSettings,
+    PruneSettings, RewardSettings, RouterSettings, Settings,
 };
 
 /// How prompts become numbers.
@@ -75,7 +76,24 @@ pub(super) fn router_config(settings: &RouterSettings, features: &dyn FeatureExt
     ] {
         *lambda *= settings.ridge;
     }
+    config.forgetting = settings.forgetting;
+    config.drift.reaction = match settings.drift.reaction {
+        DriftResponse::Forget => DriftReaction::Forget,
+        DriftResponse::Alarm => DriftReaction::Alarm,
+        DriftResponse::Off => DriftReaction::Off,
+    };
+    config.drift.probe_share = settings.drift.probe_share;
     config
+}
+
+/// What time asks for.
+pub(super) fn periodic(settings: &Settings) -> PeriodicRules {
+    let DecaySettings { every, factor } = settings.decay;
+    let PruneSettings { every: look_every, min_trials, min_win_rate } = settings.prune;
+    PeriodicRules {
+        decay: every.map(|every| PeriodicDecay { every, factor }),
+        prune: look_every.map(|every| AutomaticPrune { every, min_trials, min_win_rate }),
+    }
 }
 
 /// A judge that cannot be built is asked all the same, and says why: the local judge then stands in,
@@ -146,6 +164,7 @@ mod tests {
         let features = features(&settings.features);
         let config = router_config(&settings.router, features.as_ref());
         assert_eq!(config, RouterConfig::for_schema(features.schema()));
+        assert_eq!(periodic(&settings), PeriodicRules::default());
         assert_eq!(race_config(&settings).preview_target(0.0), settings.preview.min_tokens);
     }
 }

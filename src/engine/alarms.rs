@@ -100,6 +100,11 @@ impl Alarms {
         list
     }
 
+    /// Whether one is open about that subject.
+    pub(super) fn is_open(&self, subject: &str) -> bool {
+        self.open.contains_key(subject)
+    }
+
     /// Closes every alarm about an arm.
     pub(super) fn clear_arm(&mut self, arm: &ArmId) {
         self.open.retain(|_, alarm| alarm.arm.as_ref() != Some(arm));

@@ -17,6 +17,7 @@ use crate::race::{ScaleFit, SignalFold};
 use super::alarms::Alarms;
 use super::health::Health;
 use super::idempotency::RecentIds;
+use super::periodic::Periodic;
 use super::stats::LiveStats;
 
 /// The name of our own part of a stored snapshot; every other part is the router's.
@@ -35,6 +36,7 @@ pub(super) struct Folds {
     pub signals: SignalFold,
     pub alarms: Alarms,
     pub health: Health,
+    pub periodic: Periodic,
     pub ids: RecentIds,
     /// Newest first.
     pub journal: VecDeque<JournalEntry>,

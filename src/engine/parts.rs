@@ -11,6 +11,7 @@ use crate::domain::store::StateStore;
 use crate::race::Race;
 
 use super::health::HealthRules;
+use super::periodic::PeriodicRules;
 
 /// The parts of an engine.
 pub struct EngineParts {
@@ -34,6 +35,8 @@ pub struct EngineParts {
     pub limits: EngineLimits,
     /// When arms are taken out for a time.
     pub health: HealthRules,
+    /// What is forgotten and who is pruned as time goes by.
+    pub periodic: PeriodicRules,
     /// Who is told what happens, and asked how objectives stand.
     pub observer: Arc<dyn Observer>,
 }

@@ -58,12 +58,13 @@ impl Owner {
         for arm in self.due_back(now) {
             self.by_rule("health", RouterCommand::Reinstate { arm });
         }
+        self.review_periodic(now);
         self.is_dirty |= self.review_alarms(now) || self.folds.stats.moves_by_itself(now);
     }
 
     /// Raises and clears what follows from the state; whether anything changed.
     pub(super) fn review_alarms(&mut self, now: Timestamp) -> bool {
-        let mut is_changed = self.review_ejected(now);
+        let mut is_changed = self.review_ejected(now) | self.review_drift(now);
         let store = self.ledger.is_degraded().then(|| {
             let status = self.ledger.status();
             let message = status.notice.unwrap_or_else(|| "commands are kept in memory only".to_owned());

@@ -27,6 +27,7 @@ use super::lifecycle::StartError;
 use super::overlay::{OVERLAY, Overlay};
 use super::owner::Owner;
 use super::parts::EngineParts;
+use super::periodic::Periodic;
 use super::recent::Recent;
 use super::stats::LiveStats;
 use super::transfer::{features_of, kept_aside};
@@ -94,6 +95,7 @@ pub(super) async fn load(parts: &EngineParts) -> Result<Loaded, StartError> {
         signals: SignalFold::new(config.preview_tokens),
         alarms: Alarms::default(),
         health: Health::new(parts.health.clone()),
+        periodic: Periodic::new(parts.periodic.clone()),
         ids: RecentIds::default(),
         journal: VecDeque::new(),
         summaries: VecDeque::new(),

@@ -26,9 +26,9 @@ pub use draft::VERSION;
 pub use fault::{Origin, SettingsFault, SettingsFaults};
 pub use lookup::{ConfigText, EMBEDDED_CONFIG, LookupError};
 pub use model::{
-    ConsoleSettings, EmbeddingSettings, EncoderKind, Expectation, FeatureKind, FeatureSettings, JudgeSettings,
-    LogSettings, PreviewSettings, RewardSettings, RouterSettings, RunSettings, Settings, SimulationSettings,
-    StoreSettings, Theme, TimeoutSettings,
+    ConsoleSettings, DecaySettings, DriftResponse, DriftSettings, EmbeddingSettings, EncoderKind, Expectation,
+    FeatureKind, FeatureSettings, JudgeSettings, LogSettings, PreviewSettings, PruneSettings, RewardSettings,
+    RouterSettings, RunSettings, Settings, SimulationSettings, StoreSettings, Theme, TimeoutSettings,
 };
 pub use reference::{SettingFlag, key_table, setting_flags, template};
 

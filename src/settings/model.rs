@@ -24,6 +24,10 @@ pub struct Settings {
     pub judge: Option<JudgeSettings>,
     /// How arms are chosen.
     pub router: RouterSettings,
+    /// Forgetting as time goes by.
+    pub decay: DecaySettings,
+    /// Pruning as time goes by.
+    pub prune: PruneSettings,
     /// How a prompt becomes numbers.
     pub features: FeatureSettings,
     /// What is good.
@@ -74,6 +78,57 @@ pub struct RouterSettings {
     pub explore: f64,
     /// A file of priors, as `banditop priors fit --out` writes it.
     pub priors: Option<PathBuf>,
+    /// What of an observation is kept at every run, in (0, 1].
+    pub forgetting: f64,
+    /// `[drift]`.
+    pub drift: DriftSettings,
+}
+
+/// What is done about an arm that is no longer what it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DriftResponse {
+    /// What was learned before counts little; a fallen arm is asked again now and then.
+    #[default]
+    Forget,
+    /// People are told.
+    Alarm,
+    /// Nothing is looked for.
+    Off,
+}
+
+impl DriftResponse {
+    /// By name.
+    pub(super) const ALL: [(Self, &'static str); 3] =
+        [(Self::Forget, "forget"), (Self::Alarm, "alarm"), (Self::Off, "off")];
+}
+
+/// `[drift]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DriftSettings {
+    /// What is done about a change.
+    pub reaction: DriftResponse,
+    /// Share of runs in which a fallen arm is asked again, in [0, 1].
+    pub probe_share: f64,
+}
+
+/// `[decay]`: forgetting as time goes by.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DecaySettings {
+    /// How often; never where absent.
+    pub every: Option<Duration>,
+    /// What is kept, in (0, 1].
+    pub factor: f64,
+}
+
+/// `[prune]`: arms that hardly ever win go by themselves.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PruneSettings {
+    /// How often arms are looked at; never where absent.
+    pub every: Option<Duration>,
+    /// Arms with fewer judged races are left alone.
+    pub min_trials: u64,
+    /// Arms that win a smaller share of them go, in [0, 1].
+    pub min_win_rate: f64,
 }
 
 impl RouterSettings {

@@ -6,7 +6,7 @@ use crate::domain::spec::{Provider, RouterKind, Strategy};
 
 use super::draft::Draft;
 use super::kind::{Kind, Scalar};
-use super::model::{EncoderKind, EndpointDraft, FeatureKind, Theme};
+use super::model::{DriftResponse, EncoderKind, EndpointDraft, FeatureKind, Theme};
 use super::row::FlagForm::{self, FileOnly, None as NoFlag, Off, On, Value};
 use super::row::KeyRow;
 
@@ -16,6 +16,8 @@ const POSITIVE: Kind = Kind::Number { min: 0.0, max: f64::MAX };
 const SHARE: Kind = Kind::Number { min: 0.0, max: 1.0 };
 /// Seconds that something may take.
 const SECONDS: Kind = Kind::Number { min: 0.01, max: 86_400.0 };
+/// Seconds from one time to the next.
+const PERIOD: Kind = Kind::Number { min: 1.0, max: 31_536_000.0 };
 /// Tokens of one call.
 const TOKENS: Kind = Kind::Integer { min: 1, max: 1_000_000 };
 /// A yes or no.
@@ -81,6 +83,30 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
         "share of runs whose arms are drawn uniformly", |d, v| d.settings.router.explore = v.number()),
     row("router.priors", Kind::Text, None, NoFlag,
         "a file of priors that `banditop priors fit --out` wrote", |d, v| d.settings.router.priors = Some(v.text().into())),
+    row("router.forgetting", Kind::Number { min: 1e-3, max: 1.0 }, Some("1"), NoFlag,
+        "what of an observation is kept at every run; 1 never forgets",
+        |d, v| d.settings.router.forgetting = v.number()),
+
+    row("drift.reaction", Kind::OneOf(&["forget", "alarm", "off"]), Some("forget"), NoFlag,
+        "when an arm's quality changes: forget what was learned before, only raise an alarm, or do not look",
+        |d, v| d.settings.router.drift.reaction = named(&DriftResponse::ALL, v)),
+    row("drift.probe_share", SHARE, Some("0.04"), NoFlag,
+        "share of runs in which an arm that fell is asked again, less after 600 runs, none after 5000",
+        |d, v| d.settings.router.drift.probe_share = v.number()),
+
+    row("decay.every_s", PERIOD, None, NoFlag,
+        "seconds after which a share of what was learned is forgotten, again and again; default: never",
+        |d, v| d.settings.decay.every = Some(v.seconds())),
+    row("decay.factor", Kind::Number { min: 1e-3, max: 1.0 }, Some("0.9"), NoFlag,
+        "what is kept then", |d, v| d.settings.decay.factor = v.number()),
+
+    row("prune.every_s", PERIOD, None, NoFlag,
+        "seconds after which arms that hardly ever win are taken out, again and again; default: never",
+        |d, v| d.settings.prune.every = Some(v.seconds())),
+    row("prune.min_trials", Kind::Integer { min: 1, max: u64::MAX }, Some("100"), NoFlag,
+        "judged races before an arm may be taken out", |d, v| d.settings.prune.min_trials = v.integer()),
+    row("prune.min_win_rate", SHARE, Some("0.05"), NoFlag,
+        "an arm that wins a smaller share of them goes", |d, v| d.settings.prune.min_win_rate = v.number()),
 
     row("features.kind", Kind::OneOf(&["length", "embedding"]), Some("length"), Value("bandit-features"),
         "how a prompt becomes numbers; a change starts learning afresh",

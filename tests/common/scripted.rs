@@ -15,7 +15,7 @@ use banditop::domain::observer::Unobserved;
 use banditop::domain::spec::{ArmSpec, ConfigFacts, ConfigPriors, Provider, RouterKind, Strategy};
 use banditop::domain::store::StateStore;
 use banditop::domain::terms::Weights;
-use banditop::engine::{EngineLimits, EngineParts, HealthRules};
+use banditop::engine::{EngineLimits, EngineParts, HealthRules, PeriodicRules};
 use banditop::features::{FeatureExtractor, LengthFeatures};
 use banditop::race::{ModelRegistry, Race, RaceConfig, RaceParts};
 use banditop::reward::{QualityLatencyCostPolicy, References};
@@ -132,6 +132,7 @@ pub(crate) fn parts(arms: &[&str], troupe: &Troupe, store: Arc<dyn StateStore>) 
         seed: 7,
         limits: EngineLimits { max_in_flight: 64, ..EngineLimits::default() },
         health: HealthRules::default(),
+        periodic: PeriodicRules::default(),
         observer: Arc::new(Unobserved),
     }
 }

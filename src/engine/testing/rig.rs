@@ -17,7 +17,7 @@ use crate::domain::observer::Unobserved;
 use crate::domain::record::{Origin, RunRecord};
 use crate::domain::spec::{ArmSpec, ConfigFacts, ConfigPriors, Provider, RouterKind, Strategy};
 use crate::domain::terms::Weights;
-use crate::engine::{Engine, EngineLimits, EngineParts, HealthRules};
+use crate::engine::{Engine, EngineLimits, EngineParts, HealthRules, PeriodicRules};
 use crate::features::{FeatureExtractor, LengthFeatures};
 use crate::race::{ModelRegistry, Race, RaceConfig, RaceParts};
 use crate::reward::{QualityLatencyCostPolicy, References};
@@ -50,6 +50,7 @@ pub(crate) struct Rig {
     pub limits: EngineLimits,
     pub strategy: Strategy,
     pub length_threshold: usize,
+    pub periodic: PeriodicRules,
     clock: Arc<TokioClock>,
 }
 
@@ -88,6 +89,7 @@ impl Rig {
             limits: EngineLimits::default(),
             strategy: Strategy::Race,
             length_threshold: 2_000,
+            periodic: PeriodicRules::default(),
             clock: Arc::new(TokioClock(Instant::now())),
         }
     }
@@ -116,6 +118,7 @@ impl Rig {
             seed: 7,
             limits: self.limits.clone(),
             health: HealthRules::default(),
+            periodic: self.periodic.clone(),
             observer: Arc::new(Unobserved),
         }
     }

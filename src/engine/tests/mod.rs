@@ -1,6 +1,7 @@
 //! What the engine promises, held against scripted models and a store that can be broken.
 
 mod commands;
+mod drift;
 mod health;
 mod restart;
 mod runs;
