@@ -49,6 +49,12 @@ pub enum ChangeFault {
         /// One that would do.
         example: &'static str,
     },
+    /// No arm with the request it joins at.
+    #[error("{found:?} says not who joins when: expected ARM:AT, e.g. small:600")]
+    JoinForm {
+        /// As given.
+        found: String,
+    },
     /// No such arm.
     #[error("no arm {found} in the records: expected one of {known}, or `top` for the most used one")]
     UnknownArm {
@@ -102,10 +108,41 @@ impl Change {
     }
 }
 
+/// An arm that is not there from the beginning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Join {
+    /// Which.
+    pub arm: ArmId,
+    /// The first request it can answer.
+    pub at: usize,
+}
+
+impl Join {
+    /// `ARM:AT`.
+    ///
+    /// # Errors
+    /// [`ChangeFault::JoinForm`] where it is none.
+    pub fn parse(text: &str) -> Result<Self, ChangeFault> {
+        let fault = || ChangeFault::JoinForm { found: text.to_owned() };
+        // An arm's name may hold colons.
+        let (arm, at) = text.rsplit_once(':').filter(|(arm, _)| !arm.is_empty()).ok_or_else(fault)?;
+        Ok(Self { arm: ArmId::new(arm), at: at.trim().parse().map_err(|_| fault())? })
+    }
+}
+
+fn place(arm: &ArmId, arms: &[ArmId]) -> Result<usize, ChangeFault> {
+    arms.iter().position(|known| known == arm).ok_or_else(|| {
+        let known: Vec<&str> = arms.iter().map(ArmId::as_str).collect();
+        ChangeFault::UnknownArm { found: arm.clone(), known: known.join(", ") }
+    })
+}
+
 /// Changes with their arms found, as a replay goes along.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Drift {
     changes: Vec<Active>,
+    /// Arms that join, and the request they join at.
+    late: Vec<(usize, usize)>,
 }
 
 #[derive(Clone, Debug)]
@@ -119,18 +156,37 @@ struct Active {
 
 impl Drift {
     /// Finds the arms.
-    pub(super) fn new(changes: &[Change], arms: &[ArmId]) -> Result<Self, ChangeFault> {
+    pub(super) fn new(changes: &[Change], joins: &[Join], arms: &[ArmId]) -> Result<Self, ChangeFault> {
         let find = |change: &Change| {
             let arm = match &change.whom {
                 Whom::MostUsed => None,
-                Whom::Arm(arm) => Some(arms.iter().position(|known| known == arm).ok_or_else(|| {
-                    let known: Vec<&str> = arms.iter().map(ArmId::as_str).collect();
-                    ChangeFault::UnknownArm { found: arm.clone(), known: known.join(", ") }
-                })?),
+                Whom::Arm(arm) => Some(place(arm, arms)?),
             };
             Ok(Active { arm, from: change.from, to: change.to, what: change.what })
         };
-        Ok(Self { changes: changes.iter().map(find).collect::<Result<_, _>>()? })
+        let changes = changes.iter().map(find).collect::<Result<_, _>>()?;
+        let late = joins.iter().map(|join| Ok((place(&join.arm, arms)?, join.at)));
+        Ok(Self { changes, late: late.collect::<Result<_, _>>()? })
+    }
+
+    /// The same before anything changed: those that join are not there.
+    pub(super) fn before(&self) -> Self {
+        Self { changes: Vec::new(), late: self.late.iter().map(|(arm, _)| (*arm, usize::MAX)).collect() }
+    }
+
+    /// Those that join at some request.
+    pub(super) fn late(&self) -> impl Iterator<Item = usize> {
+        self.late.iter().map(|(arm, _)| *arm)
+    }
+
+    /// Those that join at this request.
+    pub(super) fn joining(&self, step: usize) -> impl Iterator<Item = usize> {
+        self.late.iter().filter(move |(_, at)| *at == step).map(|(arm, _)| *arm)
+    }
+
+    /// Whether an arm can answer at this request.
+    pub(super) fn is_there(&self, step: usize, arm: usize) -> bool {
+        self.late.iter().all(|(late, at)| *late != arm || step >= *at)
     }
 
     /// Whether anything is different at this request.
@@ -181,6 +237,8 @@ mod tests {
         for text in ["", "a:1:2", "a:2:2:0.1", "a:x:2:0.1", ":1:2:0.1", "a:1:2:inf"] {
             assert!(Change::degrade(text).is_err(), "{text}");
         }
+        assert_eq!(Join::parse("llama3:8b:600").unwrap(), Join { arm: ArmId::new("llama3:8b"), at: 600 });
+        assert!(["", "a", ":5", "a:b"].iter().all(|text| Join::parse(text).is_err()));
         assert!(Change::price("a:1:2:-3").is_err() && Change::degrade("a:1:2:-0.1").is_ok());
     }
 
@@ -190,7 +248,7 @@ mod tests {
         let weights = Weights::new([0.5, 0.0, 0.5, 0.0, 0.0, 0.0], 0.0).unwrap();
         let counting = Counting { weights, ..Counting::quality_alone() };
         let changes = [Change::degrade("a:10:20:0.3").unwrap(), Change::price("top:10:20:0.1").unwrap()];
-        let mut drift = Drift::new(&changes, &arms).unwrap();
+        let mut drift = Drift::new(&changes, &[], &arms).unwrap();
         drift.begin(10, &|| Some(1));
         let plain = graded(0.8, Some(1e-3), None, &counting);
         assert!(!drift.is_active(9) && drift.is_active(10) && drift.is_active(19) && !drift.is_active(20));
@@ -199,7 +257,7 @@ mod tests {
         assert!((worse.quality - 0.5).abs() < 1e-12 && (plain.reward - worse.reward - 0.15).abs() < 1e-12);
         let cheaper = drift.bend(10, 1, &plain, &counting);
         assert!((cheaper.dollars.unwrap() - 1e-4).abs() < 1e-12 && cheaper.reward > plain.reward);
-        let unknown = Drift::new(&[Change::degrade("c:1:2:0.1").unwrap()], &arms).unwrap_err();
+        let unknown = Drift::new(&[Change::degrade("c:1:2:0.1").unwrap()], &[], &arms).unwrap_err();
         assert!(unknown.to_string().contains("expected one of a, b"));
     }
 }

@@ -26,7 +26,7 @@ pub mod yardsticks;
 
 pub use compare::{Comparison, Difference, compare};
 pub use contestant::{Contestant, Name};
-pub use drift::{Change, ChangeFault, What, Whom};
+pub use drift::{Change, ChangeFault, Join, What, Whom};
 pub use policy::{Policy, Seen};
 pub use problem::{ContextSource, Counting, Problem, ProblemFault};
 pub use records::Records;

@@ -32,6 +32,12 @@ pub trait Policy {
 
     /// Learns what was seen of the arms that were chosen for `x`.
     fn learn(&mut self, x: &[f64], seen: &[Seen]);
+
+    /// This arm is not open from now on.
+    fn leaves(&mut self, _arm: usize) {}
+
+    /// This arm is open from now on, and nothing is known of it.
+    fn joins(&mut self, _arm: usize) {}
 }
 
 /// The arms in the order of the file.

@@ -11,7 +11,7 @@
 //! A pass keeps its trace (who served, what it earned, what the best arm would have) and draws no
 //! conclusions: those are `report.rs`.
 
-use super::drift::{Change, ChangeFault, Drift};
+use super::drift::{Change, ChangeFault, Drift, Join};
 use super::policy::{Policy, Seen};
 use super::problem::{Outcome, Problem, reward};
 use super::streams::{Generator, Purpose, Uniforms, shuffled, standard_normal, stream_seed};
@@ -32,13 +32,15 @@ pub struct Options {
     pub judge_noise: f64,
     /// What changes on the way.
     pub changes: Vec<Change>,
+    /// Arms that are not there from the beginning.
+    pub joins: Vec<Join>,
     /// The ceiling of mean dollars per request that spending is measured against.
     pub ceiling: Option<f64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { shuffles: 20, seed: 0, k: 1, judge_noise: 0.0, changes: Vec::new(), ceiling: None }
+        Self { shuffles: 20, seed: 0, k: 1, judge_noise: 0.0, changes: Vec::new(), joins: Vec::new(), ceiling: None }
     }
 }
 
@@ -159,7 +161,7 @@ impl Replay<'_> {
         if self.problem.is_log() && self.options.k > 1 {
             return Err(ReplayFault::RaceOfLog { found: self.options.k });
         }
-        let drift = Drift::new(&self.options.changes, self.problem.arms())?;
+        let drift = Drift::new(&self.options.changes, &self.options.joins, self.problem.arms())?;
         let mut passes = Vec::with_capacity(self.options.shuffles);
         for shuffle in 0..self.options.shuffles {
             passes.push(self.pass(shuffle, new_policy().as_mut(), drift.clone()));
@@ -189,9 +191,13 @@ impl Replay<'_> {
             chosen: Vec::new(),
             seen: Vec::new(),
             judged: Vec::new(),
+            there: Vec::new(),
         };
+        for arm in drift.late() {
+            policy.leaves(arm);
+        }
         if let Some(warm) = self.warm {
-            let unchanged = Drift::default();
+            let unchanged = drift.before();
             let mut unseen = Pass::for_problem(warm);
             for row in shuffled(warm.rows(), &mut stream(Purpose::WarmOrder)) {
                 table.request(warm, row, 0, &unchanged, policy, &mut unseen);
@@ -200,6 +206,9 @@ impl Replay<'_> {
         let mut pass = Pass::for_problem(self.problem);
         for (step, row) in shuffled(self.problem.rows(), &mut stream(Purpose::Order)).into_iter().enumerate() {
             drift.begin(step, &|| pass.most_used());
+            for arm in drift.joining(step) {
+                policy.joins(arm);
+            }
             table.request(self.problem, row, step, &drift, policy, &mut pass);
         }
         pass
@@ -218,6 +227,8 @@ struct Table<'a> {
     seen: Vec<Seen>,
     /// By arm, where the judge is noisy.
     judged: Vec<f64>,
+    /// Arms that can answer.
+    there: Vec<usize>,
 }
 
 impl Table<'_> {
@@ -230,7 +241,10 @@ impl Table<'_> {
         policy: &mut dyn Policy,
         pass: &mut Pass,
     ) {
-        let (x, open) = (problem.context(row), problem.open(row));
+        let x = problem.context(row);
+        self.there.clear();
+        self.there.extend(problem.open(row).iter().filter(|arm| drift.is_there(step, **arm)));
+        let open = self.there.as_slice();
         if open.is_empty() {
             return;
         }
@@ -261,7 +275,7 @@ impl Table<'_> {
             seen.dollars = seen.dollars.filter(|_| at == best && self.options.ceiling.is_some());
         }
         policy.learn(x, &self.seen);
-        pass.note(row, self.seen[best].arm, &self.seen, open, &outcome);
+        pass.note(row, self.seen[best].arm, &self.seen, &self.there, &outcome);
     }
 
     /// Lets the policy choose one of all candidates of a logged run; whether the row counts.

@@ -85,6 +85,11 @@ impl Routed {
         routed
     }
 
+    fn act(&mut self, command: RouterCommand) {
+        let next = self.state.sequence() + 1;
+        self.state.apply(&entry(next, command));
+    }
+
     /// What was learned.
     #[must_use]
     pub const fn state(&self) -> &RouterState {
@@ -122,6 +127,14 @@ impl Policy for Routed {
             observation.arms.extend(seen.iter().map(|seen| taught(seen, &self.arms)));
         }
         self.router.bulk_update(&mut self.state, &self.entry);
+    }
+
+    fn leaves(&mut self, arm: usize) {
+        self.act(RouterCommand::RemoveArm { arm: self.arms[arm].clone() });
+    }
+
+    fn joins(&mut self, arm: usize) {
+        self.act(RouterCommand::AddArm { spec: spec(&self.arms[arm]) });
     }
 }
 

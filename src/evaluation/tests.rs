@@ -112,6 +112,25 @@ fn a_drop_in_quality_is_noticed_in_oracle_and_reward() {
 }
 
 #[test]
+fn an_arm_that_joins_late_serves_nobody_before() {
+    let problem = two_kinds(100);
+    let arm = crate::domain::ids::ArmId::new("good");
+    let place = problem.arms().iter().position(|known| *known == arm).unwrap();
+    let options = Options { shuffles: 2, joins: vec![Join { arm, at: 50 }], ..Options::default() };
+    let linucb = router(RouterKind::Linucb);
+    for pass in passes(&problem, &linucb, &options) {
+        let used = |stretch: &[usize]| stretch.iter().filter(|served| **served == place).count();
+        assert_eq!(used(&pass.served[..50]), 0);
+        assert!(used(&pass.served[50..]) > 5, "{:?}", pass.served);
+    }
+    let nobody = Join { arm: crate::domain::ids::ArmId::new("nobody"), at: 5 };
+    let options = Options { joins: vec![nobody], ..Options::default() };
+    let replay = Replay { problem: &problem, warm: None, options: &options, generator: &uniforms };
+    let fault = replay.run(&*linucb.maker(&problem, 1), &mut |_, _| true).unwrap_err();
+    assert!(fault.to_string().contains("weak, good, odd"));
+}
+
+#[test]
 fn options_out_of_range_are_refused_and_a_caller_may_stop() {
     let problem = two_kinds(10);
     let fault = |options: &Options, go_on: bool| {

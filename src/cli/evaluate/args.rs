@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::evaluation::Change;
+use crate::evaluation::{Change, Join};
 
 /// `replay`.
 #[derive(Debug, Args)]
@@ -78,6 +78,10 @@ pub(super) struct HowArgs {
     /// An arm's (`top`: the most used one's) dollars are multiplied by FACTOR from request FROM until TO
     #[arg(long, value_name = "ARM:FROM:TO:FACTOR", value_parser = Change::price)]
     pub(super) price: Vec<Change>,
+
+    /// An arm is not there until request AT, then hot-added without a prior
+    #[arg(long, value_name = "ARM:AT", value_parser = Join::parse)]
+    pub(super) add: Vec<Join>,
 
     /// Learn from this file first; all figures are of FILE alone
     #[arg(long, value_name = "FILE")]

@@ -209,6 +209,7 @@ impl Arena {
             k: how.k.map_or(if problem.is_log() { 1 } else { settings.router.k }, usize::from),
             judge_noise: how.judge_noise,
             changes: how.degrade.iter().chain(&how.price).cloned().collect(),
+            joins: how.add.clone(),
             ceiling: None,
         };
         let mut router = settings.router.clone();

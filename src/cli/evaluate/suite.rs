@@ -234,6 +234,7 @@ impl<'a> Stage<'a> {
             seed: settings.simulation.seed,
             limits: EngineLimits::default(),
             health: HealthRules::default(),
+            periodic: parts::periodic(settings),
             observer: Arc::new(Unobserved),
         };
         Engine::start(parts).await.map_err(CliError::failed)
