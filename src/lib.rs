@@ -18,3 +18,4 @@ pub mod reward;
 pub mod settings;
 pub mod sim;
 pub mod store;
+pub mod telemetry;

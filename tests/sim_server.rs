@@ -63,7 +63,8 @@ struct Heard {
 
 async fn ask(model: &OpenAiModel, prompt: &str, max_tokens: Option<u32>) -> Result<Heard, Failure> {
     let request = Arc::new(ChatRequest::from_prompt(prompt));
-    let mut stream = model.stream(ModelCall { request, max_tokens, json: false, temperature: None }).await?;
+    let mut stream =
+        model.stream(ModelCall { request, max_tokens, json: false, temperature: None, trace: None }).await?;
     let mut heard = Heard::default();
     while let Some(part) = stream.next().await {
         match part? {

@@ -9,10 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::failure::{CliError, Outcome};
-use super::local::LocalEngine;
+use super::local::{LocalEngine, Watched};
 use super::output::say;
 use super::paths::SocketPath;
 use super::session::{Found, Need, find};
+use super::telemetry::{self, LogOutput, Monitor};
 use crate::console::{Background, ConsoleError, ConsoleExit, ConsoleParts, ConsoleSettings};
 use crate::domain::engine::EngineHandle;
 use crate::domain::spec::Provider;
@@ -31,15 +32,19 @@ pub(super) fn check_terminal() -> Outcome {
 }
 
 /// Runs the console.
-pub(super) async fn run(context: &Context) -> Outcome {
+pub(super) async fn run(context: &Context, log: &LogOutput) -> Outcome {
     let exit = match find(context, Need::Engine).await? {
         Found::Elsewhere(engine) => {
             let parts = parts(context, Arc::new(engine), None, "ATTACHED".to_owned());
             crate::console::run(parts).await.map_err(console_fault)?
         }
         Found::Here(store) => {
-            let local = LocalEngine::start(context, store, Need::Engine).await?;
+            let telemetry = telemetry::start(context, log);
+            let watched = Watched::By(telemetry.clone());
+            let local = LocalEngine::start(context, store, Need::Engine, watched).await?;
+            let monitor = Monitor::open(context.settings().telemetry.listen, &telemetry, local.handle()).await;
             let exit = over(context, &local).await;
+            monitor.close().await;
             local.stop().await?;
             exit?
         }
@@ -103,6 +108,7 @@ fn console_settings(settings: &Settings) -> ConsoleSettings {
         no_color: !console.color,
         ascii: console.ascii,
         mouse: console.mouse,
+        bell: settings.alarms.bell,
         max_prompt_bytes: Some(settings.run.max_prompt_bytes),
     }
 }

@@ -10,22 +10,46 @@ use super::session::Need;
 use super::simulation::Simulation;
 use super::{parts, priors_command, remembered};
 use crate::domain::engine::EngineHandle;
-use crate::domain::observer::Unobserved;
+use crate::domain::observer::{Observer, Unobserved};
 use crate::domain::store::StateStore;
 use crate::engine::{Engine, EngineLimits, EngineParts, HealthRules};
 use crate::providers::HttpClient;
+use crate::telemetry::Telemetry;
 
 /// A running engine with everything under it.
 pub(super) struct LocalEngine {
     engine: Engine,
     handle: Arc<dyn EngineHandle>,
     simulation: Arc<Simulation>,
+    watched: Watched,
+}
+
+/// Who looks on.
+pub(super) enum Watched {
+    /// Nobody: a command that only looks at the state.
+    ByNobody,
+    /// Telemetry, which ends with the engine.
+    By(Arc<Telemetry>),
+}
+
+impl Watched {
+    fn observer(&self) -> Arc<dyn Observer> {
+        match self {
+            Self::ByNobody => Arc::new(Unobserved),
+            Self::By(telemetry) => telemetry.clone(),
+        }
+    }
 }
 
 impl LocalEngine {
     /// Starts an engine on an open store, which it closes when it stops. Flags change its state only for
     /// runs, not for a command that looks at the state.
-    pub(super) async fn start(context: &Context, store: Arc<dyn StateStore>, need: Need) -> Outcome<Self> {
+    pub(super) async fn start(
+        context: &Context,
+        store: Arc<dyn StateStore>,
+        need: Need,
+        watched: Watched,
+    ) -> Outcome<Self> {
         let settings = context.settings();
         let clock = context.clock();
         for missing in context.missing_keys() {
@@ -52,12 +76,15 @@ impl LocalEngine {
             limits: limits(settings.run.max_in_flight),
             health: HealthRules::default(),
             periodic: parts::periodic(settings),
-            observer: Arc::new(Unobserved),
+            observer: watched.observer(),
         })
         .await
         .map_err(CliError::failed)?;
         let handle = engine.handle();
-        Ok(Self { engine, handle, simulation })
+        if let Watched::By(telemetry) = &watched {
+            telemetry.watch(&handle);
+        }
+        Ok(Self { engine, handle, simulation, watched })
     }
 
     pub(super) fn engine(&self) -> &dyn EngineHandle {
@@ -76,6 +103,10 @@ impl LocalEngine {
     pub(super) async fn stop(self) -> Outcome {
         let report = self.engine.stop().await;
         tracing::debug!(?report, "the engine has stopped");
+        if let Watched::By(telemetry) = self.watched {
+            // Waits for a collector, which must not keep this thread from anything else that ends.
+            let _ = tokio::task::spawn_blocking(move || telemetry.stop()).await;
+        }
         self.simulation.shutdown().await;
         Ok(())
     }

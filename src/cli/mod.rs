@@ -26,6 +26,7 @@ mod session;
 mod setting_flags;
 mod simulation;
 mod state;
+mod telemetry;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,7 @@ use args::{Cli, Command, ConfigAction};
 use context::Context;
 use failure::{CliError, Outcome};
 use output::say;
+use telemetry::LogOutput;
 
 /// Does what the command line says.
 pub fn main() -> ExitCode {
@@ -89,8 +91,11 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::State(args)) => headless(&context, state::run(&context, args)),
         _ => {
             console_command::check_terminal()?;
-            logging::to_console(context.settings().log.level.as_deref());
-            on_runtime(console_command::run(&context))
+            let log = LogOutput::open(&context);
+            logging::to_console(&context.settings().log, log.file.clone());
+            let done = on_runtime(console_command::run(&context, &log));
+            log.close();
+            done
         }
     }
 }

@@ -128,6 +128,7 @@ fn race_config(settings: &Settings) -> RaceConfig {
         max_prompt_bytes: settings.run.max_prompt_bytes,
         answer_max_tokens: settings.run.answer_max_tokens,
         max_answer_bytes: settings.run.max_answer_bytes,
+        propagate_trace: settings.telemetry.propagate,
         ..defaults
     }
 }

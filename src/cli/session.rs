@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::failure::{CliError, Outcome};
-use super::local::LocalEngine;
+use super::local::{LocalEngine, Watched};
 use super::output::say;
 use super::paths::SocketPath;
 use super::remembered;
+use super::telemetry::{self, LogOutput};
 use crate::client::{ConnectError, SocketEngine};
 use crate::domain::engine::EngineHandle;
 use crate::domain::store::{StateStore, StoreError};
@@ -58,7 +59,12 @@ impl Session {
                     Need::Store => remembered::context_of_state(context, store.as_ref()).await,
                     Need::Engine => None,
                 };
-                Self::Here(LocalEngine::start(other.as_ref().unwrap_or(context), store, need).await?)
+                let context = other.as_ref().unwrap_or(context);
+                let watched = match need {
+                    Need::Engine => Watched::By(telemetry::start(context, &LogOutput::none())),
+                    Need::Store => Watched::ByNobody,
+                };
+                Self::Here(LocalEngine::start(context, store, need, watched).await?)
             }
             Found::Elsewhere(engine) => {
                 let idle = context.engine_flags().join(", ");

@@ -122,7 +122,7 @@ pub async fn run(parts: ConsoleParts) -> Result<ConsoleExit, ConsoleError> {
     let step = Step { now: parts.engine.now(), entropy: 0 };
     let status = parts.traffic.as_ref().map(|traffic| traffic.status());
     let model = Model::new(identity, parts.engine.snapshot(), status, step);
-    let session = terminal::Session::enter(settings.mouse)?;
+    let session = terminal::Session::enter(settings.mouse, settings.bell)?;
     let painter = Painter::new(terminal::output(), terminal::bracket);
     let engine = Arc::clone(&parts.engine);
     let (mut console, inbox) = Loop::new((parts.engine, parts.traffic), model, theme, painter, session);

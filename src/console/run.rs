@@ -26,6 +26,7 @@ use super::painter::Painter;
 use super::theme::Theme;
 use super::update::update;
 use super::{EndReason, terminal, views};
+use crate::domain::alarm::{Alarm, Severity};
 use crate::domain::command::{Actor, RouterCommand};
 use crate::domain::engine::{CommandRequest, EngineHandle, RunRequest};
 use crate::domain::record::Origin;
@@ -49,6 +50,8 @@ pub(crate) trait Host {
     fn retake(&mut self) -> io::Result<()>;
     /// Whether the terminal was given back behind the loop's back, by a panic that something caught.
     fn lost(&mut self) -> bool;
+    /// Rings for a new alarm, where that is wanted.
+    fn bell(&mut self) {}
 }
 
 /// Signals that end the console, and the one after a stop.
@@ -215,6 +218,10 @@ where
     fn look(&mut self) -> Vec<Effect> {
         let snapshot = self.engine.snapshot();
         if snapshot.revision > self.model.live.revision {
+            let is_known = |alarm: &Alarm| self.model.live.alarms.iter().any(|known| known.subject == alarm.subject);
+            if snapshot.alarms.iter().any(|alarm| alarm.severity > Severity::Notice && !is_known(alarm)) {
+                self.host.bell();
+            }
             self.take(Event::Snapshot(snapshot))
         } else {
             self.take(Event::EngineGone)

@@ -52,6 +52,7 @@ impl ColorDepth {
 
 /// Choices about the console.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct ConsoleSettings {
     /// Which key does what.
     pub keys: KeyBindings,
@@ -65,6 +66,8 @@ pub struct ConsoleSettings {
     pub ascii: bool,
     /// Whether the terminal reports the mouse (which takes text selection away from it).
     pub mouse: bool,
+    /// Whether the terminal's bell rings for a new alarm.
+    pub bell: bool,
     /// Prompts above this many bytes are refused before they are sent.
     pub max_prompt_bytes: Option<usize>,
 }

@@ -73,6 +73,7 @@ type Hook = Box<dyn Fn(&std::panic::PanicHookInfo<'_>) + Sync + Send + 'static>;
 /// The terminal while it is ours; dropping it gives it back.
 pub(crate) struct Session {
     mouse: bool,
+    bell: bool,
 }
 
 impl Session {
@@ -80,9 +81,9 @@ impl Session {
     ///
     /// # Errors
     /// Where a step failed; what was done by then is undone.
-    pub(crate) fn enter(mouse: bool) -> io::Result<Self> {
+    pub(crate) fn enter(mouse: bool, bell: bool) -> io::Result<Self> {
         install_hook();
-        let session = Self { mouse };
+        let session = Self { mouse, bell };
         session.take()?;
         Ok(session)
     }
@@ -193,6 +194,14 @@ impl Host for Session {
     fn retake(&mut self) -> io::Result<()> {
         give_back();
         self.take()
+    }
+
+    fn bell(&mut self) {
+        if self.bell {
+            let mut out = io::stdout();
+            // A terminal that cannot ring is no fault.
+            let _ = out.write_all(b"\x07").and_then(|()| out.flush());
+        }
     }
 
     fn lost(&mut self) -> bool {

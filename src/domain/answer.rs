@@ -12,6 +12,7 @@ use super::chat::ChatRequest;
 use super::failure::Failure;
 use super::money::Usage;
 use super::spec::ArmSpec;
+use super::trace::CallPlace;
 
 /// One call to a model.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct ModelCall {
     pub json: bool,
     /// Overrides the request's temperature (the judge asks for 0).
     pub temperature: Option<f64>,
+    /// Tell the endpoint which call of which run this is (W3C `traceparent`).
+    pub trace: Option<CallPlace>,
 }
 
 /// Why an answer ended.

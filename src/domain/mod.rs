@@ -24,12 +24,14 @@ pub mod observer;
 pub mod prior;
 pub mod ratio;
 pub mod record;
+pub mod slo;
 pub mod snapshot;
 pub mod spec;
 pub mod store;
 pub mod tally;
 pub mod terms;
 pub mod text;
+pub mod trace;
 pub mod traffic;
 
 use std::future::Future;

@@ -10,6 +10,23 @@ use super::alarm::Severity;
 use super::event::RunEvent;
 use super::record::RunRecord;
 
+/// What of a prompt goes into the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RecordPrompts {
+    /// Nothing.
+    #[default]
+    Off,
+    /// A digest: equal prompts can be told to be equal.
+    Hash,
+    /// The text.
+    Full,
+}
+
+impl RecordPrompts {
+    /// Every choice with its name.
+    pub const ALL: [(Self, &'static str); 3] = [(Self::Off, "off"), (Self::Hash, "hash"), (Self::Full, "full")];
+}
+
 /// How one service level objective stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Objective {
@@ -19,7 +36,10 @@ pub struct Objective {
     pub wanted: String,
     /// What was measured over the window, in the unit of the limit; absent without runs.
     pub found: Option<f64>,
-    /// The limit.
+    /// The same in words: `97.2% within`.
+    #[serde(default)]
+    pub found_words: Option<String>,
+    /// The limit; of a percentile the share of runs that must be within it.
     pub limit: f64,
     /// Seconds of the long and the short window.
     pub windows_s: [f64; 2],

@@ -256,6 +256,12 @@ pub enum RunOutcome {
 }
 
 impl RunRecord {
+    /// Calls that were made again: so far the judge's.
+    #[must_use]
+    pub fn retries(&self) -> u32 {
+        self.judging.as_ref().map_or(0, |judging| judging.calls.saturating_sub(1))
+    }
+
     /// Whether the first arm in order answered.
     #[must_use]
     pub fn is_first_try(&self) -> bool {

@@ -55,7 +55,9 @@ impl Alarms {
         let alarm = Alarm { subject: subject.clone(), severity, at: began, arm, message, remedy };
         let changed = self.open.get(&subject) != Some(&alarm);
         if !self.open.contains_key(&subject) {
-            tracing::warn!(subject, message = alarm.message, "alarm raised");
+            // What is said about an arm may be an endpoint's words, and those may repeat the prompt.
+            let message = Some(alarm.message.as_str()).filter(|_| alarm.arm.is_none());
+            tracing::warn!(subject, message, "alarm raised");
         }
         self.open.insert(subject, alarm);
         changed

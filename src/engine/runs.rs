@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::Instrument;
 
 use crate::domain::BoxFuture;
 use crate::domain::chat::ChatRequest;
@@ -41,16 +42,14 @@ pub(super) fn submit(shared: &Arc<Shared>, request: RunRequest) -> Result<Box<dy
     let seed = mixed(shared.seed, shared.started.fetch_add(1, Ordering::SeqCst));
     let run = RunId::new(shared.now(), seed);
     let input = RunInput { id: run, request, origin, seed, knowledge, strategy: shared.strategy };
-    let (sender, events) = mpsc::channel(shared.limits.event_buffer.max(1));
+    let (sender, reader) = mpsc::channel(shared.limits.event_buffer.max(1));
     let cancel = shared.tokens.cancel.child_token();
-    shared.tasks.spawn(conduct(
-        Arc::clone(shared),
-        place,
-        input,
-        EventSink::to(sender).observed_by(shared.observer.clone()),
-        cancel.clone(),
-    ));
-    Ok(Box::new(LocalStream { run, events, _cancel_on_drop: cancel.drop_guard() }))
+    // An error span: what is said in a run has its id at every level.
+    let span = tracing::error_span!("run", %run);
+    let events = EventSink::to(sender).observed_by(shared.observer.clone());
+    let going = conduct(Arc::clone(shared), place, input, events, cancel.clone());
+    shared.tasks.spawn(going.instrument(span));
+    Ok(Box::new(LocalStream { run, events: reader, _cancel_on_drop: cancel.drop_guard() }))
 }
 
 /// A seed for run number `count`, with all its bits mixed (`SplitMix64`, Steele et al. 2014): different

@@ -130,7 +130,7 @@ mod tests {
 
     fn call(request: &str) -> ModelCall {
         let request = Arc::new(serde_json::from_str(request).unwrap());
-        ModelCall { request, max_tokens: Some(64), json: true, temperature: Some(0.0) }
+        ModelCall { request, max_tokens: Some(64), json: true, temperature: Some(0.0), trace: None }
     }
 
     const HI: &str = r#"{"messages":[{"role":"user","content":"hi","name":"ann"}]}"#;

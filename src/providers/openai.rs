@@ -122,6 +122,9 @@ impl OpenAiModel {
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
+        if let Some(place) = &call.trace {
+            request = request.header("traceparent", place.traceparent());
+        }
         let body = dialect.body(&self.model, &self.extra, call);
         request.json(&body).send().await.map_err(|fault| self.endpoint.unreachable(&fault))
     }

@@ -6,6 +6,10 @@
 
 use std::time::Duration;
 
+use crate::domain::ids::RunId;
+use crate::domain::tally::Phase;
+use crate::domain::trace::CallPlace;
+
 /// How one run goes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RaceConfig {
@@ -32,6 +36,8 @@ pub struct RaceConfig {
     /// In how many standard deviations the intervals of the leading arms must be apart for `auto` to
     /// take them for decided.
     pub auto_width: f64,
+    /// Whether endpoints are told which call of which run theirs is (W3C `traceparent`).
+    pub propagate_trace: bool,
 }
 
 /// Time limits by phase.
@@ -64,6 +70,14 @@ pub struct JudgeConfig {
     pub local_teaches: bool,
 }
 
+impl RaceConfig {
+    /// What an endpoint is told of a call's trace, where it is told.
+    pub(crate) fn trace_of(&self, run: RunId, phase: Phase, nth: usize) -> Option<CallPlace> {
+        let nth = u32::try_from(nth).unwrap_or(u32::MAX);
+        self.propagate_trace.then_some(CallPlace { run, phase, nth })
+    }
+}
+
 impl Default for RaceConfig {
     fn default() -> Self {
         Self {
@@ -78,6 +92,7 @@ impl Default for RaceConfig {
             answer_max_tokens: None,
             max_answer_bytes: 1_000_000,
             auto_width: 1.0,
+            propagate_trace: false,
         }
     }
 }

@@ -12,8 +12,9 @@ use super::outlet::Lane;
 use crate::domain::answer::ModelCall;
 use crate::domain::chat::ChatRequest;
 use crate::domain::event::RunEvent;
-use crate::domain::ids::ArmId;
+use crate::domain::ids::{ArmId, RunId};
 use crate::domain::record::AttemptRecord;
+use crate::domain::tally::Phase;
 
 /// What full answers are made from.
 pub(crate) struct FullStage<'a> {
@@ -21,6 +22,8 @@ pub(crate) struct FullStage<'a> {
     pub(crate) config: &'a RaceConfig,
     /// The adapters.
     pub(crate) models: &'a ModelRegistry,
+    /// The run.
+    pub(crate) run: RunId,
     /// What to answer.
     pub(crate) request: &'a Arc<ChatRequest>,
 }
@@ -56,7 +59,7 @@ impl FullStage<'_> {
     async fn attempt(&self, arm: &ArmId, index: u32, wire: Wire<'_>) -> (AttemptRecord, String) {
         wire.say(|| RunEvent::AttemptStarted { arm: arm.clone(), index }).await;
         let report = match self.models.model(arm) {
-            Ok(model) => read(&model, self.call(), self.limits(), Lane::Answer(arm), wire).await,
+            Ok(model) => read(&model, self.call(index), self.limits(), Lane::Answer(arm), wire).await,
             Err(failure) => CallReport::not_made(failure),
         };
         let attempt = self.record(arm, &report);
@@ -82,12 +85,13 @@ impl FullStage<'_> {
         }
     }
 
-    fn call(&self) -> ModelCall {
+    fn call(&self, index: u32) -> ModelCall {
         ModelCall {
             request: Arc::clone(self.request),
             max_tokens: self.config.answer_max_tokens,
             json: false,
             temperature: None,
+            trace: self.config.trace_of(self.run, Phase::Answer, index as usize),
         }
     }
 

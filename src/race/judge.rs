@@ -20,10 +20,11 @@ use crate::domain::answer::{ChatModel, ModelCall};
 use crate::domain::chat::{ChatRequest, Message};
 use crate::domain::event::RunEvent;
 use crate::domain::failure::{Failure, FailureClass};
-use crate::domain::ids::ArmId;
+use crate::domain::ids::{ArmId, RunId};
 use crate::domain::judging::{Candidate, JudgeTask, Scores, Verdict};
 use crate::domain::money::Price;
 use crate::domain::record::{JudgingRecord, PreviewRecord};
+use crate::domain::tally::Phase;
 use crate::domain::text::cut;
 
 /// Times that a judge is asked.
@@ -79,6 +80,8 @@ pub(crate) struct JudgeStage<'a> {
     pub(crate) choice: Option<&'a JudgeChoice>,
     /// Where an arm that judges is looked up.
     pub(crate) models: &'a ModelRegistry,
+    /// The run.
+    pub(crate) run: RunId,
     /// What was asked.
     pub(crate) request: &'a ChatRequest,
     /// Tokens that were wanted of each preview.
@@ -114,7 +117,9 @@ impl JudgeStage<'_> {
                 Judgement { verdict: verdict(choice.name(), &lots, scores), teaches: true, asked: Some(asked.record) }
             }
             Err(reason) => {
-                tracing::warn!(judge = choice.name(), reason, "the local judge scores");
+                // The kind alone: what a judge or its endpoint said may repeat the prompt.
+                let kind = asked.record.error.as_ref().map_or("no_verdict", |failure| failure.kind.as_ref());
+                tracing::warn!(judge = choice.name(), kind, "the local judge scores");
                 self.local(previews, &reason, Some(asked.record))
             }
         })
@@ -189,6 +194,7 @@ impl JudgeStage<'_> {
             max_tokens: Some(self.config.judge.max_tokens),
             json: true,
             temperature: Some(0.0),
+            trace: self.config.trace_of(self.run, Phase::Judge, 0),
         }
     }
 

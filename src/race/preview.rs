@@ -14,8 +14,9 @@ use super::outlet::Lane;
 use crate::domain::answer::ModelCall;
 use crate::domain::chat::ChatRequest;
 use crate::domain::event::RunEvent;
-use crate::domain::ids::ArmId;
+use crate::domain::ids::{ArmId, RunId};
 use crate::domain::record::PreviewRecord;
+use crate::domain::tally::Phase;
 
 /// What previews are made from.
 pub(crate) struct PreviewStage<'a> {
@@ -25,6 +26,8 @@ pub(crate) struct PreviewStage<'a> {
     pub(crate) models: &'a ModelRegistry,
     /// What to answer.
     pub(crate) request: &'a Arc<ChatRequest>,
+    /// The run.
+    pub(crate) run: RunId,
     /// Tokens wanted of each.
     pub(crate) target: u32,
 }
@@ -33,7 +36,7 @@ impl PreviewStage<'_> {
     /// One record per arm, in the order of `arms`; each is announced when it is in.
     pub(crate) async fn take_all(&self, arms: &[ArmId], wire: Wire<'_>) -> Vec<PreviewRecord> {
         let mut running: FuturesUnordered<_> =
-            arms.iter().enumerate().map(|(i, arm)| async move { (i, self.take(arm, wire).await) }).collect();
+            arms.iter().enumerate().map(|(i, arm)| async move { (i, self.take(i, arm, wire).await) }).collect();
         let mut previews = Vec::with_capacity(arms.len());
         while let Some(preview) = running.next().await {
             previews.push(preview);
@@ -42,9 +45,9 @@ impl PreviewStage<'_> {
         previews.into_iter().map(|(_, preview)| preview).collect()
     }
 
-    async fn take(&self, arm: &ArmId, wire: Wire<'_>) -> PreviewRecord {
+    async fn take(&self, nth: usize, arm: &ArmId, wire: Wire<'_>) -> PreviewRecord {
         let report = match self.models.model(arm) {
-            Ok(model) => read(&model, self.call(), self.limits(), Lane::Preview(arm), wire).await,
+            Ok(model) => read(&model, self.call(nth), self.limits(), Lane::Preview(arm), wire).await,
             Err(failure) => CallReport::not_made(failure),
         };
         let price = self.models.price(arm);
@@ -64,8 +67,10 @@ impl PreviewStage<'_> {
         preview
     }
 
-    fn call(&self) -> ModelCall {
-        ModelCall { request: Arc::clone(self.request), max_tokens: Some(self.target), json: false, temperature: None }
+    fn call(&self, nth: usize) -> ModelCall {
+        let (request, max_tokens) = (Arc::clone(self.request), Some(self.target));
+        let trace = self.config.trace_of(self.run, Phase::Preview, nth);
+        ModelCall { request, max_tokens, json: false, temperature: None, trace }
     }
 
     fn limits(&self) -> Limits {

@@ -236,7 +236,7 @@ impl Race {
     async fn preview_and_judge(&self, setting: &Setting, trail: &mut Trail, rng: &mut Rng, wire: Wire<'_>) {
         let (config, models) = (&self.parts.config, self.parts.models.as_ref());
         let started = Instant::now();
-        let stage = PreviewStage { config, models, request: &setting.request, target: setting.target };
+        let stage = PreviewStage { config, models, run: setting.id, request: &setting.request, target: setting.target };
         trail.previews = stage.take_all(&setting.plan.chosen, wire).await;
         trail.timings.previews = seconds_since(started);
         let complete: Vec<&PreviewRecord> = trail.previews.iter().filter(|p| p.error.is_none()).collect();
@@ -245,7 +245,8 @@ impl Race {
         }
         let started = Instant::now();
         let choice = self.parts.judge.as_ref();
-        let stage = JudgeStage { config, choice, models, request: &setting.request, target: setting.target };
+        let stage =
+            JudgeStage { config, choice, models, run: setting.id, request: &setting.request, target: setting.target };
         let judgement = stage.judge(&complete, rng, wire).await;
         trail.timings.judge = seconds_since(started);
         if let Some(judgement) = judgement {
@@ -261,7 +262,12 @@ impl Race {
         trail.order = self.order(setting, trail);
         wire.say(|| RunEvent::Ordered { order: trail.order.clone() }).await;
         let started = Instant::now();
-        let stage = FullStage { config: &self.parts.config, models: &self.parts.models, request: &setting.request };
+        let stage = FullStage {
+            config: &self.parts.config,
+            models: &self.parts.models,
+            run: setting.id,
+            request: &setting.request,
+        };
         trail.full = stage.answer(&trail.order, wire).await;
         trail.timings.full = seconds_since(started);
     }

@@ -16,6 +16,7 @@ use super::kind::Misfit;
 use super::model::EndpointDraft;
 use super::row::KeyRow;
 use super::rows::{ARM_KEYS, KEYS};
+use super::slos::{SLO_KEYS, SloDraft};
 
 /// Reads `text` into the draft.
 pub(super) fn read(draft: &mut Draft, file: &Arc<str>, text: &str) {
@@ -62,6 +63,8 @@ impl Walk<'_> {
             let origin = self.origin(key.span().start);
             if name == "arms" {
                 self.arms(draft, &origin, value);
+            } else if name == "slo" {
+                self.slos(draft, &origin, value);
             } else if name == "keys" {
                 self.keys(draft, &origin, value);
             } else if let Some(row) = KEYS.iter().find(|row| row.name == name) {
@@ -77,7 +80,7 @@ impl Walk<'_> {
                     }
                 }
             } else {
-                let names = KEYS.iter().map(|row| row.name).chain(["arms", "keys"]);
+                let names = KEYS.iter().map(|row| row.name).chain(["arms", "slo", "keys"]);
                 unknown(draft, origin, &name, prefix, names);
             }
         }
@@ -100,6 +103,35 @@ impl Walk<'_> {
             let mut arm = ArmDraft { endpoint: EndpointDraft::default(), origin, seen: Vec::new() };
             self.arm(draft, &mut arm, &format!("arms[{index}]."), "", table);
             draft.arms.push(arm);
+        }
+    }
+
+    fn slos(&self, draft: &mut Draft, origin: &Origin, value: &Value<'_>) {
+        let Some(array) = value.get_ref().as_array() else {
+            let mend = "write [[slo]], with two brackets";
+            return draft.fault(origin.clone(), "slo", "an array of tables", value.get_ref().type_str(), mend);
+        };
+        for (index, item) in array.iter().enumerate() {
+            let mut slo = SloDraft::new();
+            let place = self.origin(item.span().start);
+            let Some(table) = item.get_ref().as_table() else {
+                draft.fault(place, &format!("slo[{index}]"), "a table", item.get_ref().type_str(), "write [[slo]]");
+                continue;
+            };
+            for (key, value) in table {
+                let (name, origin) = (key.get_ref().as_ref(), self.origin(key.span().start));
+                let shown = format!("slo[{index}].{name}");
+                let Some(row) = SLO_KEYS.iter().find(|row| row.name == name) else {
+                    unknown_under(draft, origin, &shown, name, "", SLO_KEYS.iter().map(|row| row.name));
+                    continue;
+                };
+                slo.seen.push(row.name);
+                match row.kind.of_toml(value.get_ref()) {
+                    Ok(scalar) => (row.set)(&mut slo, &scalar),
+                    Err(misfit) => misfits(draft, origin, row, &shown, &misfit),
+                }
+            }
+            draft.slos.push((slo, place));
         }
     }
 

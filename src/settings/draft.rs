@@ -11,9 +11,10 @@ use crate::domain::terms::{Weights, WeightsFault};
 use super::arms::{self, ArmDraft};
 use super::fault::{Origin, SettingsFault, SettingsFaults};
 use super::kind::Scalar;
-use super::model::{EndpointDraft, JudgeSettings, Settings};
+use super::model::{EndpointDraft, JudgeSettings, LogFile, Settings};
 use super::row::KeyRow;
 use super::rows::KEYS;
+use super::slos::{self, SloDraft};
 
 /// The form of the file that this program reads.
 pub const VERSION: u64 = 1;
@@ -25,6 +26,7 @@ pub(super) struct Draft {
     pub(super) weights: [f64; 6],
     pub(super) penalty: f64,
     pub(super) arms: Vec<ArmDraft>,
+    pub(super) slos: Vec<(SloDraft, Origin)>,
     pub(super) judge: EndpointDraft,
     pub(super) judge_arm: Option<String>,
     pub(super) keys: BTreeMap<Action, (Vec<KeyName>, Origin)>,
@@ -45,6 +47,7 @@ impl Draft {
             weights: [0.0; 6],
             penalty: 0.0,
             arms: Vec::new(),
+            slos: Vec::new(),
             judge: EndpointDraft::default(),
             judge_arm: None,
             keys: BTreeMap::new(),
@@ -89,6 +92,7 @@ impl Draft {
         let arms = self.finish_arms();
         self.settings.judge = self.finish_judge(&arms);
         self.settings.arms = arms;
+        self.finish_slos();
         self.finish_weights();
         self.check_pairs();
         self.finish_keys();
@@ -121,6 +125,12 @@ impl Draft {
             self.settings.notes.push(note);
         }
         specs
+    }
+
+    fn finish_slos(&mut self) {
+        let (specs, faults) = slos::check(&std::mem::take(&mut self.slos));
+        self.faults.extend(faults);
+        self.settings.slos = specs;
     }
 
     fn finish_judge(&mut self, arms: &[ArmSpec]) -> Option<JudgeSettings> {
@@ -222,6 +232,10 @@ impl Draft {
         }
         if let Some(path) = &mut self.settings.data_dir {
             beside(state, path);
+        }
+        let log = self.origin("log.file");
+        if let LogFile::At(path) = &mut self.settings.log.file {
+            beside(log, path);
         }
         let is_file = |path: &&mut PathBuf| path.components().count() > 1 || path.extension().is_some();
         if let Some(path) = self.settings.simulation.scenario.as_mut().filter(is_file) {

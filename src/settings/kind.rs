@@ -33,6 +33,8 @@ pub(super) enum Kind {
     Name,
     /// An `http://` or `https://` address without credentials.
     Url,
+    /// An address to listen at, or `off`.
+    Listen,
     /// The name of an environment variable. What was given instead is never repeated: it may be a key.
     VariableName,
 }
@@ -107,9 +109,10 @@ impl Kind {
             (Self::Number { .. }, DeValue::Integer(i)) => self.of_text(i.as_str()),
             (Self::Number { .. }, DeValue::Float(x)) => self.of_text(x.as_str()),
             (Self::Bool, DeValue::Boolean(value)) => Ok(Scalar::Bool(*value)),
-            (Self::OneOf(_) | Self::Text | Self::Name | Self::Url | Self::VariableName, DeValue::String(text)) => {
-                self.of_text(text)
-            }
+            (
+                Self::OneOf(_) | Self::Text | Self::Name | Self::Url | Self::Listen | Self::VariableName,
+                DeValue::String(text),
+            ) => self.of_text(text),
             _ => Err(misfit()),
         }
     }
@@ -134,6 +137,7 @@ impl Kind {
             Self::Text => (!text.trim().is_empty()).then(|| Scalar::Text(text.to_owned())),
             Self::Name => is_name(text).then(|| Scalar::Text(text.to_owned())),
             Self::Url => is_endpoint(text).then(|| Scalar::Text(text.trim_end_matches('/').to_owned())),
+            Self::Listen => is_listen(text.trim()).then(|| Scalar::Text(text.trim().to_owned())),
             Self::VariableName => is_variable_name(text).then(|| Scalar::Text(text.to_owned())),
         };
         scalar.ok_or_else(|| Misfit { found: self.shown_text(text) })
@@ -181,6 +185,7 @@ impl fmt::Display for Kind {
             Self::Text => f.write_str("a text"),
             Self::Name => f.write_str("a name of 1 to 64 characters without blanks, commas or ="),
             Self::Url => f.write_str("an address like https://host/v1"),
+            Self::Listen => f.write_str("an address like 127.0.0.1:9464, or off"),
             Self::VariableName => f.write_str("the name of an environment variable"),
         }
     }
@@ -190,6 +195,10 @@ fn is_name(text: &str) -> bool {
     let count = text.chars().count();
     let fits = |c: char| !c.is_whitespace() && crate::domain::text::is_showable(c) && !matches!(c, ',' | '=' | '"');
     (1..=64).contains(&count) && !text.starts_with('-') && text.chars().all(fits)
+}
+
+fn is_listen(text: &str) -> bool {
+    text == "off" || text.parse::<std::net::SocketAddr>().is_ok()
 }
 
 fn is_variable_name(text: &str) -> bool {

@@ -17,6 +17,7 @@ mod model;
 mod reference;
 mod row;
 mod rows;
+mod slos;
 #[cfg(test)]
 mod tests;
 
@@ -26,9 +27,10 @@ pub use draft::VERSION;
 pub use fault::{Origin, SettingsFault, SettingsFaults};
 pub use lookup::{ConfigText, EMBEDDED_CONFIG, LookupError};
 pub use model::{
-    ConsoleSettings, DecaySettings, DriftResponse, DriftSettings, EmbeddingSettings, EncoderKind, Expectation,
-    FeatureKind, FeatureSettings, JudgeSettings, LogSettings, PreviewSettings, PruneSettings, RewardSettings,
-    RouterSettings, RunSettings, Settings, SimulationSettings, StoreSettings, Theme, TimeoutSettings,
+    AlarmSettings, ConsoleSettings, DecaySettings, DriftResponse, DriftSettings, EmbeddingSettings, EncoderKind,
+    Expectation, FeatureKind, FeatureSettings, JudgeSettings, LogFile, LogSettings, PreviewSettings, PruneSettings,
+    RewardSettings, RouterSettings, RunSettings, Settings, SimulationSettings, StoreSettings, TelemetrySettings, Theme,
+    TimeoutSettings,
 };
 pub use reference::{SettingFlag, key_table, setting_flags, template};
 

@@ -2,12 +2,15 @@
 //! a value came from; [`super::load`] fills it in. Rooms are handed the part that they need by the
 //! composition root.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::action::KeyBindings;
 use crate::domain::ids::ArmId;
 use crate::domain::money::Price;
+use crate::domain::observer::RecordPrompts;
+use crate::domain::slo::SloSpec;
 use crate::domain::spec::{ArmSpec, ConfigFacts, ConfigPriors, Provider, RouterKind, Strategy};
 use crate::domain::terms::Weights;
 
@@ -48,6 +51,12 @@ pub struct Settings {
     pub keys: KeyBindings,
     /// Logs.
     pub log: LogSettings,
+    /// What other tools read.
+    pub telemetry: TelemetrySettings,
+    /// How alarms are told.
+    pub alarms: AlarmSettings,
+    /// Service level objectives.
+    pub slos: Vec<SloSpec>,
     /// What is allowed but worth knowing, one line each.
     pub notes: Vec<String>,
     /// What is expected of arms, by name.
@@ -331,6 +340,52 @@ pub enum Theme {
 pub struct LogSettings {
     /// `error`, `warn`, `info`, `debug` or `trace`.
     pub level: Option<String>,
+    /// Where the log is written while the console runs.
+    pub file: LogFile,
+    /// One JSON object a line; else as on the Logs screen.
+    pub json: bool,
+    /// Bytes of one file.
+    pub max_bytes: u64,
+    /// Files, the newest included.
+    pub keep: u32,
+    /// What of a prompt is logged.
+    pub prompts: RecordPrompts,
+}
+
+/// Where the log is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LogFile {
+    /// In the data directory.
+    #[default]
+    InDataDir,
+    /// There.
+    At(PathBuf),
+    /// Nowhere.
+    Off,
+}
+
+/// `[telemetry]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TelemetrySettings {
+    /// Where `/metrics` is served while the console runs; nowhere where absent.
+    pub listen: Option<SocketAddr>,
+    /// The OTLP collector, up to and without `/v1/traces`; the `OTEL_…` variables decide where absent.
+    pub otlp_endpoint: Option<String>,
+    /// Whether spans hold prompts and answers.
+    pub otlp_content: bool,
+    /// Whether endpoints are told the trace of a call (`traceparent`).
+    pub propagate: bool,
+}
+
+/// `[alarms]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AlarmSettings {
+    /// Whether the terminal's bell rings for a new alarm.
+    pub bell: bool,
+    /// Where alarms are posted.
+    pub webhook: Option<String>,
+    /// The environment variable that holds that address.
+    pub webhook_env: Option<String>,
 }
 
 impl Settings {

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::kind::Kind;
 use super::row::{FlagForm, KeyRow};
 use super::rows::{ARM_KEYS, KEYS};
+use super::slos::SLO_KEYS;
 use crate::domain::action::ACTIONS;
 
 /// A flag that sets a key, for whoever builds the command line.
@@ -83,12 +84,32 @@ pub fn template() -> String {
         _ = write!(text, "\n[{section}]\n");
         write_section(&mut text, section);
     }
+    write_slos(&mut text);
     text.push_str("\n# Which key does what in the console: a key, or an array of keys.\n[keys]\n");
     for row in ACTIONS {
         let keys: Vec<String> = row.keys.iter().map(|key| format!("{key:?}")).collect();
         _ = writeln!(text, "#{} = [{}]   # {}", row.name, keys.join(", "), row.help);
     }
     text
+}
+
+const SLOS: &str = "
+# What is wanted of runs, one table each. The budget of an objective burns at 1 where it is just used up;
+# an alarm needs both the window and a twelfth of it to burn.
+#   [[slo]]
+#   name = \"p95\"
+#   indicator = \"p95_s\"
+#   limit = 5
+#   window_s = 3600
+#
+# Keys of an objective:
+";
+
+fn write_slos(text: &mut String) {
+    text.push_str(SLOS);
+    for row in SLO_KEYS {
+        _ = writeln!(text, "#   {}: {} ({}).", row.name, row.help, row.kind);
+    }
 }
 
 fn write_section(text: &mut String, section: &str) {
@@ -118,6 +139,10 @@ pub fn key_table() -> String {
     }
     text.push_str("\nOf each [[arms]] table:\n");
     for row in ARM_KEYS {
+        _ = writeln!(text, "{}\n    {} ({})", row.name, row.help, row.kind);
+    }
+    text.push_str("\nOf each [[slo]] table:\n");
+    for row in SLO_KEYS {
         _ = writeln!(text, "{}\n    {} ({})", row.name, row.help, row.kind);
     }
     text.push_str("\nOf [keys], each a key or an array of keys:\n");

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use crate::domain::observer::RecordPrompts;
 use crate::domain::spec::{Provider, RouterKind, Strategy};
 
 use super::draft::Draft;
 use super::kind::{Kind, Scalar};
-use super::model::{DriftResponse, EncoderKind, EndpointDraft, FeatureKind, Theme};
+use super::model::{DriftResponse, EncoderKind, EndpointDraft, FeatureKind, LogFile, Theme};
 use super::row::FlagForm::{self, FileOnly, None as NoFlag, Off, On, Value};
 use super::row::KeyRow;
 
@@ -232,6 +233,39 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
     row("log.level", Kind::OneOf(&["error", "warn", "info", "debug", "trace"]), None, Value("log-level"),
         "how much is logged; default: info in the console, warn elsewhere",
         |d, v| d.settings.log.level = Some(v.text().into())),
+    row("log.file", Kind::Text, None, Value("log-file"),
+        "where the console's log is written, or off; default: banditop.log in the data directory", |d, v| {
+            d.settings.log.file = if v.text() == "off" { LogFile::Off } else { LogFile::At(v.text().into()) };
+        }),
+    row("log.format", Kind::OneOf(&["json", "text"]), Some("json"), NoFlag,
+        "how a line of the file is written", |d, v| d.settings.log.json = v.text() == "json"),
+    row("log.max_bytes", Kind::Integer { min: 10_000, max: 1 << 40 }, Some("10000000"), NoFlag,
+        "bytes of one log file; then the next one begins", |d, v| d.settings.log.max_bytes = v.integer()),
+    row("log.keep", Kind::Integer { min: 1, max: 100 }, Some("4"), NoFlag,
+        "log files kept, the newest included", |d, v| d.settings.log.keep = v.count()),
+    row("log.record_prompts", Kind::OneOf(&["off", "hash", "full"]), Some("off"), NoFlag,
+        "what of a prompt is logged: nothing, a digest, the text",
+        |d, v| d.settings.log.prompts = named(&RecordPrompts::ALL, v)),
+
+    row("telemetry.listen", Kind::Listen, Some("127.0.0.1:9464"), Value("telemetry-listen"),
+        "where /metrics, /healthz and /readyz are served while the console runs, or off",
+        |d, v| d.settings.telemetry.listen = v.text().parse().ok()),
+    row("telemetry.otlp_endpoint", Kind::Url, None, Value("otlp-endpoint"),
+        "an OpenTelemetry collector (http/protobuf), without /v1/traces; default: the OTEL_… variables",
+        |d, v| d.settings.telemetry.otlp_endpoint = Some(v.text().into())),
+    row("telemetry.otlp_content", BOOL, Some("false"), NoFlag,
+        "let spans hold prompts and answers", |d, v| d.settings.telemetry.otlp_content = v.truth()),
+    row("telemetry.propagate", BOOL, Some("false"), NoFlag,
+        "tell endpoints the trace of a call (W3C traceparent)", |d, v| d.settings.telemetry.propagate = v.truth()),
+
+    row("alarms.bell", BOOL, Some("true"), NoFlag,
+        "ring the terminal's bell for a new alarm", |d, v| d.settings.alarms.bell = v.truth()),
+    row("alarms.webhook", Kind::Url, None, NoFlag,
+        "post alarms there as JSON, when they open and when they close",
+        |d, v| d.settings.alarms.webhook = Some(v.text().into())),
+    row("alarms.webhook_env", Kind::VariableName, None, NoFlag,
+        "the environment variable that holds that address, where it is a secret",
+        |d, v| d.settings.alarms.webhook_env = Some(v.text().into())),
 ];
 
 /// The keys of one `[[arms]]` table.

@@ -75,7 +75,8 @@ impl FakeEngine {
     }
 }
 
-fn snapshot(revision: u64) -> EngineSnapshot {
+/// A picture of nothing yet.
+pub(crate) fn snapshot(revision: u64) -> EngineSnapshot {
     EngineSnapshot {
         revision,
         at: AT,

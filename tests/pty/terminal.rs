@@ -31,6 +31,8 @@ impl Terminal {
         command.env("PS1", "shell$ ");
         command.env("HOME", dir);
         command.env_remove("NO_COLOR");
+        // Consoles side by side would be after the same port.
+        command.env("BANDITOP_TELEMETRY_LISTEN", "off");
         let shell = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let screen = Arc::new(Mutex::new(vt100::Parser::new(size(rows), size(cols), 0)));

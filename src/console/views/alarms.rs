@@ -1,8 +1,11 @@
-//! Open alarms, newest first, each with its remedy on the right or below.
+//! Open alarms, newest first, each with its remedy on the right or below; under them how the objectives
+//! stand, where there are any: what is wanted, what was found, how fast the error budget burns over both
+//! windows, and what is left of it.
 //!
 //! ```text
 //! ┌ Alarms ───────────────────────────────────────────────── A acknowledges ┐
 //! │ ! 12:04:31 orbit ejected: 503 ×9 in 20 s; probe in 40 s  → x deactivate │
+//! │ ✓ p95 <= 5 s  97.2% within  burn .6/.4  left 44%                         │
 //! └─────────────────────────────────────────────────────────────────────────┘
 //! ```
 
@@ -12,12 +15,19 @@ use super::super::widgets::number::small;
 use super::super::widgets::wrap::wrap;
 use crate::domain::action::{Action, KeyBindings};
 use crate::domain::alarm::{Alarm, Severity};
+use crate::domain::observer::Objective;
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
     let open = model.alarms().count();
     let key = model.identity.keys.keys(Action::AcknowledgeAlarm).first().map_or_else(String::new, ToString::to_string);
     let hint = if open > 0 { format!("{key} acknowledges") } else { String::new() };
     let mut inner = canvas.framed("Alarms", &hint, false);
+    let slos = &model.shown().objectives;
+    let kept = small(slos.len()).min(inner.height() / 2);
+    for (y, slo) in (inner.height() - kept..).zip(slos.iter().take(usize::from(kept))) {
+        draw_objective(&mut inner.part(0, y, u16::MAX, 1), slo);
+    }
+    let mut inner = inner.part(0, 0, u16::MAX, inner.height() - kept);
     if open == 0 {
         let seen = model.shown().alarms.len();
         let text = if seen > 0 { format!("none open, {seen} acknowledged") } else { "none".to_owned() };
@@ -36,6 +46,24 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
             break;
         }
     }
+}
+
+fn draw_objective(canvas: &mut Canvas<'_>, slo: &Objective) {
+    let theme = canvas.theme;
+    let is_overdrawn = slo.budget_left.is_some_and(|left| left < 0.0);
+    let (glyph, style) = match (slo.is_burning, is_overdrawn) {
+        (true, _) => (theme.glyphs.severity[1], theme.warn()),
+        (false, true) => (theme.glyphs.severity[0], theme.text()),
+        (false, false) => (theme.glyphs.outcome[0], theme.dim()),
+    };
+    let rate = |rate: Option<f64>| rate.map_or_else(|| "--".to_owned(), |rate| format!("{rate:.1}"));
+    let [long, short] = slo.burn.map(rate);
+    let left = slo.budget_left.map_or_else(|| "--".to_owned(), |left| format!("{:.0}%", 100.0 * left));
+    let found = slo.found_words.as_deref().unwrap_or("no runs");
+    let text = format!("{}  {found}  burn {long}/{short}  left {left}", slo.wanted);
+    let x = canvas.put(1, 0, glyph, style) + 1;
+    let room = canvas.width().saturating_sub(x);
+    canvas.put_within(x, 0, &text, style, room);
 }
 
 /// Draws one alarm; gives the rows it took.

@@ -115,7 +115,7 @@ pub(super) fn model(base_url: &str) -> OpenAiModel {
 
 pub(super) fn call() -> ModelCall {
     let request = Arc::new(ChatRequest::from_prompt("hi"));
-    ModelCall { request, max_tokens: Some(64), json: false, temperature: None }
+    ModelCall { request, max_tokens: Some(64), json: false, temperature: None, trace: None }
 }
 
 /// Every part of one answer, and how it failed if it did.

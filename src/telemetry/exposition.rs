@@ -1,0 +1,295 @@
+//! A picture as Prometheus reads it. Each figure is read off the picture (or off our own counters of what
+//! was dropped); nothing is counted here. Labels are arms, phases, classes, intents and configured names:
+//! never a prompt, never a text that a client chose. Units are base units, every family says what it is.
+
+use prometheus::{Encoder, TextEncoder};
+
+use super::families::Families;
+use super::queue::SinkFigures;
+use crate::domain::alarm::Severity;
+use crate::domain::command::Durability;
+use crate::domain::context::Intent;
+use crate::domain::ratio::Ratio;
+use crate::domain::snapshot::{ArmRow, EngineSnapshot};
+use crate::domain::spec::Lifecycle;
+use crate::domain::tally::{ArmTally, Calls, Phase, SECONDS, Tally, UNIT, WRITES};
+use crate::domain::terms::Term;
+
+/// What the text is, for its header.
+pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+
+/// Name, help, and where a count of an arm is.
+type Count = (&'static str, &'static str, fn(&ArmTally) -> u64);
+/// Name, help, and where a figure of an arm is, as it stands.
+type Now<'a> = (&'static str, &'static str, &'a dyn Fn(&ArmRow) -> Option<f64>);
+
+const LIFECYCLES: [Lifecycle; 5] =
+    [Lifecycle::Active, Lifecycle::Probation, Lifecycle::Deactivated, Lifecycle::Pruned, Lifecycle::Ejected];
+
+/// The text format, with what our own sinks did.
+///
+/// # Errors
+/// Where a family is malformed, which would be a fault of this file.
+pub fn render(snapshot: &EngineSnapshot, sinks: &[SinkFigures]) -> Result<String, String> {
+    let mut families = Families::default();
+    runs(&mut families, snapshot);
+    window(&mut families, snapshot);
+    calls(&mut families, &snapshot.tally);
+    arms_counted(&mut families, &snapshot.tally);
+    arms_now(&mut families, &snapshot.arms);
+    router(&mut families, snapshot);
+    state(&mut families, snapshot);
+    objectives(&mut families, snapshot);
+    own(&mut families, sinks);
+    let mut text = Vec::with_capacity(32 << 10);
+    TextEncoder::new().encode(&families.into_inner(), &mut text).map_err(|error| error.to_string())?;
+    String::from_utf8(text).map_err(|error| error.to_string())
+}
+
+fn runs(f: &mut Families, snapshot: &EngineSnapshot) {
+    let (totals, tally) = (&snapshot.totals, &snapshot.tally);
+    let mut runs = f.counter("runs_total", "Runs that have ended, by strategy and outcome.");
+    for (strategy, outcome, count) in &tally.runs {
+        runs.count(&[("outcome", outcome.name()), ("strategy", strategy.name())], *count);
+    }
+    drop(runs);
+    let mut intents = f.counter("runs_by_intent_total", "Runs that have ended, by recognised intent.");
+    for (count, intent) in tally.intents.iter().zip(Intent::ALL) {
+        intents.count(&[("intent", intent.name())], *count);
+    }
+    drop(intents);
+    let mut gates = f.counter("gate_decisions_total", "Runs by who chose their arms: bandit, baseline or explore.");
+    for (decision, count) in &tally.gates {
+        gates.count(&[("decision", decision.name())], *count);
+    }
+    drop(gates);
+    let mut ratings = f.counter("ratings_total", "Ratings by people.");
+    for (count, rating) in tally.ratings.iter().zip(["good", "bad"]) {
+        ratings.count(&[("rating", rating)], *count);
+    }
+    drop(ratings);
+    f.counter("runs_first_try_total", "Runs served by the first arm in order.").is(tally.first_try as f64);
+    f.counter("fallbacks_total", "Full answers tried after the first.").is(tally.fallbacks as f64);
+    f.counter("run_cost_usd_total", "Dollars of all runs; what has no known price counts as 0.").is(totals.usd_total);
+    f.counter("clamped_total", "Terms and rewards that had to be clamped into [0, 1].").is(totals.clamped as f64);
+    f.counter("dropped_events_total", "Events that a slow reader lost.").is(totals.dropped_events as f64);
+    f.gauge("resolved_runs", "Runs since the state began that served an answer which nobody rated as bad.")
+        .is(totals.resolved as f64);
+    f.gauge("cost_usd_per_resolved_run", "Dollars since the state began for each resolved run.")
+        .may_be(totals.usd_per_resolved_run);
+    f.gauge("runs_in_flight", "Runs in flight.").is(totals.in_flight as f64);
+    f.histogram("run_duration_seconds", "Seconds of runs that were not cancelled, start to end.").distribution(
+        &[],
+        &tally.end_to_end,
+        SECONDS,
+    );
+}
+
+/// The rates of the header line, over its window.
+fn window(f: &mut Families, snapshot: &EngineSnapshot) {
+    let totals = &snapshot.totals;
+    let ratio = |ratio: Option<Ratio>| ratio.map(Ratio::get);
+    f.gauge("window_runs", "Runs in the window that the console's rates are over.").is(totals.window_runs as f64);
+    f.gauge("window_first_try_ratio", "Share of runs in the window served at the first try.")
+        .may_be(ratio(totals.first_try));
+    f.gauge("window_fallback_ratio", "Share of runs in the window with a fallback.")
+        .may_be(ratio(totals.fallback_rate));
+    f.gauge("window_exploration_ratio", "Share of runs in the window that explored.")
+        .may_be(ratio(totals.explore_rate));
+    f.gauge("window_cost_usd_per_run", "Mean dollars of a run in the window.").may_be(totals.usd_per_run);
+    let mut seconds = f.gauge("window_run_duration_seconds", "End-to-end seconds over the window, by quantile.");
+    for (quantile, value) in [("0.5", totals.p50_s), ("0.95", totals.p95_s), ("0.99", totals.p99_s)] {
+        if let Some(value) = value {
+            seconds.with(&[("q", quantile)], value);
+        }
+    }
+}
+
+/// Every phase's calls: `visit(arm, phase, calls)`.
+fn each_call<'a>(tally: &'a Tally, mut visit: impl FnMut(&'a str, Phase, &'a Calls)) {
+    for (arm, counted) in &tally.arms {
+        visit(arm.as_str(), Phase::Preview, &counted.preview);
+        visit(arm.as_str(), Phase::Answer, &counted.answer);
+    }
+    for (judge, calls) in &tally.judges {
+        visit(judge, Phase::Judge, calls);
+    }
+}
+
+fn calls(f: &mut Families, tally: &Tally) {
+    let mut made = f.counter("calls_total", "Calls to models, by arm (or judge) and phase.");
+    each_call(tally, |arm, phase, calls| made.count(&[("arm", arm), ("phase", phase.name())], calls.made));
+    drop(made);
+    let mut failed = f.counter("call_failures_total", "Calls that failed, by arm, phase and class of failure.");
+    each_call(tally, |arm, phase, calls| {
+        for (class, count) in &calls.failed {
+            failed.count(&[("arm", arm), ("class", class.name()), ("phase", phase.name())], *count);
+        }
+    });
+    drop(failed);
+    let mut tokens = f.counter("tokens_total", "Tokens, by arm, phase and direction.");
+    each_call(tally, |arm, phase, calls| {
+        for (direction, count) in [("input", calls.tokens_in), ("output", calls.tokens_out)] {
+            tokens.count(&[("arm", arm), ("direction", direction), ("phase", phase.name())], count);
+        }
+    });
+    drop(tokens);
+    let mut dollars = f.counter("cost_usd_total", "Dollars, by arm and phase; what has no known price counts as 0.");
+    each_call(tally, |arm, phase, calls| dollars.with(&[("arm", arm), ("phase", phase.name())], calls.usd()));
+    drop(dollars);
+    let mut seconds = f.histogram("call_duration_seconds", "Seconds of calls that did not fail, by arm and phase.");
+    each_call(tally, |arm, phase, calls| {
+        seconds.distribution(&[("arm", arm), ("phase", phase.name())], &calls.seconds, SECONDS);
+    });
+    drop(seconds);
+    let mut first = f.histogram("first_token_seconds", "Seconds to the first token, by arm and phase.");
+    each_call(tally, |arm, phase, calls| {
+        first.distribution(&[("arm", arm), ("phase", phase.name())], &calls.first_token, SECONDS);
+    });
+    drop(first);
+    f.counter("local_verdicts_total", "Verdicts that the local judge had to give.").is(tally.local_verdicts as f64);
+}
+
+fn arms_counted(f: &mut Families, tally: &Tally) {
+    let counters: [Count; 3] = [
+        ("arm_selected_total", "Runs that an arm was selected for.", |arm| arm.selected),
+        ("arm_served_total", "Answers of an arm that were served.", |arm| arm.served),
+        ("arm_ejections_total", "Times that health took an arm out.", |arm| arm.ejections),
+    ];
+    for (name, help, read) in counters {
+        let mut family = f.counter(name, help);
+        for (arm, counted) in &tally.arms {
+            family.count(&[("arm", arm.as_str())], read(counted));
+        }
+    }
+    let mut rewards = f.histogram("reward", "Rewards of an arm, in [0, 1].");
+    for (arm, counted) in &tally.arms {
+        rewards.distribution(&[("arm", arm.as_str())], &counted.reward, UNIT);
+    }
+    drop(rewards);
+    let mut terms = f.histogram("reward_term", "Terms of the rewards of an arm, in [0, 1], 1 is best.");
+    for (arm, counted) in &tally.arms {
+        for (term, values) in &counted.terms {
+            terms.distribution(&[("arm", arm.as_str()), ("term", term.name())], values, UNIT);
+        }
+    }
+    drop(terms);
+    let mut propensities = f.histogram("selection_propensity", "Probability of the selections of an arm.");
+    for (arm, counted) in &tally.arms {
+        propensities.distribution(&[("arm", arm.as_str())], &counted.propensity, UNIT);
+    }
+}
+
+fn arms_now(f: &mut Families, arms: &[ArmRow]) {
+    let ratio = |ratio: Option<Ratio>| ratio.map(Ratio::get);
+    let gauges: [Now<'_>; 12] = [
+        ("arm_expected_reward", "Expected reward over recent contexts.", &|arm| arm.mean),
+        ("arm_reward_uncertainty", "Uncertainty of the expected reward.", &|arm| arm.uncertainty),
+        ("arm_mean_reward", "Mean realised reward over the window.", &|arm| arm.mean_reward),
+        ("arm_traffic_share_ratio", "Share of served answers over the window.", &|arm| ratio(arm.share)),
+        ("arm_preview_share_ratio", "Share of previews over the window.", &|arm| ratio(arm.preview_share)),
+        ("arm_error_ratio", "Share of recent calls that failed.", &|arm| ratio(arm.error_rate)),
+        ("arm_preview_p95_seconds", "Rolling 95 % quantile of preview seconds.", &|arm| arm.p95_preview_s),
+        ("arm_cost_usd_per_run", "Mean dollars of the runs in the window that it answered.", &|arm| {
+            arm.cost_usd_per_run
+        }),
+        ("arm_trials", "Judged races that it took part in.", &|arm| Some(arm.trials as f64)),
+        ("arm_wins", "Judged races that it won.", &|arm| Some(arm.wins as f64)),
+        ("arm_effective_observations", "Weight of its data after forgetting.", &|arm| Some(arm.effective_n)),
+        ("arm_selectable", "1 where it may be selected.", &|arm| Some(f64::from(u8::from(arm.state.is_candidate())))),
+    ];
+    for (name, help, read) in gauges {
+        let mut family = f.gauge(name, help);
+        for arm in arms {
+            if let Some(value) = read(arm) {
+                family.with(&[("arm", arm.arm.as_str())], value);
+            }
+        }
+    }
+    let mut states = f.gauge("arm_state", "1 for the lifecycle state that an arm is in, 0 for the others.");
+    for arm in arms {
+        for state in LIFECYCLES {
+            let is_in = f64::from(u8::from(arm.state == state));
+            states.with(&[("arm", arm.arm.as_str()), ("state", state.name())], is_in);
+        }
+    }
+}
+
+fn router(f: &mut Families, snapshot: &EngineSnapshot) {
+    f.gauge("router_alpha", "Exploration in units of uncertainty.").is(snapshot.alpha);
+    f.gauge("router_explore_share_ratio", "Configured share of runs that explore.").is(snapshot.explore_share);
+    f.gauge("router_budget_usd_per_run", "The ceiling of dollars per run.").may_be(snapshot.budget_per_request_usd);
+    let mut weights = f.gauge("reward_weight", "Weight of a term of the reward; they sum to 1.");
+    for term in Term::ALL {
+        weights.with(&[("term", term.name())], snapshot.weights.get(term));
+    }
+}
+
+fn state(f: &mut Families, snapshot: &EngineSnapshot) {
+    f.gauge("journal_position", "The place in the command log that is applied.").is(snapshot.sequence as f64);
+    let is_durable = f64::from(u8::from(snapshot.store.durability == Durability::Durable));
+    f.gauge("store_durable", "1 where a command would be on disk, 0 where it would be in memory only.").is(is_durable);
+    let mut writes = f.histogram("store_write_seconds", "Seconds of writes to the store; synced ones are waited for.");
+    for (values, synced) in snapshot.tally.writes.iter().zip(["false", "true"]) {
+        writes.distribution(&[("synced", synced)], values, WRITES);
+    }
+    drop(writes);
+    let mut alarms = f.gauge("alarms", "Open alarms by severity.");
+    for (severity, name) in
+        [(Severity::Notice, "notice"), (Severity::Warning, "warning"), (Severity::Critical, "critical")]
+    {
+        let open = snapshot.alarms.iter().filter(|alarm| alarm.severity == severity).count();
+        alarms.with(&[("severity", name)], open as f64);
+    }
+}
+
+fn objectives(f: &mut Families, snapshot: &EngineSnapshot) {
+    let slos = &snapshot.objectives;
+    let mut limit = f.gauge("slo_limit", "What an objective wants, in the unit of its indicator.");
+    for slo in slos {
+        limit.with(&[("slo", &slo.name)], slo.limit);
+    }
+    drop(limit);
+    let mut found = f.gauge("slo_value", "What was found over the long window, in the same unit.");
+    for slo in slos {
+        if let Some(value) = slo.found {
+            found.with(&[("slo", &slo.name)], value);
+        }
+    }
+    drop(found);
+    let mut burn = f.gauge("slo_burn_rate", "How many times faster than allowed the error budget goes.");
+    for slo in slos {
+        for (rate, window) in slo.burn.iter().zip(["long", "short"]) {
+            if let Some(rate) = rate {
+                burn.with(&[("slo", &slo.name), ("window", window)], *rate);
+            }
+        }
+    }
+    drop(burn);
+    let mut left = f.gauge("slo_error_budget_remaining_ratio", "What is left of the error budget; below 0: overdrawn.");
+    for slo in slos {
+        if let Some(value) = slo.budget_left {
+            left.with(&[("slo", &slo.name)], value);
+        }
+    }
+    drop(left);
+    let mut burning = f.gauge("slo_burning", "1 where both windows burn fast enough for an alarm.");
+    for slo in slos {
+        burning.with(&[("slo", &slo.name)], f64::from(u8::from(slo.is_burning)));
+    }
+}
+
+fn own(f: &mut Families, sinks: &[SinkFigures]) {
+    let mut sent = f.counter("telemetry_sent_total", "What a sink of telemetry delivered.");
+    for sink in sinks {
+        sent.count(&[("sink", sink.name)], sink.sent);
+    }
+    drop(sent);
+    let mut dropped = f.counter("telemetry_dropped_total", "What a sink of telemetry could not deliver and dropped.");
+    for sink in sinks {
+        dropped.count(&[("sink", sink.name)], sink.dropped);
+    }
+    drop(dropped);
+    let version = env!("CARGO_PKG_VERSION");
+    f.gauge("build_info", "Always 1; the version is a label.").with(&[("version", version)], 1.0);
+}

@@ -1,0 +1,194 @@
+//! The calls of a run, read off its record: what was called, when, and what came of it. Spans and metrics
+//! are both made of these. Times follow from the record's start and the seconds by phase: previews start
+//! together, attempts one after the other.
+
+use std::time::{Duration, SystemTime};
+
+use opentelemetry::KeyValue;
+
+use super::names;
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::ids::ArmId;
+use crate::domain::record::RunRecord;
+use crate::domain::spec::{ArmSpec, Provider};
+use crate::domain::tally::Phase;
+use crate::domain::trace::CallPlace;
+
+/// One call.
+pub(super) struct Call<'a> {
+    pub place: CallPlace,
+    /// The arm, or the judge's name.
+    pub who: &'a str,
+    pub start: SystemTime,
+    pub seconds: f64,
+    pub first_s: Option<f64>,
+    pub tokens: (u32, u32),
+    /// Whether tokens are an estimate: then they are not reported.
+    pub is_estimated: bool,
+    pub cost_usd: Option<f64>,
+    pub error: Option<&'a Failure>,
+    /// Started beside another and cancelled as the loser: not an error.
+    pub is_lost: bool,
+    pub text: Option<&'a str>,
+}
+
+/// Where a phase starts and how long the run took.
+pub(super) struct Times {
+    pub start: SystemTime,
+    pub previews: SystemTime,
+    pub judge: SystemTime,
+    pub full: SystemTime,
+    pub end: SystemTime,
+}
+
+impl Times {
+    pub(super) fn of(record: &RunRecord) -> Self {
+        let seconds = |s: f64| Duration::try_from_secs_f64(s).unwrap_or_default();
+        let timings = &record.timings_s;
+        let start = SystemTime::UNIX_EPOCH + Duration::from_millis(record.at.millis());
+        let previews = start + seconds(timings.features);
+        let judge = previews + seconds(timings.previews);
+        let full = judge + seconds(timings.judge);
+        Self { start, previews, judge, full, end: start + seconds(timings.total) }
+    }
+}
+
+/// Every call that was made, in the order of the phases.
+pub(super) fn calls<'a>(record: &'a RunRecord, times: &Times) -> Vec<Call<'a>> {
+    let place =
+        |phase, nth: usize| CallPlace { run: record.run_id, phase, nth: u32::try_from(nth).unwrap_or(u32::MAX) };
+    let mut calls = Vec::with_capacity(record.previews.len() + record.attempts.len() + 1);
+    for (nth, preview) in record.previews.iter().enumerate().filter(|(_, preview)| !preview.cached) {
+        calls.push(Call {
+            place: place(Phase::Preview, nth),
+            who: preview.arm.as_str(),
+            start: times.previews,
+            seconds: preview.latency_s,
+            first_s: preview.ttft_s,
+            tokens: (preview.tokens_in, preview.tokens),
+            is_estimated: preview.estimated,
+            cost_usd: preview.cost_usd,
+            error: preview.error.as_ref(),
+            is_lost: false,
+            text: Some(&preview.text),
+        });
+    }
+    if let Some(judging) = &record.judging {
+        let verdict = record.verdict.as_ref().filter(|verdict| !verdict.local_fallback);
+        calls.push(Call {
+            place: place(Phase::Judge, 0),
+            who: verdict.map_or("judge", |verdict| verdict.judge.as_str()),
+            start: times.judge,
+            seconds: record.timings_s.judge,
+            first_s: None,
+            tokens: (judging.tokens_in, judging.tokens_out),
+            is_estimated: false,
+            cost_usd: Some(judging.cost_usd),
+            error: judging.error.as_ref(),
+            is_lost: false,
+            text: None,
+        });
+    }
+    let mut start = times.full;
+    for (nth, attempt) in record.attempts.iter().enumerate() {
+        calls.push(Call {
+            place: place(Phase::Answer, nth),
+            who: attempt.arm.as_str(),
+            start,
+            seconds: attempt.latency_s,
+            first_s: attempt.ttft_s,
+            tokens: (attempt.tokens_in, attempt.tokens_out),
+            is_estimated: attempt.estimated,
+            cost_usd: attempt.cost_usd,
+            error: attempt.error.as_ref(),
+            is_lost: attempt.lost,
+            text: record.answer.as_deref().filter(|_| attempt.ok),
+        });
+        // One that ran beside another does not hold the next one up.
+        if !attempt.lost {
+            start += Duration::try_from_secs_f64(attempt.latency_s).unwrap_or_default();
+        }
+    }
+    calls
+}
+
+impl Call<'_> {
+    /// What went wrong, where it is an error and not a cancellation.
+    pub(super) fn fault(&self) -> Option<&Failure> {
+        self.error.filter(|failure| failure.class != FailureClass::Cancelled && !self.is_lost)
+    }
+
+    /// Operation, provider, model and endpoint: what spans and metrics have in common. Bounded: models come
+    /// from the configuration.
+    pub(super) fn identity(&self, specs: &dyn Fn(&ArmId) -> Option<ArmSpec>) -> Vec<KeyValue> {
+        let spec = specs(&ArmId::new(self.who));
+        let model = spec.as_ref().map_or_else(|| self.who.to_owned(), |spec| spec.model.clone());
+        let provider = spec.as_ref().map_or("openai", provider_name);
+        let mut attributes = vec![
+            KeyValue::new(names::OPERATION, "chat"),
+            KeyValue::new(names::PROVIDER, provider),
+            KeyValue::new(names::REQUEST_MODEL, model),
+        ];
+        if let Some((host, port)) = spec.as_ref().and_then(|spec| host_and_port(&spec.base_url)) {
+            attributes.push(KeyValue::new(names::SERVER_ADDRESS, host));
+            attributes.extend(port.map(|port| KeyValue::new(names::SERVER_PORT, i64::from(port))));
+        }
+        attributes.extend(self.fault().map(|failure| KeyValue::new(names::ERROR_TYPE, failure.kind.to_string())));
+        attributes
+    }
+}
+
+/// The names that the conventions have for well-known hosts.
+const HOSTS: &[(&str, &str)] = &[
+    ("api.openai.com", "openai"),
+    (".openai.azure.com", "azure.ai.openai"),
+    ("anthropic.com", "anthropic"),
+    ("googleapis.com", "gcp.gemini"),
+    ("mistral.ai", "mistral_ai"),
+    ("groq.com", "groq"),
+    ("deepseek.com", "deepseek"),
+    ("x.ai", "x_ai"),
+    ("perplexity.ai", "perplexity"),
+    ("cohere.com", "cohere"),
+];
+
+fn provider_name(spec: &ArmSpec) -> &'static str {
+    if spec.provider == Provider::Simulated {
+        return "banditop.simulated";
+    }
+    let host = host_and_port(&spec.base_url).map(|(host, _)| host).unwrap_or_default();
+    HOSTS.iter().find(|(known, _)| host.ends_with(known)).map_or("openai_compatible", |(_, name)| name)
+}
+
+/// Host and port of an address that the settings have checked.
+fn host_and_port(url: &str) -> Option<(String, Option<u16>)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?']).next()?;
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
+        _ => (authority, None),
+    };
+    let usual = if scheme == "https" { 443 } else { 80 };
+    (!host.is_empty()).then(|| (host.trim_matches(['[', ']']).to_owned(), port.or(Some(usual))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_and_port;
+
+    #[test]
+    fn addresses_have_host_and_port() {
+        let rows = [
+            ("https://api.openai.com/v1", Some(("api.openai.com", 443))),
+            ("http://10.0.0.1:8000/v1", Some(("10.0.0.1", 8000))),
+            ("http://[::1]:11434/v1", Some(("::1", 11434))),
+            ("http://[::1]/v1", Some(("::1", 80))),
+            ("", None),
+        ];
+        for (url, wanted) in rows {
+            let found = host_and_port(url);
+            let found = found.as_ref().map(|(host, port)| (host.as_str(), port.unwrap_or_default()));
+            assert_eq!(found, wanted, "{url}");
+        }
+    }
+}

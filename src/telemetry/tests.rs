@@ -1,0 +1,113 @@
+//! A run to look at, and what is made of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::domain::chat::ChatRequest;
+use crate::domain::clock::Timestamp;
+use crate::domain::context::Intent;
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::ids::{ArmId, RunId};
+use crate::domain::judging::{Scores, Verdict};
+use crate::domain::record::{
+    ArmScore, AttemptRecord, ContextRecord, Gate, GateDecision, JudgingRecord, Origin, PreviewRecord, RewardRecord,
+    RunOutcome, RunRecord, Timings,
+};
+use crate::domain::spec::Strategy;
+use crate::domain::terms::TermValue;
+
+/// When the run began.
+pub(super) const AT: Timestamp = Timestamp::from_millis(1_795_305_600_000);
+/// What was asked: it must not be found where it is not wanted.
+pub(super) const SECRET_PROMPT: &str = "the canary sings at noon";
+
+fn preview(arm: &str) -> PreviewRecord {
+    PreviewRecord {
+        arm: ArmId::new(arm),
+        latency_s: 0.5,
+        ttft_s: Some(0.125),
+        tokens: 10,
+        tokens_in: 8,
+        estimated: false,
+        cost_usd: Some(0.0001),
+        cached: false,
+        text: format!("{SECRET_PROMPT}, says {arm}"),
+        error: None,
+    }
+}
+
+fn attempt(arm: &str, error: Option<Failure>) -> AttemptRecord {
+    AttemptRecord {
+        arm: ArmId::new(arm),
+        ok: error.is_none(),
+        error,
+        latency_s: 1.0,
+        ttft_s: Some(0.25),
+        tokens_in: 8,
+        tokens_out: 50,
+        estimated: false,
+        cost_usd: Some(0.001),
+        lost: false,
+    }
+}
+
+/// A race of two arms that `swift` answered, in two seconds.
+pub(super) fn record(number: u64) -> RunRecord {
+    let score = |arm: &str, mean| ArmScore {
+        arm: ArmId::new(arm),
+        mean,
+        uncertainty: 0.05,
+        score: mean + 0.05,
+        propensity: 0.75,
+        selected: true,
+    };
+    let scores =
+        |overall| Scores { relevance: 0.9, coverage: 0.8, faithfulness: 0.7, hallucination_risk: 0.1, overall };
+    let quality = TermValue { value: 0.75, weight: 1.0, contribution: 0.75 };
+    let reward = |total| RewardRecord { total, terms: BTreeMap::from([("quality".into(), quality)]), penalty: 0.0 };
+    RunRecord {
+        run_id: RunId::new(AT.plus(Duration::from_secs(number)), 0xfeed_0000 + number),
+        at: AT.plus(Duration::from_secs(number)),
+        origin: Origin::Traffic,
+        request: ChatRequest::from_prompt(SECRET_PROMPT),
+        strategy: Strategy::Race,
+        gate: Gate { decision: GateDecision::Bandit, reason: "linucb chose 2 of 2 arms".into() },
+        context: ContextRecord {
+            names: vec!["bias".into(), "length".into()],
+            x: vec![1.0, 0.25],
+            intent: Intent::Coding,
+            feature_version: "0123".into(),
+            degraded: None,
+        },
+        arms: vec![score("swift", 0.7), score("penny", 0.6)],
+        previews: vec![preview("swift"), preview("penny")],
+        verdict: Some(Verdict {
+            judge: "sage".into(),
+            local_fallback: false,
+            scores: BTreeMap::from([(ArmId::new("swift"), scores(0.75)), (ArmId::new("penny"), scores(0.5))]),
+            reason: None,
+        }),
+        judging: Some(JudgingRecord { calls: 2, tokens_in: 200, tokens_out: 40, cost_usd: 0.0005, error: None }),
+        order: vec![ArmId::new("swift"), ArmId::new("penny")],
+        attempts: vec![attempt("swift", None)],
+        rewards: BTreeMap::from([(ArmId::new("swift"), reward(0.75)), (ArmId::new("penny"), reward(0.5))]),
+        winner: Some(ArmId::new("swift")),
+        answer: Some(format!("{SECRET_PROMPT}, indeed")),
+        fallbacks: 0,
+        cost_usd: 0.0017,
+        timings_s: Timings { features: 0.001, previews: 0.5, judge: 0.4, full: 1.0, total: 2.0 },
+        outcome: RunOutcome::Served,
+        rating: None,
+    }
+}
+
+/// The same, where the first attempt failed and the second was served.
+pub(super) fn fallen_back(number: u64) -> RunRecord {
+    let failure = Failure::new(FailureClass::Transient, "http_503", format!("overloaded: {SECRET_PROMPT}"));
+    RunRecord {
+        attempts: vec![attempt("swift", Some(failure)), attempt("penny", None)],
+        winner: Some(ArmId::new("penny")),
+        fallbacks: 1,
+        ..record(number)
+    }
+}
