@@ -1,0 +1,172 @@
+//! The shipped dashboard and alert rules name only metrics that are served: each name in them is held to a
+//! full exposition, and `promtool` checks the rules where it is installed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stderr, reason = "counts are whole, and a test that is left out says so")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use banditop::domain::failure::FailureClass;
+use banditop::domain::ids::ArmId;
+use banditop::domain::observer::Objective;
+use banditop::domain::ratio::Ratio;
+use banditop::domain::record::GateDecision;
+use banditop::domain::snapshot::{ArmRow, EngineSnapshot, Totals};
+use banditop::domain::spec::{ArmSpec, Lifecycle, Provider, Strategy};
+use banditop::domain::tally::{ArmTally, Calls, Histogram, Outcome, SECONDS, Tally, UNIT, WRITES};
+use banditop::domain::terms::Term;
+use banditop::telemetry::{SinkFigures, render};
+
+fn histogram(bounds: &[f64]) -> Histogram {
+    let mut histogram = Histogram::default();
+    histogram.add(0.5, bounds);
+    histogram
+}
+
+fn calls() -> Calls {
+    Calls {
+        made: 2,
+        failed: [(FailureClass::Transient, 1)].into(),
+        tokens_in: 8,
+        tokens_out: 9,
+        cost_nano: 7,
+        seconds: histogram(SECONDS),
+        first_token: histogram(SECONDS),
+    }
+}
+
+fn arm_row(arm: &ArmId) -> ArmRow {
+    let spec = ArmSpec {
+        name: arm.clone(),
+        provider: Provider::Simulated,
+        base_url: String::new(),
+        model: String::new(),
+        api_key_env: None,
+        price: None,
+        enabled: true,
+    };
+    ArmRow {
+        arm: arm.clone(),
+        spec,
+        state: Lifecycle::Active,
+        state_reason: None,
+        until: None,
+        share: Ratio::new(0.5),
+        share_delta: None,
+        preview_share: Ratio::new(0.5),
+        mean: Some(0.5),
+        uncertainty: Some(0.1),
+        p95_preview_s: Some(1.0),
+        mean_reward: Some(0.5),
+        reward_history: Vec::new(),
+        error_rate: Ratio::new(0.1),
+        cost_usd_per_run: Some(0.1),
+        trials: 3,
+        wins: 1,
+        effective_n: 3.0,
+        served_by_intent: [1; 5],
+    }
+}
+
+/// A picture in which everything has a value.
+fn full() -> EngineSnapshot {
+    let arm = ArmId::new("swift");
+    let counted = ArmTally {
+        selected: 1,
+        served: 1,
+        preview: calls(),
+        answer: calls(),
+        ejections: 1,
+        reward: histogram(UNIT),
+        terms: [(Term::Quality, histogram(UNIT))].into(),
+        propensity: histogram(UNIT),
+    };
+    let tally = Tally {
+        runs: vec![(Strategy::Race, Outcome::Served, 1)],
+        gates: vec![(GateDecision::Bandit, 1)],
+        judges: [("sage".to_owned(), calls())].into(),
+        end_to_end: histogram(SECONDS),
+        arms: [(arm.clone(), counted)].into(),
+        writes: [histogram(WRITES), histogram(WRITES)],
+        ..Tally::default()
+    };
+    let some = Some(0.5);
+    let ratio = Ratio::new(0.5);
+    let slo = Objective {
+        name: "p95".to_owned(),
+        wanted: "p95 <= 5 s".to_owned(),
+        found: some,
+        found_words: None,
+        limit: 0.95,
+        windows_s: [3600.0, 300.0],
+        burn: [some, some],
+        budget_left: some,
+        is_burning: false,
+    };
+    EngineSnapshot {
+        arms: vec![arm_row(&arm)],
+        tally: tally.into(),
+        objectives: vec![slo],
+        budget_per_request_usd: some,
+        totals: Totals {
+            first_try: ratio,
+            fallback_rate: ratio,
+            explore_rate: ratio,
+            p50_s: some,
+            p95_s: some,
+            p99_s: some,
+            usd_per_run: some,
+            usd_per_resolved_run: some,
+            ..Totals::default()
+        },
+        ..common::fake_engine::snapshot(1)
+    }
+}
+
+/// Every metric that is served, as Prometheus names its series.
+fn served() -> BTreeSet<String> {
+    let sinks = [SinkFigures { name: "otlp", sent: 1, dropped: 0 }];
+    let text = render(&full(), &sinks).unwrap();
+    let series = text.lines().filter(|line| !line.starts_with('#'));
+    series.filter_map(|line| line.split(['{', ' ']).next()).map(str::to_owned).collect()
+}
+
+/// Every name of ours in a text.
+fn named(text: &str) -> BTreeSet<String> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words = text.split(|c: char| !is_part(c));
+    words.filter(|word| word.starts_with("banditop_")).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_metric_that_is_named_is_served() {
+    let served = served();
+    for file in ["assets/grafana/banditop.json", "assets/prometheus/alerts.yml"] {
+        let names = named(&std::fs::read_to_string(common::root().join(file)).unwrap());
+        assert!(names.len() > 8, "{file} names {}", names.len());
+        let missing: Vec<&String> = names.iter().filter(|name| !served.contains(*name)).collect();
+        assert!(missing.is_empty(), "{file} names {missing:?}; served are {served:#?}");
+    }
+}
+
+#[test]
+fn the_dashboard_is_json_and_shows_all_four_parts() {
+    let text = std::fs::read_to_string(common::root().join("assets/grafana/banditop.json")).unwrap();
+    let dashboard: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let rows: Vec<&str> = panels.iter().filter(|p| p["type"] == "row").map(|p| p["title"].as_str().unwrap()).collect();
+    assert_eq!(rows.len(), 4, "{rows:?}");
+    assert!(panels.iter().filter(|p| p["type"] != "row").all(|p| !p["targets"].as_array().unwrap().is_empty()));
+}
+
+#[test]
+fn promtool_accepts_the_rules() {
+    let rules = common::root().join("assets/prometheus/alerts.yml");
+    match Command::new("promtool").args(["check", "rules"]).arg(&rules).output() {
+        Ok(said) => assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr)),
+        Err(_) => eprintln!("skipped: promtool is not installed (Debian: prometheus)"),
+    }
+}
