@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::evaluate::{CompareArgs, OffPolicyArgs, ReplayArgs};
+use super::export::ExportArgs;
 use super::priors_command::PriorsArgs;
 use super::setting_flags::SettingFlags;
 use super::state::StateArgs;
@@ -66,6 +67,8 @@ pub(super) enum Command {
     OffPolicy(Box<OffPolicyArgs>),
     /// Fit priors to recorded outcomes, and tell the router
     Priors(PriorsArgs),
+    /// Write what was seen for other programs
+    Export(ExportArgs),
     /// Check the configuration, or print what can be in it
     Config {
         /// What about it.
@@ -93,6 +96,7 @@ impl Command {
             Self::Compare(_) => "compare",
             Self::OffPolicy(_) => "off-policy",
             Self::Priors(_) => "priors",
+            Self::Export(_) => "export",
             Self::Config { .. } => "config",
             Self::Completions { .. } => "completions",
             Self::Man => "man",

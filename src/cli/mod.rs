@@ -11,6 +11,7 @@ mod console_command;
 mod context;
 mod documents;
 mod evaluate;
+mod export;
 mod factory;
 mod failure;
 mod features_command;
@@ -84,6 +85,7 @@ fn run(cli: Cli) -> Outcome {
             Some(text) => headless(&context, evaluate::suite_side_by_side(&context, &args, text?)),
             None => evaluate::side_by_side(&context, &args),
         },
+        Some(Command::Export(args)) => headless(&context, export::run(&context, args)),
         Some(Command::OffPolicy(args)) => evaluate::off_policy(&context, &args),
         Some(Command::Priors(args)) if args.needs_engine() => headless(&context, priors_command::tell(&context, args)),
         Some(Command::Priors(args)) => priors_command::fit(&context, &args),

@@ -23,7 +23,7 @@ use crate::domain::engine::{EngineHandle, JournalQuery};
 use crate::domain::snapshot::EngineSnapshot;
 
 /// What an action works with.
-struct Desk<'a> {
+pub(super) struct Desk<'a> {
     engine: &'a dyn EngineHandle,
     actor: Actor,
     out: Output,
@@ -32,7 +32,20 @@ struct Desk<'a> {
     retained: usize,
 }
 
-pub(super) use transfer::{replace, text_of};
+pub(super) use runs::export as export_runs;
+pub(super) use transfer::{replace, text_of, write as write_text};
+
+impl Desk<'_> {
+    /// The engine, wherever it is.
+    pub(super) const fn engine(&self) -> &dyn EngineHandle {
+        self.engine
+    }
+
+    /// Run records that are kept.
+    pub(super) const fn retained(&self) -> usize {
+        self.retained
+    }
+}
 
 /// Sends the command that `make` makes of the newest picture, and says what became of it.
 pub(super) async fn send(
@@ -53,7 +66,7 @@ pub(super) async fn send(
     sent.and(closed)
 }
 
-fn desk<'a>(context: &Context, engine: &'a dyn EngineHandle, json: bool) -> Desk<'a> {
+pub(super) fn desk<'a>(context: &Context, engine: &'a dyn EngineHandle, json: bool) -> Desk<'a> {
     let actor = Actor::Person(context.operator());
     Desk { engine, actor, out: Output::new(), json, retained: context.settings().store.retain_runs }
 }

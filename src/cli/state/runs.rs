@@ -59,7 +59,7 @@ impl Serialize for ByArm<'_> {
 }
 
 /// Writes up to `limit` of the newest runs, oldest first.
-pub(super) async fn export(desk: &Desk<'_>, file: Option<&Path>, limit: usize) -> Outcome {
+pub(in crate::cli) async fn export(desk: &Desk<'_>, file: Option<&Path>, limit: usize) -> Outcome {
     let snapshot = desk.engine.snapshot();
     let pool: Vec<ArmId> = snapshot.arms.iter().map(|row| row.arm.clone()).collect();
     let mut runs = desk.engine.runs(limit).await?;

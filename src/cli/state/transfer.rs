@@ -22,7 +22,7 @@ pub(super) async fn export(desk: &Desk<'_>, file: Option<&Path>) -> Outcome {
 }
 
 /// Writes to a file, or to standard output where none or `-` is named.
-pub(super) fn write(desk: &Desk<'_>, file: Option<&Path>, text: &str) -> Outcome {
+pub(in crate::cli) fn write(desk: &Desk<'_>, file: Option<&Path>, text: &str) -> Outcome {
     match file.filter(|path| *path != Path::new("-")) {
         Some(path) => replace(path, text),
         None => Ok(desk.out.foreign(text)?),

@@ -1,0 +1,87 @@
+//! `export runs` as a user runs it: the same rows as `state export --runs`, a table, and an offline run that
+//! the `wandb` package itself reads, where that package is installed (`pip install "wandb<0.20"`).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stderr, reason = "a test that is left out says so")]
+
+mod common;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use common::program::Program;
+
+fn with_runs(count: usize) -> Program {
+    let program = Program::fast();
+    for n in 0..count {
+        program.ok(&["ask", &format!("Say something, number {n}, \"quoted\"")]);
+    }
+    program
+}
+
+/// What comes out; that it says how much it wrote goes to standard error.
+fn exported(program: &Program, args: &[&str]) -> String {
+    let ran = program.run(args);
+    assert!(ran.code == Some(0) && ran.err.starts_with("exported 2 runs"), "{args:?}: {}", ran.err);
+    ran.out
+}
+
+#[test]
+fn lines_are_those_of_the_state_and_tables_have_a_column_a_number() {
+    let program = with_runs(2);
+    let lines = exported(&program, &["export", "runs"]);
+    assert_eq!(lines, exported(&program, &["state", "export", "--runs"]));
+    let path = program.home().join("runs.csv");
+    exported(&program, &["export", "runs", "--format", "csv", path.to_str().unwrap()]);
+    let table = std::fs::read_to_string(&path).unwrap();
+    let mut rows = table.lines();
+    let head: Vec<&str> = rows.next().unwrap().split(',').collect();
+    assert!(head.contains(&"x:bias") && head.iter().any(|name| name.starts_with("propensity:")), "{head:?}");
+    let first = rows.next().unwrap();
+    assert!(first.contains("\"Say something, number 0, \"\"quoted\"\"\""), "{first}");
+    // The prompt has two commas of its own.
+    assert_eq!(first.split(',').count(), head.len() + 2, "{first}");
+    assert_eq!(rows.count(), 1);
+}
+
+const READ: &str = r"
+import sys, wandb
+wandb._assert_is_internal_process = True
+from wandb.sdk.internal.datastore import DataStore
+from wandb.proto import wandb_internal_pb2 as pb
+store = DataStore(); store.open_for_scan(sys.argv[1])
+kinds, keys = [], set()
+while (data := store.scan_data()) is not None:
+    record = pb.Record(); record.ParseFromString(data)
+    kinds.append(record.WhichOneof('record_type'))
+    if kinds[-1] == 'run':
+        config = {item.key: item.value_json for item in record.run.config.update}
+        print(record.run.project, record.run.run_id, config['k'])
+    if kinds[-1] == 'history':
+        keys |= {item.key for item in record.history.item}
+print(','.join(kinds)); print('reward' in keys, '_step' in keys, any(k.startswith('propensity/') for k in keys))
+";
+
+#[test]
+fn an_offline_run_is_read_by_the_package_itself() {
+    let program = with_runs(2);
+    let dir = program.home().join("wandb");
+    exported(&program, &["export", "runs", "--wandb", dir.to_str().unwrap()]);
+    let folder = std::fs::read_dir(&dir).unwrap().next().unwrap().unwrap().path();
+    let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+    let id = name.rsplit('-').next().unwrap();
+    let log = folder.join(format!("run-{id}.wandb"));
+    assert!(name.starts_with("offline-run-2") && log.is_file(), "{name}");
+    let bytes = std::fs::read(&log).unwrap();
+    assert!(!bytes.windows(13).any(|w| w == b"Say something"), "no prompt goes along");
+    // Another interpreter may have the package: BANDITOP_TEST_PYTHON names it.
+    let python = std::env::var_os("BANDITOP_TEST_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from);
+    let has = Command::new(&python).args(["-c", "import wandb.sdk.internal.datastore"]).output();
+    if !has.is_ok_and(|ran| ran.status.success()) {
+        eprintln!("skipped: this Python has no wandb package with a reader (pip install \"wandb<0.20\")");
+        return;
+    }
+    let read = Command::new(&python).args(["-c", READ]).arg(&log).output().unwrap();
+    let (said, complaint) = (String::from_utf8_lossy(&read.stdout), String::from_utf8_lossy(&read.stderr));
+    assert_eq!(said, format!("banditop {id} 3\nrun,history,history,summary,exit\nTrue True True\n"), "{complaint}");
+}
