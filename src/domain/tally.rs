@@ -188,6 +188,9 @@ pub struct Tally {
     /// Attempts after the first.
     #[serde(default)]
     pub fallbacks: u64,
+    /// Calls that were made again.
+    #[serde(default)]
+    pub retries: u64,
     /// Ratings that took a run out of, or back into, those that are resolved: good and bad ones.
     #[serde(default)]
     pub ratings: [u64; 2],

@@ -70,6 +70,7 @@ fn runs(f: &mut Families, snapshot: &EngineSnapshot) {
     drop(ratings);
     f.counter("runs_first_try_total", "Runs served by the first arm in order.").is(tally.first_try as f64);
     f.counter("fallbacks_total", "Full answers tried after the first.").is(tally.fallbacks as f64);
+    f.counter("retries_total", "Calls that were made again.").is(tally.retries as f64);
     f.counter("run_cost_usd_total", "Dollars of all runs; what has no known price counts as 0.").is(totals.usd_total);
     f.counter("clamped_total", "Terms and rewards that had to be clamped into [0, 1].").is(totals.clamped as f64);
     f.counter("dropped_events_total", "Events that a slow reader lost.").is(totals.dropped_events as f64);
@@ -234,6 +235,12 @@ fn state(f: &mut Families, snapshot: &EngineSnapshot) {
         writes.distribution(&[("synced", synced)], values, WRITES);
     }
     drop(writes);
+    let mut drifting = f.gauge("arm_drift_alarm", "1 where an alarm says that an arm is no longer what it was.");
+    for arm in &snapshot.arms {
+        let has = snapshot.alarms.iter().any(|a| a.subject.starts_with("drift:") && a.arm.as_ref() == Some(&arm.arm));
+        drifting.with(&[("arm", arm.arm.as_str())], f64::from(u8::from(has)));
+    }
+    drop(drifting);
     let mut alarms = f.gauge("alarms", "Open alarms by severity.");
     for (severity, name) in
         [(Severity::Notice, "notice"), (Severity::Warning, "warning"), (Severity::Critical, "critical")]

@@ -1,18 +1,22 @@
 //! A run to look at, and what is made of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::domain::chat::ChatRequest;
-use crate::domain::clock::Timestamp;
+use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::context::Intent;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::judging::{Scores, Verdict};
+use crate::domain::observer::{Observer, RecordPrompts};
 use crate::domain::record::{
     ArmScore, AttemptRecord, ContextRecord, Gate, GateDecision, JudgingRecord, Origin, PreviewRecord, RewardRecord,
     RunOutcome, RunRecord, Timings,
 };
+use crate::domain::slo::{Indicator, SloSpec};
 use crate::domain::spec::Strategy;
 use crate::domain::terms::TermValue;
 
@@ -110,4 +114,68 @@ pub(super) fn fallen_back(number: u64) -> RunRecord {
         fallbacks: 1,
         ..record(number)
     }
+}
+
+/// Two clocks that a test turns.
+#[derive(Default)]
+struct Turned {
+    wall_ms: AtomicU64,
+    steady_ms: AtomicU64,
+}
+
+impl Clock for Turned {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.wall_ms.load(Ordering::SeqCst))
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.steady_ms.load(Ordering::SeqCst))
+    }
+}
+
+impl Turned {
+    fn pass(&self, steady: u64, wall: i64) {
+        self.steady_ms.fetch_add(steady, Ordering::SeqCst);
+        self.wall_ms.store(self.wall_ms.load(Ordering::SeqCst).saturating_add_signed(wall), Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_is_told_and_moves_no_window() {
+    let clock = Arc::new(Turned { wall_ms: AT.millis().into(), ..Turned::default() });
+    let slo = SloSpec {
+        name: "first".into(),
+        indicator: Indicator::FirstTryRate,
+        limit: 0.5,
+        window: Duration::from_mins(10),
+        alarm_burn: 1.5,
+    };
+    let hub = super::Telemetry::start(super::TelemetryParts {
+        clock: clock.clone(),
+        slos: vec![slo],
+        prompts: RecordPrompts::Off,
+        log: None,
+        sinks: super::Sinks::default(),
+        otel: None,
+        webhook: None,
+    });
+    let subjects =
+        |hub: &super::Telemetry| -> Vec<String> { hub.conditions().into_iter().map(|c| c.subject).collect() };
+    assert!(subjects(&hub).is_empty());
+    for n in 0..30 {
+        hub.finished(&Arc::new(fallen_back(n)));
+    }
+    clock.pass(1_000, 1_000);
+    assert_eq!(subjects(&hub), ["slo:first"]);
+    // An hour forth, a day back: the objective stands where it stood.
+    for wall in [3_600_000, -86_400_000] {
+        clock.pass(1_000, wall);
+        assert_eq!(subjects(&hub), ["slo:first", "clock"]);
+        assert_eq!(hub.objectives()[0].found, Some(0.0));
+    }
+    let message = hub.conditions().pop().unwrap().message;
+    assert!(message.contains("-86401 s"), "{message}");
+    // Five minutes of steady time later the word about it is gone.
+    clock.pass(300_000, 300_000);
+    assert!(!subjects(&hub).contains(&"clock".to_owned()));
 }

@@ -39,6 +39,7 @@ fn shape(snapshot: &EngineSnapshot) -> Value {
         "budget_per_request_usd": snapshot.budget_per_request_usd,
         "arms": arms,
         "totals": snapshot.totals,
+        "objectives": snapshot.objectives,
         "store": snapshot.store,
         "alarms": snapshot.alarms,
     })

@@ -101,6 +101,24 @@ fn check(name: &str, frame: &str) {
 }
 
 #[test]
+fn objectives_stand_under_the_alarms() {
+    let objective = |name: &str, wanted: &str, burn: f64, is_burning| crate::domain::observer::Objective {
+        name: name.to_owned(),
+        wanted: wanted.to_owned(),
+        found: Some(0.9),
+        found_words: Some("90% within".to_owned()),
+        limit: 0.95,
+        windows_s: [3600.0, 300.0],
+        burn: [Some(burn), None],
+        budget_left: Some(1.0 - burn),
+        is_burning,
+    };
+    let objectives =
+        vec![objective("fast", "p95 <= 5 s", 2.0, true), objective("calm", "first try >= 90%", 0.5, false)];
+    check("overview_objectives_120x36", &frame(&model_of(EngineSnapshot { objectives, ..snapshot() }), 120, 36));
+}
+
+#[test]
 fn the_overview_at_its_sizes() {
     check("overview_120x36", &frame(&model(), 120, 36));
     check("overview_80x24", &frame(&model(), 80, 24));

@@ -108,6 +108,7 @@ fn count_run(tally: &mut Tally, record: &RunRecord) {
         *count += u64::from(intent == record.context.intent);
     }
     tally.fallbacks += u64::from(record.fallbacks);
+    tally.retries += u64::from(record.retries());
     if outcome != Outcome::Cancelled {
         tally.end_to_end.add(record.timings_s.total, SECONDS);
     }
