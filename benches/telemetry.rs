@@ -111,6 +111,18 @@ async fn ask(engine: &Arc<dyn EngineHandle>, n: usize) -> Arc<RunRecord> {
     }
 }
 
+/// What the observer was told when that run's arms were chosen.
+fn selected(record: &RunRecord) -> RunEvent {
+    RunEvent::Selected {
+        run: record.run_id,
+        strategy: record.strategy,
+        gate: record.gate.clone(),
+        context: record.context.clone(),
+        arms: record.arms.clone(),
+        preview_tokens: 64,
+    }
+}
+
 /// Microseconds a run, the smallest mean of a few rounds: what else the machine does only adds.
 async fn measure(observer: Arc<dyn Observer>, runs: usize, clock: &SystemClock) -> (f64, Engine, Arc<RunRecord>) {
     let troupe = Troupe::answering(&ARMS);
@@ -152,6 +164,7 @@ async fn main() {
     hub.watch(&engine.handle());
     println!("a race without network, unobserved   {alone:>8.1} µs");
     println!("the same with everything on          {watched:>8.1} µs   ({:+.1} µs)", watched - alone);
+    println!("  (one race after the other: the threads that deliver are in that difference, on the same cores)");
 
     let began = clock.monotonic();
     for _ in 0..runs {
@@ -159,20 +172,29 @@ async fn main() {
     }
     let finished = clock.monotonic().saturating_sub(began).as_secs_f64() * 1e6 / runs as f64;
     println!("what the engine waits for at the end {finished:>8.2} µs a run");
+    let selected = selected(&record);
+    let began = clock.monotonic();
+    for _ in 0..runs {
+        hub.decided(&selected);
+    }
+    let decided = clock.monotonic().saturating_sub(began).as_secs_f64() * 1e6 / runs as f64;
+    println!("what a race waits for at its start   {decided:>8.2} µs a run");
     let began = clock.monotonic();
     let bytes = (0..100).map(|_| hub.metrics().unwrap().len()).max().unwrap();
     let reading = clock.monotonic().saturating_sub(began).as_secs_f64() * 1e4;
     println!("a reading of /metrics                {reading:>8.1} µs   ({bytes} bytes)");
 
-    for _ in 0..20_000 {
-        hub.finished(&record);
-    }
+    // Queues are bounded, and full after this: what comes then must not grow.
+    let feed = |from: u64, to: u64| {
+        let mut run = RunRecord::clone(&record);
+        for n in from..to {
+            run.run_id = RunId::new(run.at, n);
+            hub.finished(&Arc::new(run.clone()));
+        }
+    };
+    feed(0, 20_000);
     let before = resident_mb();
-    let mut run = RunRecord::clone(&record);
-    for n in 0..many as u64 {
-        run.run_id = RunId::new(run.at, n);
-        hub.finished(&Arc::new(run.clone()));
-    }
+    feed(20_000, 20_000 + many as u64);
     let after = resident_mb();
     println!("memory over {many} runs          {before:>8.1} MB → {after:.1} MB");
     println!("sinks: {hub:?}");
