@@ -10,6 +10,8 @@ use banditop::domain::terms::Weights;
 
 const D: usize = 12;
 const ARMS: usize = 4;
+/// Dimensions of an arm's own, where it has any.
+const OWN: usize = 3;
 
 fn entry(sequence: u64, command: RouterCommand) -> LogEntry {
     let at = Timestamp::from_millis(sequence);
@@ -28,20 +30,20 @@ fn spec(name: &ArmId) -> ArmSpec {
     }
 }
 
-fn quality(arm: &ArmId, quality: f64) -> ArmObservation {
+fn quality(arm: &ArmId, quality: f64, signals: Vec<f64>, trial: bool) -> ArmObservation {
     ArmObservation {
         arm: arm.clone(),
-        signals: Vec::new(),
+        signals,
         quality: Some(quality),
         preview: None,
         answer: None,
-        trial: false,
+        trial,
         win: false,
         served: true,
     }
 }
 
-fn allocations(kind: RouterKind, forgetting: f64, k: usize) -> u64 {
+fn allocations(kind: RouterKind, forgetting: f64, k: usize, own: usize) -> u64 {
     let mut rng = fastrand::Rng::with_seed(1);
     let blocks = (0..D).map(|i| if i == 0 { FeatureBlock::Intercept } else { FeatureBlock::Embedding }).collect();
     let config = RouterConfig { d: D, blocks, forgetting, ..RouterConfig::default() };
@@ -53,9 +55,13 @@ fn allocations(kind: RouterKind, forgetting: f64, k: usize) -> u64 {
     let mut runs = |from: u64, count: u64| -> Vec<LogEntry> {
         (from..from + count)
             .map(|run| {
-                let x = (0..D).map(|i| if i == 0 { 1.0 } else { rng.f64() - 0.5 }).collect();
+                let x = (0..D - own).map(|i| if i == 0 { 1.0 } else { rng.f64() - 0.5 }).collect();
                 let at = usize::try_from(run).unwrap_or(0);
-                let arms = (0..k).map(|i| quality(&names[(at + i) % ARMS], rng.f64())).collect();
+                let mut seen = |i| {
+                    let signals = (0..own).map(|_| rng.f64()).collect();
+                    quality(&names[(at + i) % ARMS], rng.f64(), signals, k > 1)
+                };
+                let arms = (0..k).map(&mut seen).collect();
                 let run = TimeId::new(Timestamp::from_millis(run), run);
                 entry(at as u64 + 100, RouterCommand::Observe(Observation { run, x, arms }))
             })
@@ -65,11 +71,15 @@ fn allocations(kind: RouterKind, forgetting: f64, k: usize) -> u64 {
     let (before, counted) = (runs(0, 2_200), runs(2_200, 300));
     let router = router(kind);
     let mut desk = Desk::default();
+    let signals = [0.3; OWN * ARMS];
     let mut draws = fastrand::Rng::with_seed(2);
     let mut decide = |state: &mut RouterState, entries: &[LogEntry]| {
         for entry in entries {
             if let RouterCommand::Observe(observation) = &entry.command {
-                let contexts = Contexts::same(&observation.x);
+                let contexts = match own {
+                    0 => Contexts::same(&observation.x),
+                    _ => Contexts::with_signals(&observation.x, &signals[..own * ARMS]),
+                };
                 router.select_on(&mut desk, state, contexts, &names, k, &mut || draws.f64());
             }
             router.bulk_update(state, entry);
@@ -82,13 +92,16 @@ fn allocations(kind: RouterKind, forgetting: f64, k: usize) -> u64 {
 #[test]
 fn a_decision_and_what_it_teaches_allocate_nothing() {
     let cases = [
-        (RouterKind::Linucb, 1.0, 1),
-        (RouterKind::Linucb, 0.999, 3),
-        (RouterKind::Linucb, 0.99, 1),
-        (RouterKind::Lints, 0.999, 1),
+        (RouterKind::Linucb, 1.0, 1, 0),
+        (RouterKind::Linucb, 0.999, 3, 0),
+        (RouterKind::Linucb, 0.99, 1, 0),
+        (RouterKind::Lints, 0.999, 1, 0),
+        (RouterKind::Linucb, 0.999, 1, OWN),
+        (RouterKind::Linucb, 1.0, 3, OWN),
+        (RouterKind::Lints, 0.99, 3, OWN),
     ];
-    for (kind, forgetting, k) in cases {
-        let count = allocations(kind, forgetting, k);
-        assert_eq!(count, 0, "{kind:?} γ {forgetting} k {k}: {count} allocations in 300 decisions");
+    for (kind, forgetting, k, own) in cases {
+        let count = allocations(kind, forgetting, k, own);
+        assert_eq!(count, 0, "{kind:?} γ {forgetting} k {k}, {own} signals: {count} allocations in 300 decisions");
     }
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::beside::{Beside, guess};
 use super::drift::{ArmDrift, Drift, DriftReaction};
 use super::regression::discount;
-use super::state::{ArmState, PoolState, RouterState, Shared, UNLEARNED};
-use super::stats::{ArmStatistics, Late, Lens, Seen, Standing};
+use super::state::{ArmState, Buffers, PoolState, RouterState, Shared, UNLEARNED};
+use super::stats::{ArmStatistics, Late, Lens, Seen};
 use crate::domain::clock::Timestamp;
 use crate::domain::command::{ArmObservation, LogEntry, Observation, RouterCommand};
 use crate::domain::ids::{ArmId, RunId};
@@ -98,12 +98,9 @@ impl RouterState {
             if !self.mode.learning_paused && observation.x.len() + seen.signals.len() == self.shared.config.d {
                 let prior = &self.shared.prior;
                 let step = self.steps;
-                let innovation = if seen.signals.is_empty() {
-                    arm.stats.observe(prior, step, &observation.x, &Seen::from(seen), &mut self.scratch)
-                } else {
-                    let x = [observation.x.as_slice(), &seen.signals].concat();
-                    arm.stats.observe(prior, step, &x, &Seen::from(seen), &mut self.scratch)
-                };
+                let Buffers { updates, x, .. } = &mut self.buffers;
+                let x = full(&observation.x, seen, x);
+                let innovation = arm.stats.observe(prior, step, x, &Seen::from(seen), updates);
                 let drift = &self.shared.config.drift;
                 if let Some(found) = innovation.and_then(|innovation| arm.drift.quality(drift, innovation, at, step))
                     && drift.reaction == DriftReaction::Forget
@@ -126,16 +123,13 @@ impl RouterState {
         if racers.clone().nth(1).is_none() {
             return;
         }
-        let standing = |seen: &ArmObservation| {
+        let Buffers { mut x, mut judged, updates } = std::mem::take(&mut self.buffers);
+        judged.clear();
+        judged.extend(racers.filter_map(|seen| {
             let i = self.find(seen.arm.as_str())?;
             let arm = &self.arms[i];
-            let standing = match seen.signals.as_slice() {
-                [] => arm.lens.quality(&arm.stats, &observation.x),
-                own => arm.lens.quality(&arm.stats, &[observation.x.as_slice(), own].concat()),
-            };
-            Some((i, seen.quality?, standing))
-        };
-        let judged: Vec<(usize, f64, Standing)> = racers.filter_map(standing).collect();
+            Some((i, seen.quality?, arm.lens.quality(&arm.stats, full(&observation.x, seen, &mut x))))
+        }));
         let (forgetting, step) = (self.shared.prior.forgetting, self.steps);
         for (j, quality, standing) in &judged {
             for (i, other, beside) in judged.iter().filter(|(i, ..)| i != j) {
@@ -144,6 +138,7 @@ impl RouterState {
                 Arc::make_mut(&mut self.arms[*j]).beside.learn(forgetting, step, *i, gain, expected);
             }
         }
+        self.buffers = Buffers { updates, x, judged };
     }
 
     fn amend(&mut self, run: RunId, arm: &ArmId, x: &[f64], late: Late) {
@@ -333,6 +328,17 @@ impl ArmState {
             self.pool.decays[0].1 *= oldest;
         }
     }
+}
+
+/// The context of what was seen: the shared one, and where the arm has signals of its own, both in `buffer`.
+fn full<'a>(shared: &'a [f64], seen: &ArmObservation, buffer: &'a mut Vec<f64>) -> &'a [f64] {
+    if seen.signals.is_empty() {
+        return shared;
+    }
+    buffer.clear();
+    buffer.extend_from_slice(shared);
+    buffer.extend_from_slice(&seen.signals);
+    buffer
 }
 
 /// Whether an arm in that state is one that may be left alone in the pool. A rule leaves one that can

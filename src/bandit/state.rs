@@ -12,7 +12,7 @@ use super::drift::{ArmDrift, Drift};
 use super::noise::PoolNoise;
 use super::probe::Probe;
 use super::regression::{Prior, Scratch};
-use super::stats::{ArmStatistics, COLUMNS, Estimate, Lens};
+use super::stats::{ArmStatistics, COLUMNS, Estimate, Lens, Standing};
 use crate::domain::clock::Timestamp;
 use crate::domain::context::Normaliser;
 use crate::domain::ids::{ArmId, RunId, Sequence};
@@ -41,11 +41,27 @@ pub struct RouterState {
     /// In pool order.
     pub(super) arms: Vec<Arc<ArmState>>,
     pub(super) recent: RecentRuns,
-    pub(super) scratch: Scratch,
     /// The scale of an embedding's slots, once it is frozen.
     pub(super) normaliser: Option<Arc<Normaliser>>,
     /// Derived: see [`Self::gather_noise`].
     pub(super) noise: PoolNoise,
+    pub(super) buffers: Buffers,
+}
+
+/// Buffers of the fold, and nothing that is known: a clone begins with none of its own.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    pub(super) updates: Scratch,
+    /// A context with an arm's own signals behind it.
+    pub(super) x: Vec<f64>,
+    /// Who was judged in a race: position in the pool, quality, and what had been expected.
+    pub(super) judged: Vec<(usize, f64, Standing)>,
+}
+
+impl Clone for Buffers {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 /// What never changes while a state lives.
@@ -132,9 +148,9 @@ impl RouterState {
             steps: 0,
             arms: Vec::new(),
             recent: RecentRuns::default(),
-            scratch: Scratch::default(),
             normaliser: None,
             noise: PoolNoise::default(),
+            buffers: Buffers::default(),
         }
     }
 
