@@ -2,8 +2,10 @@
 //! fresh factorisation gives.
 
 use nalgebra::{DMatrix, DVector};
+use proptest::prelude::*;
 
 use super::super::kernels::packed_len;
+use super::super::probe::Probe;
 use super::super::regression::{Prior, Regression, Scratch};
 
 fn prior(d: usize, forgetting: f64) -> Prior {
@@ -85,4 +87,37 @@ fn repeating_one_context_while_forgetting_does_not_wind_up() {
     let eigenvalues = dense(&regression.derived().0, 3).symmetric_eigenvalues();
     let most = prior.lambda.iter().map(|l| 1.0 / l).fold(0.0, f64::max);
     assert!(eigenvalues.iter().all(|e| *e > 0.0 && *e <= most * (1.0 + 1e-9)), "{eigenvalues}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever lags: a score knows no more than the exact posterior, and no less than the prior.
+    #[test]
+    fn the_spread_that_is_scored_lies_between_the_exact_one_and_the_priors(
+        seed in any::<u64>(),
+        d in 2..12_usize,
+        forgetting in prop::sample::select(vec![1.0, 0.999, 0.99, 0.9]),
+        history in 0..120_u64,
+        idle in prop::sample::select(vec![0, 1, 7, 100, 5_000]),
+        spread in prop::sample::select(vec![0.01, 1.0, 30.0]),
+    ) {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let prior = Prior { lambda: (0..d).map(|i| 0.1 + 30.0 * i as f64).collect(), ..prior(d, forgetting) };
+        let mut context = || -> Vec<f64> { (0..d).map(|i| if i == 0 { 1.0 } else { spread * (rng.f64() - 0.5) }).collect() };
+        let mut regression = Regression::new(&prior, &[0.5], 0);
+        let mut scratch = Scratch::default();
+        for step in 1..=history {
+            regression.observe(&prior, 2 * step, &context(), &[0.5], &mut scratch);
+        }
+        let now = 2 * history + idle;
+        let mut exact = regression.clone();
+        exact.decay(&prior, now, 1.0);
+        for _ in 0..8 {
+            let probe = Probe::new(&prior, &context(), now);
+            let (scored, least) = (regression.spread(&prior, &probe), exact.spread(&prior, &probe));
+            prop_assert!(scored >= least * (1.0 - 1e-9), "{scored} below the exact {least}");
+            prop_assert!(scored <= probe.q_prior() * (1.0 + 1e-9), "{scored} above the prior's {}", probe.q_prior());
+        }
+    }
 }
