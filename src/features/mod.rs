@@ -15,6 +15,8 @@ mod schema;
 mod text;
 
 #[cfg(test)]
+pub(crate) mod contract;
+#[cfg(test)]
 mod tests;
 
 pub use embedding::{EmbeddingFeatures, Encoder};
@@ -37,7 +39,8 @@ pub trait FeatureExtractor: Send + Sync {
     /// Names, blocks and version of the numbers.
     fn schema(&self) -> &Arc<FeatureSchema>;
 
-    /// The context of `request`.
+    /// The context of `request`. Dimensions of the blocks *intercept*, *length* and *intent* lie in [0, 1], those of
+    /// *embedding* in [-4, 4].
     fn compute(&self, request: &ChatRequest) -> Context;
 
     /// `length`, `embedding`.
