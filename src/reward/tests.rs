@@ -68,6 +68,7 @@ fn keeps_the_contract(
     let graded = policy.preview_terms(stats);
     assert_eq!(graded, policy.preview_terms(stats));
     assert!(all(&graded.terms).iter().all(|term| (0.0..=1.0).contains(term)), "{graded:?}");
+    assert!(usize::try_from(graded.clamped).unwrap() <= all(&graded.terms).len(), "a term is clamped once: {graded:?}");
     let compose = |quality, preview: Option<PreviewTerms>, fallbacks| {
         policy.compose(quality, preview.as_ref(), fallbacks, weights)
     };
@@ -76,6 +77,13 @@ fn keeps_the_contract(
     assert!(record.terms.values().all(|term| (0.0..=1.0).contains(&term.value)));
     let sum: f64 = record.terms.values().map(|term| term.contribution).sum();
     assert!(((sum - record.penalty).clamp(0.0, 1.0) - record.total).abs() < 1e-12);
+    assert_eq!(clamp_bites(&record), (sum - record.penalty - record.total).abs() > 1e-12, "{record:?}");
+    let whole: f64 = record.terms.values().map(|term| term.weight).sum();
+    assert!(whole.abs() < 1e-12 || (whole - 1.0).abs() < 1e-12, "shares of what was observed: {record:?}");
+    for term in record.terms.values() {
+        assert!((term.contribution - term.value * term.weight).abs() < 1e-12, "{record:?}");
+    }
+    assert_eq!(record, compose(quality, preview, fallbacks));
     assert!(compose(quality, preview, fallbacks + 1).total <= record.total);
     let at_least = |better: f64| assert!(better >= record.total - 1e-12, "{better} < {record:?}");
     if let Some(quality) = quality.filter(|q| q.is_finite()) {
