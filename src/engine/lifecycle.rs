@@ -188,6 +188,11 @@ pub(super) mod for_tests {
             essence(&self.shared.knowledge.load().state)
         }
 
+        /// All that is published of what was learned.
+        pub(crate) fn state(&self) -> RouterState {
+            self.shared.knowledge.load().state.clone()
+        }
+
         /// What is expected of each arm at `x`.
         pub(crate) fn means(&self, x: &[f64]) -> Vec<f64> {
             let state = &self.shared.knowledge.load().state;
