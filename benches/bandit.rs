@@ -70,7 +70,7 @@ fn pool(d: usize, arms: usize, runs: u64, forgetting: f64) -> (RouterState, Vec<
         let x = context(d, &mut rng);
         let seen = names.iter().map(|arm| seen(arm, &mut rng)).collect();
         let run = TimeId::new(Timestamp::from_millis(run), run);
-        state.apply(&entry(sequence, RouterCommand::Observe(Observation { run, x, arms: seen })));
+        state.apply(&entry(sequence, RouterCommand::Observe(Observation { spent_usd: None, run, x, arms: seen })));
     }
     (state, names, rng)
 }
@@ -132,7 +132,10 @@ fn update(c: &mut Criterion) {
             .map(|i| {
                 let run = TimeId::new(Timestamp::from_millis(1), i);
                 let arms = vec![seen(&names[0], &mut rng)];
-                entry(1_000 + i, RouterCommand::Observe(Observation { run, x: context(d, &mut rng), arms }))
+                entry(
+                    1_000 + i,
+                    RouterCommand::Observe(Observation { spent_usd: None, run, x: context(d, &mut rng), arms }),
+                )
             })
             .collect();
         let mut next = 0;
@@ -180,7 +183,7 @@ fn taught(d: usize, names: &[ArmId], count: u64, rng: &mut fastrand::Rng) -> Vec
             let run = TimeId::new(Timestamp::from_millis(1), i);
             let arm = &names[usize::try_from(i).unwrap_or(0) % names.len()];
             let arms = vec![ArmObservation { preview: None, ..seen(arm, rng) }];
-            entry(1_000 + i, RouterCommand::Observe(Observation { run, x: context(d, rng), arms }))
+            entry(1_000 + i, RouterCommand::Observe(Observation { spent_usd: None, run, x: context(d, rng), arms }))
         })
         .collect()
 }

@@ -36,8 +36,15 @@ fn uniforms(seed: u64) -> Uniforms {
 
 fn router(kind: RouterKind, forgetting: f64) -> Contestant {
     let config = RouterConfig { forgetting, ..RouterConfig::default() };
-    let setup =
-        RouterSetup { kind, alpha: 0.5, explore_share: 0.01, config, set: SetChoice::ExpectedBest, priors: Vec::new() };
+    let setup = RouterSetup {
+        kind,
+        alpha: 0.5,
+        explore_share: 0.01,
+        config,
+        set: SetChoice::ExpectedBest,
+        budget: None,
+        priors: Vec::new(),
+    };
     Contestant::Router(Box::new(setup))
 }
 

@@ -63,7 +63,7 @@ fn allocations(kind: RouterKind, forgetting: f64, k: usize, own: usize) -> u64 {
                 };
                 let arms = (0..k).map(&mut seen).collect();
                 let run = TimeId::new(Timestamp::from_millis(run), run);
-                entry(at as u64 + 100, RouterCommand::Observe(Observation { run, x, arms }))
+                entry(at as u64 + 100, RouterCommand::Observe(Observation { spent_usd: None, run, x, arms }))
             })
             .collect()
     };

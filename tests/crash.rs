@@ -49,7 +49,7 @@ fn entry(sequence: Sequence) -> LogEntry {
     let (actor, command) = if is_operators(sequence) {
         (Actor::Person("ann".into()), RouterCommand::Deactivate { arms: vec![ArmId::new("mini")] })
     } else {
-        (Actor::Run, RouterCommand::Observe(Observation { run: id, x, arms: vec![] }))
+        (Actor::Run, RouterCommand::Observe(Observation { spent_usd: None, run: id, x, arms: vec![] }))
     };
     LogEntry { sequence, id, actor, at, command }
 }

@@ -29,7 +29,11 @@ pub(crate) struct Contender {
     pub rest: f64,
     /// What the policy adds to the mean.
     pub bonus: f64,
-    /// What arms are ranked by: mean plus bonus.
+    /// What a ceiling of dollars takes off its score: reward per dollar times its expected dollars.
+    pub price: f64,
+    /// The policy's addition is at least this many uncertainties.
+    pub least_alpha: f64,
+    /// What arms are ranked by: mean plus bonus less price.
     pub score: f64,
     /// Taken before any score decides (higher first); 0 for arms with enough observations.
     pub urgency: f64,
@@ -57,7 +61,14 @@ impl Contender {
 
     /// With what the policy adds to the mean.
     pub(crate) fn with_bonus(self, bonus: f64) -> Self {
-        Self { bonus, score: self.standing.mean + bonus, ..self }
+        let bonus =
+            if self.least_alpha > 0.0 { bonus.max(self.least_alpha * self.standing.uncertainty) } else { bonus };
+        Self { bonus, score: self.standing.mean + bonus - self.price, ..self }
+    }
+
+    /// At that price: whoever is served costs its answer.
+    pub(crate) fn priced(self, price: f64) -> Self {
+        Self { price, rest: self.rest - price, score: self.score - price, ..self }
     }
 }
 

@@ -13,6 +13,7 @@
 
 use super::beside::Usual;
 use super::choose::{Contender, choose};
+use super::pacer::Offer;
 use super::probe::Probe;
 use super::router::{Contexts, Selection};
 use super::state::RouterState;
@@ -48,6 +49,8 @@ pub(super) struct Field {
     /// Positions of those that are on probation beside them.
     probation: Vec<usize>,
     guests: Vec<Guest>,
+    /// Under a ceiling: what each contender would cost.
+    offers: Vec<Offer>,
     pub(super) k: usize,
     pub(super) quality_weight: f64,
     probe: Probe,
@@ -73,6 +76,8 @@ impl Field {
         self.contenders.clear();
         self.open.clear();
         self.probation.clear();
+        self.offers.clear();
+        let tariff = state.tariff();
         for (place, id) in candidates.iter().enumerate() {
             let Some(i) = state.find_near(id, place) else { continue };
             if !contexts.signals.is_empty() {
@@ -83,13 +88,23 @@ impl Field {
             let missing = (first_tries - arm.stats.tried_n()).max(0.0);
             let on_probation = arm.pool.lifecycle == Lifecycle::Probation;
             if on_probation { &mut self.probation } else { &mut self.open }.push(self.contenders.len());
-            self.contenders.push(Contender::new(i, standing, self.quality_weight, missing));
+            let mut contender = Contender::new(i, standing, self.quality_weight, missing);
+            if let Some(tariff) = &tariff {
+                self.offers.push(tariff.price(state, &mut contender, self.probe.x()));
+            }
+            self.contenders.push(contender);
+        }
+        if let Some(tariff) = &tariff {
+            tariff.conclude(&mut self.contenders, &mut self.offers);
+            self.open.retain(|at| self.offers[*at].open);
+            self.probation.retain(|at| self.offers[*at].open);
         }
         self.k = k.min(self.contenders.len());
         if self.open.len() < self.k.max(1) {
             self.open.append(&mut self.probation);
             self.open.sort_unstable();
         }
+        self.k = self.k.min(self.open.len());
         if self.k > 1 {
             self.usual = state.usual_beside();
             for contender in &mut self.contenders {

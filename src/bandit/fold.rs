@@ -57,6 +57,8 @@ impl RouterState {
                 self.explore_share = explore_share.unwrap_or(self.explore_share);
             }
             RouterCommand::SetMode { mode } => self.mode = mode.clone(),
+            RouterCommand::SetBudget { dollars } => self.set_budget(*dollars),
+            RouterCommand::Spend { dollars, .. } => self.charge(*dollars),
             RouterCommand::AddArm { spec } => self.add_arm(spec),
             RouterCommand::RemoveArm { arm } => self.remove_arm(arm),
             RouterCommand::ResetArm { arm } => self.reset_arm(arm),
@@ -78,6 +80,7 @@ impl RouterState {
 
     fn observe(&mut self, observation: &Observation, at: Timestamp) {
         self.steps += 1;
+        let expected = self.pacer.is_some().then(|| self.compare_dollars(observation));
         self.recent.push(observation.run, if self.mode.learning_paused { UNLEARNED } else { self.steps });
         if !self.mode.learning_paused {
             self.compare(observation);
@@ -112,6 +115,9 @@ impl RouterState {
                     arm.refocus(&self.shared, &self.weights);
                 }
             }
+        }
+        if let Some(expected) = expected {
+            self.settle(observation, expected);
         }
     }
 

@@ -132,6 +132,8 @@ impl RouterState {
                     check_numbers(&seen.signals)?;
                     check_responses(seen)?;
                 }
+                let spent = observation.spent_usd.unwrap_or(0.0);
+                range("spent_usd", spent, (0.0..=LARGEST).contains(&spent), "a number of at least 0")?;
             }
             RouterCommand::Amend { run, arm, x, old, new, preview, .. } => {
                 self.known(arm)?;
@@ -162,6 +164,12 @@ impl RouterState {
                 let (a, e) = (alpha.unwrap_or(0.0), explore_share.unwrap_or(0.0));
                 range("alpha", a, (0.0..=1e3).contains(&a), "a number from 0 to 1000")?;
                 range("explore_share", e, (0.0..=1.0).contains(&e), "a number from 0 to 1")?;
+            }
+            RouterCommand::SetBudget { dollars: Some(b) } => {
+                range("budget", *b, *b > 0.0 && *b <= LARGEST, "dollars per request above 0, or `off`")?;
+            }
+            RouterCommand::Spend { dollars, .. } => {
+                range("dollars", *dollars, (0.0..=LARGEST).contains(dollars), "a number of at least 0")?;
             }
             RouterCommand::SetMode { mode } => mode.pinned.iter().try_for_each(|arm| self.known(arm))?,
             RouterCommand::Discard { from, to } => {
@@ -194,6 +202,7 @@ impl RouterState {
             RouterCommand::SetExploration { .. } => {
                 format!("alpha {:.2} explore {:.1}%", self.alpha, self.explore_share * 100.0)
             }
+            RouterCommand::SetBudget { .. } => budget_text(self.budget_per_request()),
             RouterCommand::SetMode { .. } => mode_text(&self.mode),
             RouterCommand::SetPrior { arms, .. } => self.priors_of(arms),
             RouterCommand::SetNormaliser { .. } => self.normaliser.as_ref().map_or_else(
@@ -346,6 +355,11 @@ fn weights_text(weights: &Weights) -> String {
         parts.push(format!("penalty {:.2}", weights.fallback_penalty()));
     }
     parts.join(" ")
+}
+
+/// A ceiling as the journal writes it.
+fn budget_text(dollars: Option<f64>) -> String {
+    dollars.map_or_else(|| "no ceiling".to_owned(), |dollars| format!("${dollars}/run"))
 }
 
 fn mode_text(mode: &Mode) -> String {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::beside::Beside;
 use super::config::{PriorConfig, RouterConfig};
 use super::drift::ArmDrift;
+use super::pacer::Pacer;
 use super::state::{ArmState, PoolState, RouterState};
 use super::stats::{ArmStatistics, Lens};
 use crate::domain::context::Normaliser;
@@ -61,6 +62,8 @@ struct Header {
     normaliser: Option<Arc<Normaliser>>,
     /// What the derived parts were derived under.
     prior: PriorConfig,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pacer: Option<Pacer>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -92,6 +95,7 @@ impl RouterState {
             recent: self.recent.iter().collect(),
             normaliser: self.normaliser.clone(),
             prior: self.shared.config.prior.clone(),
+            pacer: self.pacer.as_deref().cloned(),
         };
         let mut parts = vec![("router".to_owned(), bytes(&header))];
         for arm in &self.arms {
@@ -117,6 +121,7 @@ impl RouterState {
         }
         let mut state = header.without_arms(config);
         state.normaliser.clone_from(&header.normaliser);
+        state.pacer = header.pacer.map(Arc::new);
         for (run, step) in header.recent {
             state.recent.push(run, step);
         }
@@ -175,6 +180,7 @@ impl Header {
         state.mode = self.mode.clone();
         state.sequence = self.sequence;
         state.steps = self.steps;
+        state.pacer = self.pacer.as_ref().map(|pacer| Arc::new(pacer.anew()));
         state
     }
 }

@@ -10,6 +10,7 @@ use super::beside::{Beside, Usual};
 use super::config::RouterConfig;
 use super::drift::{ArmDrift, Drift};
 use super::noise::PoolNoise;
+use super::pacer::{Pacer, Paid};
 use super::probe::Probe;
 use super::regression::{Prior, Scratch};
 use super::stats::{ArmStatistics, COLUMNS, Estimate, Lens, Standing};
@@ -45,6 +46,8 @@ pub struct RouterState {
     pub(super) normaliser: Option<Arc<Normaliser>>,
     /// Derived: see [`Self::gather_noise`].
     pub(super) noise: PoolNoise,
+    /// Under a ceiling of dollars.
+    pub(super) pacer: Option<Arc<Pacer>>,
     pub(super) buffers: Buffers,
 }
 
@@ -99,6 +102,9 @@ pub(super) struct PoolState {
     pub(super) since_step: u64,
     /// Decays by hand since then: step and what was kept.
     pub(super) decays: Vec<(u64, f64)>,
+    /// What its answers cost of late against what was expected, while there is a ceiling.
+    #[serde(default)]
+    pub(super) paid: Paid,
 }
 
 /// An arm as others see it.
@@ -150,6 +156,7 @@ impl RouterState {
             recent: RecentRuns::default(),
             normaliser: None,
             noise: PoolNoise::default(),
+            pacer: None,
             buffers: Buffers::default(),
         }
     }
@@ -253,6 +260,8 @@ impl RouterState {
             let words = arm.stats.bits().into_iter().chain(arm.beside.bits()).chain(counts).chain(arm.drift.bits());
             words.flat_map(u64::to_le_bytes).for_each(&mut absorb);
         }
+        let pacer = self.pacer.iter().flat_map(|pacer| pacer.bits());
+        pacer.flat_map(u64::to_le_bytes).for_each(&mut absorb);
         hash
     }
 

@@ -323,6 +323,11 @@ impl Lens {
         self.quality_variance = judged.scatter(prior, 0);
     }
 
+    /// The expected reward at `x`, which may lack the last dimensions.
+    pub(crate) fn mean(&self, x: &[f64]) -> f64 {
+        dot(&self.theta, x)
+    }
+
     pub(crate) fn standing(&self, stats: &ArmStatistics, prior: &Prior, noise: &PoolNoise, probe: &Probe) -> Standing {
         let [preview, answer] = self.variance;
         let groups = [

@@ -51,10 +51,12 @@ fn forecast(state: &RouterState, contexts: &[Vec<f64>], k: usize, p95: &dyn Fn(&
     let mut reward = 0.0;
     let mut views = 0.0;
     let mut probe = Probe::default();
+    let prices = state.forecast_prices(contexts);
     for (at, x) in contexts.iter().filter(|x| x.len() == state.config().d).enumerate() {
         probe.aim(&state.shared.prior, x, state.steps);
         bench.look(state, &arms, &probe);
         for view in 0..VIEWS {
+            bench.per_dollar = prices.as_ref().map_or(0.0, |price| price(at * VIEWS + view));
             reward += bench.race(view, &mut sums);
         }
         reward += bench.explore(at, &mut sums);
@@ -84,6 +86,7 @@ fn weighted(share: &[(ArmId, f64)], value: &dyn Fn(&ArmId) -> Option<f64>) -> Op
 struct Bench {
     k: usize,
     quality_weight: f64,
+    per_dollar: f64,
     explore: f64,
     probation: f64,
     on_probation: Vec<bool>,
@@ -109,6 +112,7 @@ impl Bench {
         Self {
             k,
             quality_weight: state.weights.get(Term::Quality),
+            per_dollar: 0.0,
             explore: state.explore_share.clamp(0.0, 1.0),
             probation: if all_open { 0.0 } else { state.config().probation_share.clamp(0.0, 1.0) },
             open: if all_open { (0..arms.len()).collect() } else { active },
@@ -130,7 +134,12 @@ impl Bench {
         for &i in arms {
             let arm = &state.arms[i];
             self.standings.push(arm.lens.standing(&arm.stats, &state.shared.prior, &state.noise, probe));
-            self.dollars.push(super::kernels::dot(arm.stats.theta(Column::Dollars), probe.x()));
+            let expected = super::kernels::dot(arm.stats.theta(Column::Dollars), probe.x());
+            self.dollars.push(if state.budget_per_request().is_some() {
+                arm.expected_dollars(probe.x())
+            } else {
+                expected
+            });
         }
     }
 
@@ -140,7 +149,8 @@ impl Bench {
         self.contenders.clear();
         for (at, standing) in self.standings.iter().enumerate() {
             let mean = standing.mean + standing.uncertainty * point(at, view);
-            self.contenders.push(Contender::new(at, Standing { mean, ..*standing }, omega, 0.0));
+            let contender = Contender::new(at, Standing { mean, ..*standing }, omega, 0.0);
+            self.contenders.push(contender.priced(self.per_dollar * self.dollars[at]));
         }
         let (n, ratios) = (self.standings.len(), &self.ratios);
         let ratio = |i: &Contender, j: &Contender| ratios[i.arm * n + j.arm];

@@ -38,6 +38,8 @@ pub enum Action {
     Reactivate,
     /// Change the reward weights.
     Weights,
+    /// Change the ceiling of dollars per run.
+    Budget,
     /// Undo the last operator action.
     Undo,
     /// Redo what was undone.
@@ -146,6 +148,7 @@ pub const ACTIONS: &[ActionRow] = &[
     row!(Deactivate, "deactivate", ["x"], Global, Confirm, "off", "switch off the selected or marked arms"),
     row!(Reactivate, "reactivate", ["r"], Global, WhatIf, "on", "bring the selected or marked arms back, on probation"),
     row!(Weights, "weights", ["w"], Global, WhatIf, "weights", "change the reward weights; shares move as you turn"),
+    row!(Budget, "budget", ["b"], Global, WhatIf, "", "hold mean dollars per run under a ceiling"),
     row!(Undo, "undo", ["u"], Global, WhatIf, "undo", "undo the last operator action, exactly"),
     row!(Redo, "redo", ["U"], Global, WhatIf, "", "redo what was undone"),
     row!(Traffic, "traffic", ["t"], Global, None, "traffic", "switch the traffic generator on or off"),

@@ -115,6 +115,10 @@ pub struct Observation {
     pub x: Vec<f64>,
     /// One entry per arm that taught something.
     pub arms: Vec<ArmObservation>,
+    /// Everything that the run cost, in dollars: previews, judge and failed answers included. Absent in older
+    /// logs, where the answers count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent_usd: Option<f64>,
 }
 
 /// A change of the router's state.
@@ -196,6 +200,18 @@ pub enum RouterCommand {
         /// The share of runs that explore uniformly, in [0, 1]; unchanged where absent.
         explore_share: Option<f64>,
     },
+    /// A ceiling of mean dollars per request, with a new account; none where absent.
+    SetBudget {
+        /// Dollars per request, above 0.
+        dollars: Option<f64>,
+    },
+    /// A run cost money and taught nothing.
+    Spend {
+        /// The run.
+        run: RunId,
+        /// Dollars, at least 0.
+        dollars: f64,
+    },
     /// Strategy, pinned arm, learning paused.
     SetMode {
         /// The mode.
@@ -273,6 +289,8 @@ impl RouterCommand {
             Self::Reinstate { .. } => "reinstate",
             Self::SetWeights { .. } => "weights",
             Self::SetExploration { .. } => "exploration",
+            Self::SetBudget { .. } => "budget",
+            Self::Spend { .. } => "spend",
             Self::SetMode { .. } => "mode",
             Self::SetNormaliser { .. } => "normaliser",
             Self::NewFeatures { .. } => "features",
@@ -289,7 +307,7 @@ impl RouterCommand {
     /// Whether it belongs in the journal of operator actions (everything but what runs do by themselves).
     #[must_use]
     pub const fn is_operator_action(&self) -> bool {
-        !matches!(self, Self::Observe(_) | Self::Amend { .. })
+        !matches!(self, Self::Observe(_) | Self::Amend { .. } | Self::Spend { .. })
     }
 }
 

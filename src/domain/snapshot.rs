@@ -51,6 +51,9 @@ pub struct EngineSnapshot {
     pub weights: Weights,
     /// The dollar ceiling per run, where there is one.
     pub budget_per_request_usd: Option<f64>,
+    /// How the account under it stands; `None` without one.
+    #[serde(default)]
+    pub account: Option<SpendAccount>,
     /// The pool, in configured order.
     pub arms: Vec<ArmRow>,
     /// Counts and rates of the whole.
@@ -71,6 +74,21 @@ pub struct EngineSnapshot {
     pub recent_runs: Vec<RunSummary>,
     /// The newest operator actions, newest first, bounded.
     pub journal: Vec<JournalEntry>,
+}
+
+/// Spending under a ceiling, since it was set.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SpendAccount {
+    /// Runs.
+    pub requests: u64,
+    /// Dollars spent.
+    pub spent_usd: f64,
+    /// Dollars that the ceiling allowed.
+    pub allowed_usd: f64,
+    /// Spent over allowed; `None` before the first run.
+    pub utilisation: Option<f64>,
+    /// Reward given up for what one request may cost: the price in force.
+    pub lambda: f64,
 }
 
 /// One arm, as the arms table shows it.

@@ -181,6 +181,9 @@ pub struct ConfigFacts {
     pub alpha: f64,
     /// The share of runs that explore uniformly, in [0, 1].
     pub explore_share: f64,
+    /// The ceiling of mean dollars per request, where there is one.
+    #[serde(default)]
+    pub budget_per_request: Option<f64>,
     /// What the configuration believes of arms.
     #[serde(default)]
     pub priors: ConfigPriors,

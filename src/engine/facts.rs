@@ -12,6 +12,7 @@
 //! | `enabled` became true, or the arm came back | out | `Reactivate`, and `AddArm` for the record |
 //! | `enabled` changed | removed by a person | nothing |
 //! | weights, α or the explore share changed | any | `SetWeights`, `SetExploration` |
+//! | the ceiling of dollars per request changed | any | `SetBudget` |
 //! | what is believed of an arm changed | any | `SetPrior`, for arms that are in the pool then |
 
 use crate::domain::command::RouterCommand;
@@ -41,6 +42,10 @@ pub(super) fn reconcile(last: Option<&ConfigFacts>, now: &ConfigFacts, pool: &Po
     let explore_share = changed(last.map(|last| last.explore_share), now.explore_share);
     if alpha.is_some() || explore_share.is_some() {
         commands.push(RouterCommand::SetExploration { alpha, explore_share });
+    }
+    let budget = |facts: &ConfigFacts| facts.budget_per_request.map(f64::to_bits);
+    if last.and_then(budget) != budget(now) {
+        commands.push(RouterCommand::SetBudget { dollars: now.budget_per_request });
     }
     commands.extend(priors(last, now, pool));
     commands
@@ -130,6 +135,7 @@ mod tests {
             weights: Weights::default(),
             alpha: 1.0,
             explore_share: 0.05,
+            budget_per_request: None,
             priors: ConfigPriors::default(),
         }
     }

@@ -55,6 +55,7 @@ fn standing(state: &RouterState, command: &RouterCommand) -> RouterCommand {
             alpha: alpha.map(|_| state.alpha()),
             explore_share: explore_share.map(|_| state.explore_share()),
         },
+        RouterCommand::SetBudget { .. } => RouterCommand::SetBudget { dollars: state.budget_per_request() },
         other => other.clone(),
     }
 }

@@ -6,7 +6,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ArmId, Sequence};
 use crate::domain::observer::Objective;
 use crate::domain::ratio::Ratio;
-use crate::domain::snapshot::{ArmRow, EngineSnapshot, Series, StoreStatus, Totals};
+use crate::domain::snapshot::{ArmRow, EngineSnapshot, Series, SpendAccount, StoreStatus, Totals};
 use crate::domain::spec::Strategy;
 use crate::race::{Race, Signals};
 
@@ -75,7 +75,14 @@ impl Folds {
             alpha: self.state.alpha(),
             explore_share: self.state.explore_share(),
             weights: *self.state.weights(),
-            budget_per_request_usd: None,
+            budget_per_request_usd: self.state.budget_per_request(),
+            account: self.state.account().map(|account| SpendAccount {
+                requests: account.requests,
+                spent_usd: account.spent_usd,
+                allowed_usd: account.allowed_usd,
+                utilisation: account.utilisation(),
+                lambda: account.lambda,
+            }),
             arms,
             totals: Totals { in_flight: view.in_flight, ..self.stats.totals(view.now) },
             tally: self.stats.tally(),

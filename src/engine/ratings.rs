@@ -22,8 +22,12 @@ impl Owner {
         if self.folds.stats.knows(record.run_id) {
             return;
         }
-        if let Some(observation) = observation
-            && let Err(rejection) = self.execute(record.run_id, Actor::Run, RouterCommand::Observe(observation))
+        let unlearned =
+            observation.is_none() && record.cost_usd > 0.0 && self.folds.state.budget_per_request().is_some();
+        let lesson = observation.map(RouterCommand::Observe);
+        let spent = || RouterCommand::Spend { run: record.run_id, dollars: record.cost_usd };
+        if let Some(command) = lesson.or_else(|| unlearned.then(spent))
+            && let Err(rejection) = self.execute(record.run_id, Actor::Run, command)
         {
             tracing::warn!(run = %record.run_id, %rejection, "what a run taught was refused");
         }

@@ -38,6 +38,10 @@ pub enum Name {
     LinucbTopK,
     /// LinTS racing the k highest scores.
     LintsTopK,
+    /// LinUCB under the ceiling.
+    LinucbPaced,
+    /// LinTS under the ceiling.
+    LintsPaced,
     /// Configured order.
     Baseline,
     /// Best single arm or fixed set in hindsight.
@@ -57,6 +61,8 @@ impl Name {
             Self::Lints => "LinTS",
             Self::LinucbTopK => "LinUCB, top k",
             Self::LintsTopK => "LinTS, top k",
+            Self::LinucbPaced => "LinUCB, paced",
+            Self::LintsPaced => "LinTS, paced",
             Self::Baseline => "baseline",
             Self::BestFixed => "best fixed",
             Self::EpsilonGreedy => "ε-greedy 0.1",
@@ -71,6 +77,8 @@ impl Contestant {
     pub const fn name(&self) -> Name {
         match self {
             Self::Router(setup) => match (setup.kind, setup.set) {
+                (RouterKind::Linucb, SetChoice::ExpectedBest) if setup.budget.is_some() => Name::LinucbPaced,
+                (RouterKind::Lints, SetChoice::ExpectedBest) if setup.budget.is_some() => Name::LintsPaced,
                 (RouterKind::Linucb, SetChoice::ExpectedBest) => Name::Linucb,
                 (RouterKind::Linucb, SetChoice::HighestScores) => Name::LinucbTopK,
                 (RouterKind::Lints, SetChoice::ExpectedBest) => Name::Lints,

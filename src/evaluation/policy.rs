@@ -30,6 +30,9 @@ pub trait Policy {
     /// empty, best first. `draw` gives uniforms in [0, 1).
     fn choose(&mut self, x: &[f64], open: &[usize], k: usize, draw: &mut dyn FnMut() -> f64, chosen: &mut Vec<usize>);
 
+    /// What counts begins now: what was learnt from before stays, an account of spending begins anew.
+    fn begin(&mut self) {}
+
     /// Learns what was seen of the arms that were chosen for `x`.
     fn learn(&mut self, x: &[f64], seen: &[Seen]);
 

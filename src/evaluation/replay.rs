@@ -202,6 +202,7 @@ impl Replay<'_> {
             for row in shuffled(warm.rows(), &mut stream(Purpose::WarmOrder)) {
                 table.request(warm, row, 0, &unchanged, policy, &mut unseen);
             }
+            policy.begin();
         }
         let mut pass = Pass::for_problem(self.problem);
         for (step, row) in shuffled(self.problem.rows(), &mut stream(Purpose::Order)).into_iter().enumerate() {

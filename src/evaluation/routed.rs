@@ -23,6 +23,8 @@ pub struct RouterSetup {
     pub config: RouterConfig,
     /// How k arms are chosen.
     pub set: SetChoice,
+    /// The ceiling of mean dollars per request that it keeps to; `None` lets it spend as it likes.
+    pub budget: Option<f64>,
     /// What it believes of arms before it has seen anything, under the problem's schema; of others, nothing.
     pub priors: Vec<ArmPrior>,
 }
@@ -45,6 +47,7 @@ pub struct Routed {
     candidates: Vec<ArmId>,
     entry: LogEntry,
     set: SetChoice,
+    budget: Option<f64>,
     /// A replay keeps no propensities.
     desk: Desk,
 }
@@ -61,7 +64,7 @@ impl Routed {
             ..setup.config.clone()
         };
         let state = RouterState::new(config, problem.counting().weights, setup.alpha, setup.explore_share);
-        let observation = Observation { run: run_id(0), x: Vec::new(), arms: Vec::new() };
+        let observation = Observation { spent_usd: None, run: run_id(0), x: Vec::new(), arms: Vec::new() };
         let mut routed = Self {
             router: router(setup.kind),
             state,
@@ -69,6 +72,7 @@ impl Routed {
             candidates: Vec::new(),
             entry: entry(0, RouterCommand::Observe(observation)),
             set: setup.set,
+            budget: setup.budget,
             desk: Desk::without_propensities(),
         };
         for arm in problem.arms() {
@@ -82,7 +86,14 @@ impl Routed {
             let feature_version = schema.version.clone();
             routed.state.apply(&entry(next, RouterCommand::SetPrior { feature_version, arms }));
         }
+        routed.open_account();
         routed
+    }
+
+    fn open_account(&mut self) {
+        if self.budget.is_some() {
+            self.act(RouterCommand::SetBudget { dollars: self.budget });
+        }
     }
 
     fn act(&mut self, command: RouterCommand) {
@@ -115,6 +126,10 @@ impl Policy for Routed {
         // The selected ones come first, the rest by score: both ways of choosing are a prefix.
         let place = |arm: &ArmId| self.arms.iter().position(|known| known == arm);
         chosen.extend(scores.iter().take(k).filter_map(|score| place(&score.arm)));
+    }
+
+    fn begin(&mut self) {
+        self.open_account();
     }
 
     fn learn(&mut self, x: &[f64], seen: &[Seen]) {

@@ -25,7 +25,15 @@ fn two_kinds(rows: usize) -> Problem {
 
 fn router(kind: RouterKind) -> Contestant {
     let (config, set) = (RouterConfig::default(), SetChoice::ExpectedBest);
-    Contestant::Router(Box::new(RouterSetup { kind, alpha: 0.5, explore_share: 0.01, config, set, priors: Vec::new() }))
+    Contestant::Router(Box::new(RouterSetup {
+        kind,
+        alpha: 0.5,
+        explore_share: 0.01,
+        config,
+        set,
+        budget: None,
+        priors: Vec::new(),
+    }))
 }
 
 fn uniforms(seed: u64) -> Uniforms {

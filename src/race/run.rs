@@ -321,11 +321,16 @@ impl Race {
             RunOutcome::Failed { message: words::nobody_answered(state, &self.parts.models, &previews, &full.attempts) }
         };
         let teaches = !learned.observations.is_empty() && !state.mode().learning_paused;
-        let observation =
-            teaches.then(|| Observation { run: setting.id, x: setting.context.x.clone(), arms: learned.observations });
         let spent = previews.iter().filter_map(|p| p.cost_usd).chain(full.attempts.iter().filter_map(|a| a.cost_usd));
         let cost_usd =
             spent.sum::<f64>() + judgement.as_ref().and_then(|j| j.asked.as_ref()).map_or(0.0, |asked| asked.cost_usd);
+        let spent_usd = Some(cost_usd);
+        let observation = teaches.then(|| Observation {
+            run: setting.id,
+            x: setting.context.x.clone(),
+            arms: learned.observations,
+            spent_usd,
+        });
         let fallbacks = full.attempts.iter().filter(|a| !a.lost).count().saturating_sub(1);
         let record = RunRecord {
             run_id: setting.id,

@@ -87,6 +87,8 @@ pub struct RouterSettings {
     pub explore: f64,
     /// A file of priors, as `banditop priors fit --out` writes it.
     pub priors: Option<PathBuf>,
+    /// Ceiling of mean dollars per request, where there is one.
+    pub budget_per_request: Option<f64>,
     /// What of an observation is kept at every run, in (0, 1].
     pub forgetting: f64,
     /// `[drift]`.
@@ -397,6 +399,7 @@ impl Settings {
             weights: self.reward.weights,
             alpha: self.router.alpha(),
             explore_share: self.router.explore,
+            budget_per_request: self.router.budget_per_request,
             priors: ConfigPriors::default(),
         }
     }

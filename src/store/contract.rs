@@ -37,7 +37,12 @@ pub(super) fn observe(sequence: Sequence, d: u32) -> LogEntry {
         served: false,
     };
     let x = (0..d).map(|i| f64::from(i) / 7.0).collect();
-    let command = RouterCommand::Observe(Observation { run: id(sequence), x, arms: vec![arm("mini"), arm("maxi")] });
+    let command = RouterCommand::Observe(Observation {
+        spent_usd: None,
+        run: id(sequence),
+        x,
+        arms: vec![arm("mini"), arm("maxi")],
+    });
     LogEntry { sequence, id: id(sequence), actor: Actor::Run, at: at(sequence), command }
 }
 

@@ -93,6 +93,7 @@ pub(crate) fn snapshot(revision: u64) -> EngineSnapshot {
         explore_share: 0.01,
         weights: Weights::default(),
         budget_per_request_usd: None,
+        account: None,
         arms: Vec::new(),
         totals: Totals::default(),
         tally: Arc::default(),

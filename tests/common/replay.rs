@@ -34,6 +34,7 @@ pub(crate) fn shipped(kind: RouterKind) -> RouterSetup {
         explore_share: EXPLORE,
         config,
         set: SetChoice::ExpectedBest,
+        budget: None,
         priors: Vec::new(),
     }
 }

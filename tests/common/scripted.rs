@@ -124,6 +124,7 @@ pub(crate) fn parts(arms: &[&str], troupe: &Troupe, store: Arc<dyn StateStore>) 
             weights: Weights::default(),
             alpha: 1.0,
             explore_share: 0.0,
+            budget_per_request: None,
             priors: ConfigPriors::default(),
         },
         session: None,

@@ -236,7 +236,7 @@ fn feedback_about_a_run_that_taught_nothing_changes_nothing() {
     // Not remembered any more, but learned.
     for n in 0..3_000 {
         let run = TimeId::new(Timestamp::from_millis(9), n);
-        log.push(RouterCommand::Observe(Observation { run, x: X.to_vec(), arms: vec![saw("b")] }));
+        log.push(RouterCommand::Observe(Observation { spent_usd: None, run, x: X.to_vec(), arms: vec![saw("b")] }));
     }
     let before = log.state.digest();
     log.act(rating(kept));

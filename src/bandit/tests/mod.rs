@@ -7,6 +7,7 @@ mod drift;
 mod known_values;
 mod lifecycle;
 mod numerics;
+mod pacer;
 mod properties;
 mod recorded;
 mod scale;
@@ -111,7 +112,7 @@ impl Log {
 
     pub(super) fn observe(&mut self, x: &[f64], arms: Vec<ArmObservation>) -> TimeId {
         let run = TimeId::new(Timestamp::from_millis(7), self.entries.len() as u64);
-        self.push(RouterCommand::Observe(Observation { run, x: x.to_vec(), arms }));
+        self.push(RouterCommand::Observe(Observation { spent_usd: None, run, x: x.to_vec(), arms }));
         run
     }
 }

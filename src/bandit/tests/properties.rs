@@ -216,6 +216,7 @@ proptest! {
             log.observe(x, vec![complete(ARMS[*arm], *t)]);
         }
         log.push(RouterCommand::Observe(crate::domain::command::Observation {
+            spent_usd: None,
             run: crate::domain::ids::TimeId::new(crate::domain::clock::Timestamp::from_millis(9), 9),
             x: before[0].0.clone(),
             arms: vec![ArmObservation { quality: Some(0.5), ..saw("a") }],

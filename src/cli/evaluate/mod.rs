@@ -130,6 +130,10 @@ pub(super) fn side_by_side(context: &Context, args: &CompareArgs) -> Outcome {
         Contestant::BestFixed,
         Contestant::Baseline,
     ];
+    if arena.options.ceiling.is_some() {
+        contestants.insert(2, arena.unpaced(RouterKind::Linucb));
+        contestants.insert(3, arena.unpaced(RouterKind::Lints));
+    }
     if arena.options.k > 1 {
         contestants.insert(2, arena.router(RouterKind::Linucb, SetChoice::HighestScores));
         contestants.insert(3, arena.router(RouterKind::Lints, SetChoice::HighestScores));
@@ -210,10 +214,13 @@ impl Arena {
             judge_noise: how.judge_noise,
             changes: how.degrade.iter().chain(&how.price).cloned().collect(),
             joins: how.add.clone(),
-            ceiling: None,
+            ceiling: settings.router.budget_per_request,
         };
         let mut router = settings.router.clone();
         router.alpha = how.alpha.or(router.alpha);
+        if options.ceiling.is_some() && !problem.has_dollars() {
+            return Err(CliError::usage("a ceiling needs `cost_usd` of every arm on every row"));
+        }
         Ok(Self { problem, warm, options, router, gamma: how.gamma, beliefs: Vec::new(), features })
     }
 
@@ -241,6 +248,14 @@ impl Arena {
         Replay { problem: &self.problem, warm: self.warm.as_ref(), options: &self.options, generator: &uniforms }
     }
 
+    /// A router as configured, but that it spends as it likes.
+    fn unpaced(&self, kind: RouterKind) -> Contestant {
+        match self.router(kind, SetChoice::ExpectedBest) {
+            Contestant::Router(setup) => Contestant::Router(Box::new(RouterSetup { budget: None, ..*setup })),
+            other => other,
+        }
+    }
+
     /// A router as configured, but for its kind and how it chooses a race.
     fn router(&self, kind: RouterKind, set: SetChoice) -> Contestant {
         let mut config = parts::router_config(&self.router, self.features.as_ref());
@@ -252,6 +267,7 @@ impl Arena {
             explore_share,
             config,
             set,
+            budget: self.router.budget_per_request,
             priors: self.beliefs.clone(),
         }))
     }

@@ -55,6 +55,7 @@ pub(in crate::cli) fn run(context: &Context, args: &OffPolicyArgs) -> Outcome {
         explore_share: settings.router.explore,
         config: parts::router_config(&settings.router, features.as_ref()),
         set: SetChoice::ExpectedBest,
+        budget: None,
         priors: Vec::new(),
     };
     let targets = targets(&args.policy, problem.arms(), settings.router.policy, &setup)?;

@@ -45,6 +45,7 @@ pub(super) fn report(report: &Report, ascii: bool) -> String {
         let extra = if report.k > 1 { format!(", {race:.6} with all {} answers", report.k) } else { String::new() };
         _ = writeln!(text, "dollars           {answer:.6} a request{extra}");
     }
+    text.push_str(&ceiling(report));
     if let Some(speed) = report.decisions_per_s {
         _ = writeln!(text, "speed             {speed:.0} decisions/s");
     }
@@ -106,6 +107,28 @@ fn curve(report: &Report) -> Curve {
     }
 }
 
+/// How the ceiling was kept, and what a fixed mixture of arms reaches under it.
+fn ceiling(report: &Report) -> String {
+    let (Some(ceiling), Some(used)) = (report.budget_per_request_usd, report.utilisation) else { return String::new() };
+    let most = report.utilisation_per_shuffle.iter().copied().fold(0.0, f64::max);
+    let mut text = format!(
+        "ceiling           {ceiling:.6} a request, {:.2} % of it used, at most {:.2} %\n",
+        100.0 * used,
+        100.0 * most
+    );
+    match &report.best_fixed_mixture {
+        Some(best) => {
+            let share = |(arm, share): (&_, &f64)| {
+                format!("{:.1} % {}", 100.0 * share, one_line(crate::domain::ids::ArmId::as_str(arm)))
+            };
+            let arms: Vec<String> = best.share.iter().map(share).collect();
+            _ = writeln!(text, "best fixed mix    {:.4}  {}", best.mean, arms.join(", "));
+        }
+        None => text.push_str("best fixed mix    none: even the cheapest arm is above the ceiling\n"),
+    }
+    text
+}
+
 fn shares(report: &Report, ascii: bool) -> String {
     let names: Vec<String> = report.arms.iter().map(|arm| one_line(arm.as_str())).collect();
     let width = names.iter().map(|name| name.width()).max().unwrap_or(0).max(3);
@@ -155,6 +178,15 @@ pub(super) fn comparison(found: &Comparison) -> String {
     if let Some(first) = found.policies.first() {
         _ = writeln!(text, "{} {:.4}", padded("oracle"), first.oracle);
         _ = writeln!(text, "{} {:.4}", padded("best single"), first.best_single.mean);
+        if let Some(best) = &first.best_fixed_mixture {
+            _ = writeln!(text, "{} {:.4}", padded("best fixed mix"), best.mean);
+        }
+        for report in found.policies.iter().filter(|report| report.utilisation.is_some()) {
+            let most = report.utilisation_per_shuffle.iter().copied().fold(0.0, f64::max);
+            let used = report.utilisation.unwrap_or(0.0);
+            let name = padded(report.policy.text());
+            _ = writeln!(text, "{name} {:.1} % of the ceiling used, at most {:.1} %", 100.0 * used, 100.0 * most);
+        }
     }
     _ = write!(text, "\ndifference                       mean     95 % interval       shuffles  p (Holm)");
     for difference in &found.differences {

@@ -67,6 +67,12 @@ pub(super) enum StateAction {
         #[arg(long)]
         share: Option<f64>,
     },
+    /// Hold mean dollars per run under a ceiling, previews and judge included: `budget 0.002`, `budget off`
+    Budget {
+        /// Dollars per run, or `off`
+        #[arg(value_name = "DOLLARS|off", value_parser = budget)]
+        dollars: Ceiling,
+    },
     /// Set a mode over what the configuration says; `mode normal` ends it
     Mode(ModeArgs),
     /// Add an arm, or change the declaration of one; what it learned stays
@@ -177,6 +183,20 @@ pub(super) struct AddArmArgs {
     /// Dollars per million tokens of the answer
     #[arg(long, requires = "price_input", value_name = "DOLLARS")]
     pub(super) price_output: Option<f64>,
+}
+
+/// What `budget` takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Ceiling(pub(super) Option<f64>);
+
+fn budget(text: &str) -> Result<Ceiling, String> {
+    if text.trim() == "off" {
+        return Ok(Ceiling(None));
+    }
+    let dollars = text.trim().trim_start_matches('$').parse().ok().filter(|d: &f64| d.is_finite() && *d > 0.0);
+    dollars
+        .map(|dollars| Ceiling(Some(dollars)))
+        .ok_or_else(|| format!("expected dollars above 0, or `off`, found {text:?}"))
 }
 
 fn weight(text: &str) -> Result<(String, f64), String> {

@@ -63,6 +63,7 @@ pub(super) async fn command(
         StateAction::Reactivate { arms } => RouterCommand::Reactivate { arms: ids(arms) },
         StateAction::Weights { changes } => weights(engine, &changes)?,
         StateAction::Exploration { alpha, share } => RouterCommand::SetExploration { alpha, explore_share: share },
+        StateAction::Budget { dollars } => RouterCommand::SetBudget { dollars: dollars.0 },
         StateAction::Mode(args) => RouterCommand::SetMode { mode: mode(engine, &args) },
         StateAction::RemoveArm { arm } => RouterCommand::RemoveArm { arm: ArmId::new(&arm) },
         StateAction::ResetArm { arm } => RouterCommand::ResetArm { arm: ArmId::new(&arm) },

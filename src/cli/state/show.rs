@@ -37,6 +37,7 @@ fn shape(snapshot: &EngineSnapshot) -> Value {
         "weights": weights,
         "fallback_penalty": snapshot.weights.fallback_penalty(),
         "budget_per_request_usd": snapshot.budget_per_request_usd,
+        "account": snapshot.account,
         "arms": arms,
         "totals": snapshot.totals,
         "objectives": snapshot.objectives,
@@ -118,6 +119,14 @@ fn head(snapshot: &EngineSnapshot) -> String {
         snapshot.store.kind,
         snapshot.store.durability.name(),
     );
+    if let Some((ceiling, account)) = snapshot.budget_per_request_usd.zip(snapshot.account) {
+        let used = number(account.utilisation, |used| format!("{:.1}%", 100.0 * used));
+        let (spent, allowed, lambda) = (account.spent_usd, account.allowed_usd, account.lambda);
+        _ = writeln!(
+            text,
+            "ceiling ${ceiling}/run · spent ${spent:.6} of ${allowed:.6} allowed ({used}) · λ {lambda:.4}"
+        );
+    }
     if let Some(notice) = &snapshot.store.notice {
         _ = writeln!(text, "store: {}", crate::domain::text::one_line(notice));
     }

@@ -46,6 +46,11 @@ pub(crate) enum Subject {
         /// Which is being turned.
         field: usize,
     },
+    /// The ceiling of mean dollars per run.
+    Budget {
+        /// As turned; `None` lifts it.
+        dollars: Option<f64>,
+    },
     /// Undo, or redo, that journal line.
     Undo {
         /// The line that is undone; for a redo the undo itself.
@@ -114,6 +119,7 @@ impl Dialog {
                 let weights = weights_of(draft).map_err(|fault| fault.to_string())?;
                 Ok(RouterCommand::SetWeights { weights })
             }
+            Subject::Budget { dollars } => Ok(RouterCommand::SetBudget { dollars: *dollars }),
             Subject::Undo { entry, .. } => Ok(RouterCommand::Undo { target: entry.sequence }),
             Subject::Traffic { .. } | Subject::Quit { .. } => Err("this is no command".to_owned()),
         }
@@ -136,6 +142,7 @@ impl Dialog {
             Subject::Weights { draft, .. } => {
                 weights_of(draft).map_or_else(|_| "weights".to_owned(), |w| format!("weights {}", weights_text(&w)))
             }
+            Subject::Budget { dollars } => budget_text(*dollars),
             Subject::Undo { entry, what, redo: false } => format!("undo #{} {what}", entry.sequence),
             Subject::Undo { what, redo: true, .. } => format!("redo {what}"),
             Subject::Traffic { .. } => "traffic".to_owned(),
@@ -217,11 +224,25 @@ pub(crate) fn describe(command: &RouterCommand) -> String {
         RouterCommand::Deactivate { arms } => format!("switching off {}", names(arms)),
         RouterCommand::Reactivate { arms } => format!("bringing back {}", names(arms)),
         RouterCommand::SetWeights { weights } => format!("weights {}", weights_text(weights)),
+        RouterCommand::SetBudget { dollars } => budget_text(*dollars),
         RouterCommand::Undo { target } => format!("undo of #{target}"),
         RouterCommand::RemoveArm { arm } | RouterCommand::ResetArm { arm } => format!("{} {arm}", command.name()),
         RouterCommand::AddArm { spec } => format!("add-arm {}", spec.name),
         other => other.name().to_owned(),
     }
+}
+
+/// A ceiling in words.
+pub(crate) fn budget_text(dollars: Option<f64>) -> String {
+    dollars.map_or_else(|| "no ceiling".to_owned(), |dollars| format!("ceiling ${}/run", ceiling(dollars)))
+}
+
+/// Dollars of one run, three digits of them: they may be hundredths of a cent.
+pub(crate) fn ceiling(dollars: f64) -> String {
+    let places = (2.0 - dollars.max(1e-12).log10().floor()).clamp(2.0, 12.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 2 to 12")]
+    let places = places as usize;
+    format!("{dollars:.places$}")
 }
 
 /// Arms in words.

@@ -24,6 +24,7 @@ pub(super) fn open(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Deactivate => Ok(Subject::Deactivate { arms: inside }),
         Action::Reactivate if outside.is_empty() => Err("on: these arms are in the pool already"),
         Action::Reactivate => Ok(Subject::Reactivate { arms: outside }),
+        Action::Budget => Ok(Subject::Budget { dollars: Some(ceiling_to_begin_with(model)) }),
         _ => {
             let weights = &model.live.weights;
             let mut draft = [0.0; 7];
@@ -33,6 +34,22 @@ pub(super) fn open(model: &mut Model, action: Action) -> Vec<Effect> {
         }
     };
     show(model, subject.map_err(str::to_owned))
+}
+
+/// The ceiling in force; else what a run costs now, to two digits; else a tenth of a cent.
+fn ceiling_to_begin_with(model: &Model) -> f64 {
+    let spent = model.live.totals.usd_per_run.filter(|dollars| *dollars > 0.0).map(|dollars| two_digits(dollars, 0.0));
+    model.live.budget_per_request_usd.or(spent).unwrap_or(0.001)
+}
+
+/// `dollars` times e^`by`, to two digits: turned by tenths, the same values come again.
+fn two_digits(dollars: f64, by: f64) -> f64 {
+    let turned = dollars * by.exp();
+    let unit = 10f64.powf(turned.log10().floor() - 1.0);
+    let rounded = (turned / unit).round() * unit;
+    // What is too small a step for two digits still moves.
+    let stuck = by.abs() > 0.0 && (rounded / dollars - 1.0).abs() < 1e-9;
+    (if stuck { rounded + unit * by.signum() } else { rounded }).clamp(1e-9, 1e6)
 }
 
 /// Opens the question whether to undo the last operator action, or to redo the last undo. A redo is the
@@ -137,11 +154,27 @@ pub(super) fn key(model: &mut Model, key: &KeyEvent, step: Step) -> Vec<Effect> 
         KeyCode::Enter | KeyCode::Char('y') => return confirm(model, step),
         KeyCode::Left | KeyCode::Char('h' | '-') => return turn(model, -1.0, fine),
         KeyCode::Right | KeyCode::Char('l' | '+') => return turn(model, 1.0, fine),
+        KeyCode::Up | KeyCode::Down | KeyCode::Tab | KeyCode::Char('j' | 'k') if is_budget(model) => {
+            return switch_ceiling(model);
+        }
         KeyCode::Up | KeyCode::Char('k') => choose(model, -1),
         KeyCode::Down | KeyCode::Char('j') | KeyCode::Tab => choose(model, 1),
         _ => {}
     }
     Vec::new()
+}
+
+fn is_budget(model: &Model) -> bool {
+    matches!(model.dialog.as_ref().map(|dialog| &dialog.subject), Some(Subject::Budget { .. }))
+}
+
+/// Between a ceiling and none.
+fn switch_ceiling(model: &mut Model) -> Vec<Effect> {
+    let begin = ceiling_to_begin_with(model);
+    if let Some(Subject::Budget { dollars }) = model.dialog.as_mut().map(|dialog| &mut dialog.subject) {
+        *dollars = dollars.is_none().then_some(begin);
+    }
+    ask(model)
 }
 
 fn turn(model: &mut Model, direction: f64, fine: bool) -> Vec<Effect> {
@@ -159,6 +192,10 @@ fn turn(model: &mut Model, direction: f64, fine: bool) -> Vec<Effect> {
             if let Some(value) = draft.get_mut(*field) {
                 *value = turned(*value, step, 0.0, 1.0);
             }
+        }
+        Subject::Budget { dollars } => {
+            let by = direction * if fine { 0.02 } else { 0.1 };
+            *dollars = dollars.map(|dollars| two_digits(dollars, by));
         }
         _ => return Vec::new(),
     }

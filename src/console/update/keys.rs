@@ -116,7 +116,7 @@ fn act(model: &mut Model, action: Action, step: Step) -> Vec<Effect> {
         Action::CancelRun => return runs::cancel(model),
         Action::RateUp => return runs::rate(model, 1.0, step),
         Action::RateDown => return runs::rate(model, 0.0, step),
-        Action::Decay | Action::Prune | Action::Deactivate | Action::Reactivate | Action::Weights => {
+        Action::Decay | Action::Prune | Action::Deactivate | Action::Reactivate | Action::Weights | Action::Budget => {
             return dialogs::open(model, action);
         }
         Action::Undo => return dialogs::open_undo(model, false),

@@ -12,7 +12,7 @@
 use ratatui::text::Span;
 
 use super::super::model::Model;
-use super::super::model::dialog::{Dialog, Forecasting, Subject, names, weights_of};
+use super::super::model::dialog::{Dialog, Forecasting, Subject, budget_text, names, weights_of};
 use super::super::widgets::number::{percent, rate, small, unit};
 use super::super::widgets::segments::{Segment, fit};
 use super::super::widgets::wrap::wrap;
@@ -75,6 +75,7 @@ fn title(dialog: &Dialog) -> &'static str {
         Subject::Deactivate { .. } => "Switch off",
         Subject::Reactivate { .. } => "Bring back",
         Subject::Weights { .. } => "Reward weights",
+        Subject::Budget { .. } => "Ceiling",
         Subject::Undo { redo: false, .. } => "Undo",
         Subject::Undo { redo: true, .. } => "Redo",
         Subject::Traffic { .. } => "Start traffic?",
@@ -104,6 +105,12 @@ fn draw_subject(canvas: &mut Canvas<'_>, dialog: &Dialog) {
             list(canvas, 4, arms.iter().map(ToString::to_string));
         }
         Subject::Weights { draft, field } => draw_weights(canvas, draft, *field),
+        Subject::Budget { dollars } => {
+            paragraph(canvas, 0, &budget_text(*dollars));
+            let held = "Mean dollars of a run, previews and judge included, are held under it from now on.";
+            let lifted = "Arms are chosen by their reward alone.";
+            paragraph(canvas, 2, if dollars.is_some() { held } else { lifted });
+        }
         Subject::Undo { entry, what, redo } => {
             let number = entry.sequence;
             let text = if *redo {
@@ -230,6 +237,9 @@ fn draw_foot(canvas: &mut Canvas<'_>, model: &Model, dialog: &Dialog) {
         return;
     }
     let line = match &dialog.subject {
+        Subject::Budget { .. } => {
+            keys(&[("Enter", "applies"), ("Left Right", "turn"), ("Up Down", "on or off"), ("Esc", "leaves it")])
+        }
         Subject::Decay { .. } => keys(&[("Enter", "applies"), ("Left Right", "turn"), ("Esc", "leaves it")]),
         Subject::Prune { .. } | Subject::Weights { .. } => {
             keys(&[("Enter", "applies"), ("Left Right", "turn"), ("Up Down", "choose"), ("Esc", "leaves it")])

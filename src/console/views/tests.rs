@@ -163,6 +163,7 @@ fn empty_says_what_to_do_next() {
 
 #[test]
 fn dialogs_show_what_they_would_do() {
+    check("dialog_budget_80x24", &frame(&with_dialog(Action::Budget), 80, 24));
     check("dialog_weights_80x24", &frame(&with_dialog(Action::Weights), 80, 24));
     check("dialog_decay_100x30", &frame(&with_dialog(Action::Decay), 100, 30));
     check("dialog_prune_100x30", &frame(&with_dialog(Action::Prune), 100, 30));

@@ -83,6 +83,7 @@ impl Rig {
                 weights: Weights::default(),
                 alpha: 1.0,
                 explore_share: 0.0,
+                budget_per_request: None,
                 priors: ConfigPriors::default(),
             },
             session: None,

@@ -30,7 +30,7 @@ async fn teach(engine: &Engine, d: usize, n: u64, quality: f64) {
         served: win,
     };
     let arms = vec![seen("a", quality, quality > 0.6), seen("b", 0.6, quality <= 0.6)];
-    let observation = Observation { run: TimeId::new(Timestamp::from_millis(n), n), x, arms };
+    let observation = Observation { spent_usd: None, run: TimeId::new(Timestamp::from_millis(n), n), x, arms };
     engine.teach(&Arc::new(record(NOON, n).served_by("a").build()), Some(observation)).await;
 }
 

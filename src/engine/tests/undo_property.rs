@@ -87,6 +87,7 @@ fn knob() -> impl Strategy<Value = RouterCommand> {
         (prop::option::of(0.0..3.0), prop::option::of(0.0..1.0))
             .prop_map(|(alpha, explore_share)| RouterCommand::SetExploration { alpha, explore_share }),
         mode().prop_map(|mode| RouterCommand::SetMode { mode }),
+        prop::option::of(1e-4..1e-2).prop_map(|dollars| RouterCommand::SetBudget { dollars }),
     ]
 }
 
@@ -147,8 +148,9 @@ impl Story {
         let term = TermValue { value: quality, weight: 1.0, contribution: quality };
         record.rewards.get_mut(&arm).unwrap().terms.insert(Term::Quality.name().to_owned(), term);
         self.runs.push(run);
+        let spent_usd = Some(0.001 * value(3));
         let record = std::sync::Arc::<RunRecord>::new(record);
-        self.engine.teach(&record, Some(Observation { run, x, arms: seen })).await;
+        self.engine.teach(&record, Some(Observation { run, x, arms: seen, spent_usd })).await;
     }
 
     async fn act(&self, what: RouterCommand) -> Option<Acknowledgement> {

@@ -29,7 +29,7 @@ fn taught(mut pool: Pool, qualities: &[(&str, f64)], times: u64) -> Pool {
             served: false,
         });
         let run = TimeId::new(crate::domain::clock::Timestamp::from_millis(i), i);
-        let observation = Observation { run, x: x.clone(), arms: arms.collect() };
+        let observation = Observation { spent_usd: None, run, x: x.clone(), arms: arms.collect() };
         pool = pool.told(RouterCommand::Observe(observation));
     }
     pool

@@ -84,7 +84,12 @@ fn race(world: &World, state: &mut RouterState, features: &LengthFeatures, promp
         }
     });
     let at = Timestamp::from_millis(state.sequence());
-    let observation = Observation { run: TimeId::new(at, rng.u64(..)), x: context.x.clone(), arms: observed.collect() };
+    let observation = Observation {
+        spent_usd: None,
+        run: TimeId::new(at, rng.u64(..)),
+        x: context.x.clone(),
+        arms: observed.collect(),
+    };
     apply(state, RouterCommand::Observe(observation));
     let winner = scores.iter().position(|score| *score >= best).unwrap();
     scripts[winner].0.as_str().to_owned()
