@@ -16,7 +16,7 @@ use banditop::domain::ratio::Ratio;
 use banditop::domain::record::GateDecision;
 use banditop::domain::snapshot::{ArmRow, EngineSnapshot, Totals};
 use banditop::domain::spec::{ArmSpec, Lifecycle, Provider, Strategy};
-use banditop::domain::tally::{ArmTally, Calls, Histogram, Outcome, SECONDS, Tally, UNIT, WRITES};
+use banditop::domain::tally::{ArmTally, Calls, Histogram, Outcome, Places, SECONDS, Tally, UNIT, WRITES};
 use banditop::domain::terms::Term;
 use banditop::telemetry::{SinkFigures, render};
 
@@ -66,6 +66,7 @@ fn arm_row(arm: &ArmId) -> ArmRow {
         cost_usd_per_run: Some(0.1),
         trials: 3,
         wins: 1,
+        places: Places::default(),
         effective_n: 3.0,
         served_by_intent: [1; 5],
     }
@@ -83,6 +84,7 @@ fn full() -> EngineSnapshot {
         reward: histogram(UNIT),
         terms: [(Term::Quality, histogram(UNIT))].into(),
         propensity: histogram(UNIT),
+        places: Places::default(),
     };
     let tally = Tally {
         runs: vec![(Strategy::Race, Outcome::Served, 1)],

@@ -26,6 +26,7 @@ const STATE: &[&str] = &[
     "arms[].arm",
     "arms[].state",
     "arms[].trials",
+    "arms[].places",
     "arms[].wins",
     "arms[].share",
     "arms[].mean_reward",

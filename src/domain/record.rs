@@ -42,6 +42,9 @@ pub struct RunRecord {
     pub judging: Option<JudgingRecord>,
     /// In which order arms were to answer.
     pub order: Vec<ArmId>,
+    /// What decided the order where verdicts did not; absent where it was configured, or never decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordering: Option<OrderRecord>,
     /// Full answers tried, in order.
     pub attempts: Vec<AttemptRecord>,
     /// Reward by arm that taught something.
@@ -184,6 +187,36 @@ pub struct JudgingRecord {
     /// Why the last call failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
+}
+
+/// What decided in which order arms were to answer, beside the verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OrderRecord {
+    /// Verdicts not farther than this from the best, in units of `overall`, were a tie.
+    pub tie_margin: f64,
+    /// Whether the verdict counts as a judged race: not where the local judge stood in for one that failed.
+    #[serde(default)]
+    pub counts: bool,
+    /// Every candidate's worth, in the pool's order.
+    pub worth: Vec<ArmWorth>,
+    /// The first two neighbours in the order that worth put in that order; empty where it decided nothing.
+    #[serde(default)]
+    pub decided: Vec<ArmId>,
+}
+
+/// What a full answer of one arm was expected to be worth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ArmWorth {
+    /// The arm.
+    pub arm: ArmId,
+    /// Expected quality for this prompt, in [0, 1].
+    pub quality: f64,
+    /// Probability that its answer can be served.
+    pub success: f64,
+    /// Expected seconds of the answer.
+    pub seconds: f64,
+    /// Quality × success ÷ seconds: what arms are ordered by.
+    pub worth: f64,
 }
 
 /// One full answer that was tried.

@@ -15,7 +15,7 @@ use super::observer::Objective;
 use super::ratio::Ratio;
 use super::record::{GateDecision, Origin};
 use super::spec::{ArmSpec, Lifecycle, Mode, RouterKind, Strategy};
-use super::tally::Tally;
+use super::tally::{Places, Tally};
 use super::terms::Weights;
 
 /// The whole picture.
@@ -128,6 +128,9 @@ pub struct ArmRow {
     pub trials: u64,
     /// Those in which it was judged best.
     pub wins: u64,
+    /// Where it came in, in judged races since the state began.
+    #[serde(default)]
+    pub places: Places,
     /// Weight of its data after forgetting.
     pub effective_n: f64,
     /// Answers served by intent over the window, in the order of [`Intent::ALL`].

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::context::Intent;
 use super::failure::FailureClass;
 use super::ids::ArmId;
+use super::ratio::Ratio;
 use super::record::GateDecision;
 use super::spec::Strategy;
 use super::terms::Term;
@@ -141,6 +142,38 @@ impl Calls {
     }
 }
 
+/// Where an arm came in, of the judged races that it took part in; where the local judge stood in for one
+/// that failed, there was none. Arms with the same verdict share the better place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Places {
+    /// Judged races that it took part in.
+    #[serde(default)]
+    pub races: u64,
+    /// Those in which it came first, second, third.
+    #[serde(default)]
+    pub first_three: [u64; 3],
+    /// Those in which it was among the best: within the tie margin of the best verdict.
+    #[serde(default)]
+    pub among_best: u64,
+}
+
+impl Places {
+    /// Takes in that it came in at `place`, from 0.
+    pub fn add(&mut self, place: usize, is_among_best: bool) {
+        self.races += 1;
+        if let Some(count) = self.first_three.get_mut(place) {
+            *count += 1;
+        }
+        self.among_best += u64::from(is_among_best);
+    }
+
+    /// The share of races in which it was among the best.
+    #[must_use]
+    pub fn best_share(&self) -> Option<Ratio> {
+        Ratio::of(self.among_best, self.races)
+    }
+}
+
 /// What concerns one arm.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ArmTally {
@@ -168,6 +201,9 @@ pub struct ArmTally {
     /// Probabilities with which it was selected, of the runs in which it was.
     #[serde(default)]
     pub propensity: Histogram,
+    /// Where it came in.
+    #[serde(default)]
+    pub places: Places,
 }
 
 /// Everything.

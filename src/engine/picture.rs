@@ -119,6 +119,7 @@ impl Folds {
             cost_usd_per_run: figures.usd_per_run,
             trials: arm.trials,
             wins: arm.wins,
+            places: self.stats.places(name),
             effective_n: arm.effective_n,
             served_by_intent: figures.served_by_intent,
         }

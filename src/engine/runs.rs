@@ -123,6 +123,7 @@ impl Remains {
             verdict: None,
             judging: None,
             order: Vec::new(),
+            ordering: None,
             attempts: Vec::new(),
             rewards: BTreeMap::new(),
             winner: None,

@@ -5,6 +5,7 @@
 //! A run is one future. Everything it starts is polled inside it, so dropping or cancelling the run drops
 //! every stream of it at once, and nothing is left behind.
 
+mod answers;
 mod call;
 mod config;
 mod embedding;

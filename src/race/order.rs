@@ -2,21 +2,38 @@
 //! close to call are decided by what was learned; then the arms that gave no preview, by what was
 //! learned; last the arms whose preview failed in a way that may pass. What failed for a reason that
 //! cannot pass within a run (a wrong key, no quota) is left out.
+//!
+//! What was learned is an answer's worth: expected quality × probability that it can be served ÷ expected
+//! seconds, in units of quality a second.
 
 use std::cmp::Ordering;
 
+use super::answers::AnswerOutlook;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::ArmId;
 use crate::domain::judging::Verdict;
-use crate::domain::record::PreviewRecord;
+use crate::domain::record::{ArmWorth, PreviewRecord};
 
-/// What was learned about one candidate, for this context.
-#[derive(Clone, Debug)]
-pub(crate) struct Expected {
-    /// The arm.
-    pub(crate) arm: ArmId,
-    /// Expected reward times the share of recent calls that worked.
-    pub(crate) worth: f64,
+/// The tie margin of verdicts that the local judge gave in place of one that failed: it tells an answer
+/// from a refusal or a blank, but not a right answer from a wrong one.
+pub(crate) const STAND_IN_MARGIN: f64 = 0.3;
+/// Below it no expectation of quality is believed, so that an arm is never worth nothing.
+const LEAST_QUALITY: f64 = 0.01;
+
+/// What an answer of `arm` is worth. `quality`: expected, cut to (0, 1].
+pub(crate) fn worth(arm: ArmId, quality: f64, answer: AnswerOutlook) -> ArmWorth {
+    let quality = quality.clamp(LEAST_QUALITY, 1.0);
+    let AnswerOutlook { success, seconds } = answer;
+    ArmWorth { arm, quality, success, seconds, worth: quality * success / seconds }
+}
+
+/// The order, and what decided it beside the verdict.
+#[derive(Default)]
+pub(crate) struct Ordered {
+    /// Best first.
+    pub(crate) order: Vec<ArmId>,
+    /// The first two neighbours that were put in order by their worth.
+    pub(crate) decided: Option<[ArmId; 2]>,
 }
 
 /// Every candidate that may answer, best first. `candidates` are in pool order, which decides what
@@ -24,17 +41,44 @@ pub(crate) struct Expected {
 pub(crate) fn answering_order(
     verdict: Option<&Verdict>,
     previews: &[PreviewRecord],
-    candidates: &[Expected],
+    candidates: &[ArmWorth],
     margin: f64,
-) -> Vec<ArmId> {
-    let mut order = judged(verdict, candidates, margin);
+) -> Ordered {
+    let mut ordered = Ordered::default();
+    ordered.judged(verdict, candidates, margin);
     let failure = |arm: &ArmId| previews.iter().find(|p| p.arm == *arm).and_then(|p| p.error.as_ref());
-    let (failed, fresh): (Vec<&Expected>, Vec<&Expected>) =
-        candidates.iter().filter(|c| !order.contains(&c.arm)).partition(|c| failure(&c.arm).is_some());
-    order.extend(by_worth(fresh));
-    let may_pass = |c: &&Expected| failure(&c.arm).is_some_and(|f| may_pass(f.class));
-    order.extend(by_worth(failed.into_iter().filter(may_pass).collect()));
-    order
+    let (failed, fresh): (Vec<&ArmWorth>, Vec<&ArmWorth>) =
+        candidates.iter().filter(|c| !ordered.order.contains(&c.arm)).partition(|c| failure(&c.arm).is_some());
+    ordered.by_worth(fresh);
+    let may_pass = |c: &&ArmWorth| failure(&c.arm).is_some_and(|f| may_pass(f.class));
+    ordered.by_worth(failed.into_iter().filter(may_pass).collect());
+    ordered
+}
+
+impl Ordered {
+    /// Judged arms: each group of those within `margin` of the best left is a tie, decided by worth.
+    fn judged(&mut self, verdict: Option<&Verdict>, candidates: &[ArmWorth], margin: f64) {
+        let Some(verdict) = verdict else { return };
+        let mut left: Vec<(&ArmWorth, f64)> =
+            candidates.iter().filter_map(|c| Some((c, verdict.scores.get(&c.arm)?.overall))).collect();
+        left.sort_by(|a, b| descending(a.1, b.1));
+        let mut rest = left.as_slice();
+        while let Some((_, best)) = rest.first() {
+            let tied = rest.iter().take_while(|(_, overall)| best - overall <= margin).count().max(1);
+            let (group, others) = rest.split_at(tied);
+            self.by_worth(group.iter().map(|(c, _)| *c).collect());
+            rest = others;
+        }
+    }
+
+    fn by_worth(&mut self, mut arms: Vec<&ArmWorth>) {
+        arms.sort_by(|a, b| descending(a.worth, b.worth));
+        if self.decided.is_none() {
+            let is_decided = |pair: &&[&ArmWorth]| pair[0].worth > pair[1].worth;
+            self.decided = arms.windows(2).find(is_decided).map(|pair| [pair[0].arm.clone(), pair[1].arm.clone()]);
+        }
+        self.order.extend(arms.into_iter().map(|c| c.arm.clone()));
+    }
 }
 
 /// Whether the same arm might do better at the next call of the same run.
@@ -50,36 +94,23 @@ fn descending(a: f64, b: f64) -> Ordering {
     }
 }
 
-fn by_worth(mut arms: Vec<&Expected>) -> Vec<ArmId> {
-    arms.sort_by(|a, b| descending(a.worth, b.worth));
-    arms.into_iter().map(|c| c.arm.clone()).collect()
-}
-
-/// Judged arms: each group of those within `margin` of the best left is a tie, decided by worth.
-fn judged(verdict: Option<&Verdict>, candidates: &[Expected], margin: f64) -> Vec<ArmId> {
-    let Some(verdict) = verdict else { return Vec::new() };
-    let mut left: Vec<(&Expected, f64)> =
-        candidates.iter().filter_map(|c| Some((c, verdict.scores.get(&c.arm)?.overall))).collect();
-    left.sort_by(|a, b| descending(a.1, b.1));
-    let mut order = Vec::with_capacity(left.len());
-    let mut rest = left.as_slice();
-    while let Some((_, best)) = rest.first() {
-        let tied = rest.iter().take_while(|(_, overall)| best - overall <= margin).count().max(1);
-        let (group, others) = rest.split_at(tied);
-        order.extend(by_worth(group.iter().map(|(c, _)| *c).collect()));
-        rest = others;
-    }
-    order
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
     use crate::domain::failure::Failure;
     use crate::domain::judging::Scores;
 
-    fn candidates(worths: &[(&str, f64)]) -> Vec<Expected> {
-        worths.iter().map(|(arm, worth)| Expected { arm: ArmId::new(arm), worth: *worth }).collect()
+    fn candidates(worths: &[(&str, f64)]) -> Vec<ArmWorth> {
+        let of = |(arm, worth): &(&str, f64)| ArmWorth {
+            arm: ArmId::new(arm),
+            quality: *worth,
+            success: 1.0,
+            seconds: 1.0,
+            worth: *worth,
+        };
+        worths.iter().map(of).collect()
     }
 
     fn verdict(scores: &[(&str, f64)]) -> Verdict {
@@ -104,8 +135,8 @@ mod tests {
         }
     }
 
-    fn names(order: &[ArmId]) -> String {
-        order.iter().map(ArmId::as_str).collect::<Vec<_>>().join(" ")
+    fn names(ordered: &Ordered) -> String {
+        ordered.order.iter().map(ArmId::as_str).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
@@ -130,6 +161,52 @@ mod tests {
         let pool = candidates(&[("a", 0.9), ("b", 0.1), ("c", 0.2)]);
         let previews = [failed("a", FailureClass::Content)];
         assert_eq!(names(&answering_order(None, &previews, &pool, 0.02)), "c b a");
+    }
+
+    #[test]
+    fn what_worth_decided_is_told() {
+        let pool = candidates(&[("a", 0.1), ("b", 0.9), ("c", 0.5), ("d", 0.7)]);
+        let decided = |verdict: Option<&Verdict>, pool: &[ArmWorth]| {
+            answering_order(verdict, &[], pool, 0.02).decided.map(|pair| pair.map(|arm| arm.to_string()).join(" "))
+        };
+        assert_eq!(decided(None, &pool).as_deref(), Some("b d"));
+        let close = verdict(&[("a", 0.9), ("b", 0.5), ("c", 0.49)]);
+        assert_eq!(decided(Some(&close), &pool).as_deref(), Some("b c"), "the tie");
+        let clear = verdict(&[("a", 0.9), ("b", 0.5), ("c", 0.3), ("d", 0.1)]);
+        assert_eq!(decided(Some(&clear), &pool), None, "verdicts decided all");
+        assert_eq!(decided(None, &candidates(&[("a", 0.5), ("b", 0.5)])), None, "the pool's order decided");
+    }
+
+    #[test]
+    fn an_answer_is_worth_its_quality_for_its_chance_and_time() {
+        let known = worth(ArmId::new("a"), 0.8, AnswerOutlook { success: 0.5, seconds: 2.0 });
+        assert!((known.worth - 0.2).abs() < 1e-12);
+        let hopeless = worth(ArmId::new("a"), -0.3, AnswerOutlook { success: 0.5, seconds: 2.0 });
+        assert!(hopeless.worth > 0.0 && hopeless.worth < known.worth);
+    }
+
+    proptest! {
+        /// A better, surer or faster arm never loses a place by it.
+        #[test]
+        fn what_is_better_is_never_asked_later(
+            arms in proptest::collection::vec((-0.2..1.2_f64, 0.01..1.0_f64, 0.001..100.0_f64), 1..8),
+            (which, quality, success, faster) in (0_usize..8, 0.0..0.5_f64, 0.0..1.0_f64, 0.01..=1.0_f64),
+        ) {
+            let which = which % arms.len();
+            let place = |arms: &[(f64, f64, f64)]| {
+                let of = |(i, (quality, success, seconds)): (usize, &(f64, f64, f64))| {
+                    let answer = AnswerOutlook { success: *success, seconds: *seconds };
+                    worth(ArmId::new(&i.to_string()), *quality, answer)
+                };
+                let pool: Vec<ArmWorth> = arms.iter().enumerate().map(of).collect();
+                let order = answering_order(None, &[], &pool, 0.02).order;
+                order.iter().position(|arm| arm.as_str() == which.to_string()).unwrap()
+            };
+            let mut better = arms.clone();
+            let (old_quality, old_success, old_seconds) = arms[which];
+            better[which] = (old_quality + quality, (old_success + success).min(1.0), old_seconds * faster);
+            prop_assert!(place(&better) <= place(&arms));
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tokio::select;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::answers::length;
 use super::config::RaceConfig;
 use super::embedding::{self, EmbeddingSample, EmbeddingSource};
 use super::events::{EventSink, Wire};
@@ -17,7 +18,7 @@ use super::full::{FullOutcome, FullStage};
 use super::gate::{GateInput, Plan};
 use super::judge::{JudgeChoice, JudgeStage, Judgement};
 use super::models::ModelRegistry;
-use super::order::{Expected, answering_order};
+use super::order::{STAND_IN_MARGIN, answering_order, worth};
 use super::preview::PreviewStage;
 use super::signals::Signals;
 use super::teach::Lesson;
@@ -29,8 +30,11 @@ use crate::domain::command::Observation;
 use crate::domain::context::Context;
 use crate::domain::event::RunEvent;
 use crate::domain::ids::{ArmId, RunId};
-use crate::domain::record::{ContextRecord, Origin, PreviewRecord, RunOutcome, RunRecord, Timings};
+use crate::domain::record::{
+    ArmWorth, ContextRecord, OrderRecord, Origin, PreviewRecord, RunOutcome, RunRecord, Timings,
+};
 use crate::domain::spec::{RouterKind, Strategy};
+use crate::domain::terms::Column;
 use crate::features::{FeatureExtractor, embedded_text};
 use crate::reward::RewardPolicy;
 
@@ -103,6 +107,7 @@ struct Trail {
     previews: Vec<PreviewRecord>,
     judgement: Option<Judgement>,
     order: Vec<ArmId>,
+    ordering: Option<OrderRecord>,
     full: FullOutcome,
     timings: Timings,
 }
@@ -259,7 +264,7 @@ impl Race {
         if wire.stop.is_cancelled() {
             return;
         }
-        trail.order = self.order(setting, trail);
+        self.order(setting, trail);
         wire.say(|| RunEvent::Ordered { order: trail.order.clone() }).await;
         let started = Instant::now();
         let stage = FullStage {
@@ -274,32 +279,40 @@ impl Race {
 
     /// Who answers, in which order: see `order.rs`. Without previews the chosen arm is first, and where
     /// the configuration decided, the others follow as configured.
-    fn order(&self, setting: &Setting, trail: &Trail) -> Vec<ArmId> {
+    fn order(&self, setting: &Setting, trail: &mut Trail) {
         let plan = &setting.plan;
-        let signals = &setting.knowledge.signals;
-        let is_configured = plan.strategy == Strategy::Baseline;
-        let expected = |score: &crate::domain::record::ArmScore| {
-            let worth = if is_configured { 0.0 } else { score.mean * (1.0 - signals.error_rate(&score.arm)) };
-            Expected { arm: score.arm.clone(), worth }
-        };
-        let mut candidates: Vec<Expected> = plan.scores.iter().map(expected).collect();
-        let place = |arm: &ArmId| setting.knowledge.state.arms().position(|view| view.spec.name == *arm);
-        candidates.sort_by_key(|c| place(&c.arm));
-        let verdict = trail.judgement.as_ref().map(|j| &j.verdict);
-        let mut order = answering_order(verdict, &trail.previews, &candidates, self.parts.config.tie_margin);
-        if trail.previews.is_empty()
-            && let Some(first) = plan.chosen.first()
-            && let Some(place) = order.iter().position(|arm| arm == first)
-        {
-            order[..=place].rotate_right(1);
+        let knowledge = &setting.knowledge;
+        let mut pool: Vec<&ArmId> = plan.scores.iter().map(|score| &score.arm).collect();
+        let place = |arm: &ArmId| knowledge.state.arms().position(|view| view.spec.name == *arm);
+        pool.sort_by_key(|arm| place(arm));
+        let first = plan.chosen.first().filter(|arm| trail.previews.is_empty() && pool.contains(arm));
+        if plan.strategy == Strategy::Baseline {
+            let others = pool.iter().filter(|arm| Some(**arm) != first).copied();
+            trail.order = first.into_iter().chain(others).cloned().collect();
+            return;
         }
-        order
+        let outlook = knowledge.signals.answers(setting.length_norm, setting.at);
+        let expected = |arm: &&ArmId| {
+            let estimate = knowledge.state.estimate(arm.as_str(), &setting.context.x);
+            let quality = estimate.map_or(0.0, |estimate| estimate.column(Column::Quality));
+            worth((*arm).clone(), quality, outlook.of(arm))
+        };
+        let worth: Vec<ArmWorth> = pool.iter().map(expected).collect();
+        let others: Vec<ArmWorth> = worth.iter().filter(|each| Some(&each.arm) != first).cloned().collect();
+        let judgement = trail.judgement.as_ref();
+        let counts = judgement.is_some_and(|j| j.teaches);
+        let least = if counts { 0.0 } else { STAND_IN_MARGIN };
+        let tie_margin = self.parts.config.tie_margin.max(least);
+        let ordered = answering_order(judgement.map(|j| &j.verdict), &trail.previews, &others, tie_margin);
+        let decided = ordered.decided.into_iter().flatten().collect();
+        trail.order = first.cloned().into_iter().chain(ordered.order).collect();
+        trail.ordering = Some(OrderRecord { tie_margin, counts, worth, decided });
     }
 
     /// The record and the observation.
     fn report(&self, setting: Setting, trail: Trail, is_stopped: bool) -> RunReport {
         let state = &setting.knowledge.state;
-        let Trail { previews, judgement, order, full, timings } = trail;
+        let Trail { previews, judgement, order, ordering, full, timings } = trail;
         let (winner, answer) = full.answer.unzip();
         let lesson = Lesson {
             policy: self.parts.reward.as_ref(),
@@ -345,6 +358,7 @@ impl Race {
             judging: judgement.as_ref().and_then(|j| j.asked.clone()),
             verdict: judgement.map(|j| j.verdict),
             order,
+            ordering,
             attempts: full.attempts,
             rewards: learned.rewards,
             winner,
@@ -365,8 +379,7 @@ fn seconds_since(started: Instant) -> f64 {
 
 /// The size of the prompt in [0, 1], where the schema has it.
 fn length_norm(context: &Context) -> f64 {
-    let place = context.schema.names.iter().position(|name| name == "length");
-    place.and_then(|i| context.x.get(i)).copied().unwrap_or(0.0)
+    length(&context.schema.names, &context.x)
 }
 
 fn context_record(context: &Context) -> ContextRecord {

@@ -1,5 +1,5 @@
 //! What runs say about the health of arms: a rolling p95 of preview seconds, the share of recent calls
-//! that failed, failures in a row. A fold over run records, kept outside the router's state because it
+//! that failed, failures in a row, and what full answers have shown. A fold over run records, kept outside the router's state because it
 //! is about endpoints, not about quality.
 //!
 //! The p95 is over rotating windows: samples go into the newest of [`WINDOWS`] histograms, and when that
@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::answers::{Answers, Outlook};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::ArmId;
@@ -47,13 +48,14 @@ pub struct ArmSignal {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Signals {
     arms: BTreeMap<ArmId, ArmSignal>,
+    answers: Answers,
 }
 
 impl Signals {
     /// Signals given by arm.
     #[must_use]
-    pub const fn new(arms: BTreeMap<ArmId, ArmSignal>) -> Self {
-        Self { arms }
+    pub fn new(arms: BTreeMap<ArmId, ArmSignal>) -> Self {
+        Self { arms, answers: Answers::default() }
     }
 
     /// What is known about `arm`.
@@ -74,6 +76,11 @@ impl Signals {
         self.get(arm).and_then(|s| s.error_rate).unwrap_or(0.0)
     }
 
+    /// What is expected, at `now`, of full answers to a prompt of size `length` (in [0, 1]).
+    pub(crate) fn answers(&self, length: f64, now: Timestamp) -> Outlook<'_> {
+        self.answers.at(length, now)
+    }
+
     /// Every arm with its signals, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&ArmId, &ArmSignal)> {
         self.arms.iter()
@@ -83,6 +90,7 @@ impl Signals {
 /// Folds run records into [`Signals`].
 pub struct SignalFold {
     arms: BTreeMap<ArmId, ArmFold>,
+    answers: Answers,
     /// Tokens of a preview: how much of a direct answer counts as one.
     preview_tokens: u32,
     summary: Arc<Signals>,
@@ -93,7 +101,7 @@ impl SignalFold {
     /// without one are scaled.
     #[must_use]
     pub fn new(preview_tokens: u32) -> Self {
-        Self { arms: BTreeMap::new(), preview_tokens, summary: Arc::default() }
+        Self { arms: BTreeMap::new(), answers: Answers::default(), preview_tokens, summary: Arc::default() }
     }
 
     /// Takes one run in. Records come in the order in which runs were completed.
@@ -107,7 +115,9 @@ impl SignalFold {
                 (attempt.ok && record.previews.is_empty()).then(|| preview_equivalent_s(attempt, self.preview_tokens));
             self.call(&attempt.arm, record.at, latency, attempt.error.as_ref());
         }
-        self.summary = Arc::new(Signals { arms: self.arms.iter().map(|(id, f)| (id.clone(), f.summary())).collect() });
+        self.answers.absorb(record);
+        let arms = self.arms.iter().map(|(id, f)| (id.clone(), f.summary())).collect();
+        self.summary = Arc::new(Signals { arms, answers: self.answers.clone() });
     }
 
     fn call(&mut self, arm: &ArmId, at: Timestamp, latency_s: Option<f64>, failure: Option<&Failure>) {
@@ -128,8 +138,10 @@ impl SignalFold {
     /// Forgets an arm that has left the pool, or whose endpoint changed.
     pub fn forget(&mut self, arm: &ArmId) {
         self.arms.remove(arm);
+        self.answers.forget(arm);
         let mut rest = Signals::clone(&self.summary);
         rest.arms.remove(arm);
+        rest.answers.forget(arm);
         self.summary = Arc::new(rest);
     }
 }
@@ -141,6 +153,11 @@ pub(crate) fn preview_equivalent_s(attempt: &AttemptRecord, target: u32) -> f64 
     let first = attempt.ttft_s.unwrap_or(attempt.latency_s).min(attempt.latency_s);
     let share = f64::from(target) / f64::from(attempt.tokens_out.max(1));
     (attempt.latency_s - first).mul_add(share.min(1.0), first)
+}
+
+/// What the caller or a ceiling of ours did says nothing about the arm.
+pub(super) const fn is_about_the_arm(class: FailureClass) -> bool {
+    !matches!(class, FailureClass::Cancelled | FailureClass::Budget | FailureClass::Caller)
 }
 
 /// One arm's fold.
@@ -161,11 +178,10 @@ impl ArmFold {
         Self { latency, p95: None, failed: 0, calls: 0, consecutive_failures: 0, last_failure: None }
     }
 
-    /// What the caller or a ceiling of ours did says nothing about the endpoint. A content failure
-    /// counts as an error, but shows that the endpoint is up.
+    /// A content failure counts as an error, but shows that the endpoint is up.
     fn outcome(&mut self, failure: Option<&Failure>) {
         let class = failure.map(|f| f.class);
-        if matches!(class, Some(FailureClass::Cancelled | FailureClass::Budget | FailureClass::Caller)) {
+        if class.is_some_and(|class| !is_about_the_arm(class)) {
             return;
         }
         self.failed = (self.failed << 1) | u64::from(failure.is_some());

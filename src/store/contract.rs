@@ -65,6 +65,7 @@ pub(super) fn run(number: u64, answer: &str) -> Arc<RunRecord> {
         verdict: None,
         judging: None,
         order: vec![],
+        ordering: None,
         attempts: vec![],
         rewards: std::collections::BTreeMap::new(),
         winner: None,

@@ -91,6 +91,7 @@ pub(super) fn record(number: u64) -> RunRecord {
             scores: BTreeMap::from([(ArmId::new("swift"), scores(0.75)), (ArmId::new("penny"), scores(0.5))]),
             reason: None,
         }),
+        ordering: None,
         judging: Some(JudgingRecord { calls: 2, tokens_in: 200, tokens_out: 40, cost_usd: 0.0005, error: None }),
         order: vec![ArmId::new("swift"), ArmId::new("penny")],
         attempts: vec![attempt("swift", None)],

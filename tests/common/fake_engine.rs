@@ -120,6 +120,7 @@ fn record(run: RunId, request: &RunRequest) -> RunRecord {
         verdict: None,
         judging: None,
         order: vec![ArmId::new("echo")],
+        ordering: None,
         attempts: Vec::new(),
         rewards: std::collections::BTreeMap::new(),
         winner: Some(ArmId::new("echo")),

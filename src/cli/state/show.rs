@@ -62,19 +62,21 @@ fn arm_shape(row: &ArmRow) -> Value {
         "error_rate": row.error_rate,
         "cost_usd_per_run": row.cost_usd_per_run,
         "effective_n": row.effective_n,
+        "places": row.places,
     })
 }
 
-const COLUMNS: [&str; 9] = ["state", "share", "mean ± unc.", "p95 s", "reward", "err", "$/run", "trials", "wins"];
+const COLUMNS: [&str; 11] =
+    ["state", "share", "mean ± unc.", "p95 s", "reward", "err", "$/run", "trials", "wins", "best", "1st/2nd/3rd"];
 
 fn table(snapshot: &EngineSnapshot) -> String {
     let mut text = head(snapshot);
     let names = snapshot.arms.iter().map(|row| row.arm.as_str().chars().count());
     let width = names.max().unwrap_or(0).max(3);
-    let [state, share, mean, p95, reward, err, dollars, trials, wins] = COLUMNS;
+    let [state, share, mean, p95, reward, err, dollars, trials, wins, best, places] = COLUMNS;
     _ = writeln!(
         text,
-        "{:width$}  {state:11} {share:>6} {mean:>13} {p95:>6} {reward:>7} {err:>6} {dollars:>9} {trials:>7} {wins:>6}",
+        "{:width$}  {state:11} {share:>6} {mean:>13} {p95:>6} {reward:>7} {err:>6} {dollars:>9} {trials:>7} {wins:>6} {best:>6}  {places}",
         "arm"
     );
     for row in &snapshot.arms {
@@ -86,9 +88,11 @@ fn table(snapshot: &EngineSnapshot) -> String {
         let (arm, state, share, err) =
             (row.arm.as_str(), row.state.name(), percent(row.share), percent(row.error_rate));
         let (trials, wins) = (row.trials, row.wins);
+        let best = percent(row.places.best_share());
+        let places = row.places.first_three.map(|count| count.to_string()).join("/");
         _ = writeln!(
             text,
-            "{arm:width$}  {state:11} {share:>6} {mean:>13} {p95:>6} {reward:>7} {err:>6} {dollars:>9} {trials:>7} {wins:>6}"
+            "{arm:width$}  {state:11} {share:>6} {mean:>13} {p95:>6} {reward:>7} {err:>6} {dollars:>9} {trials:>7} {wins:>6} {best:>6}  {places}"
         );
     }
     for row in snapshot.arms.iter().filter(|row| row.state_reason.is_some()) {

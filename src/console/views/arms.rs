@@ -1,6 +1,8 @@
 //! The arms table. Widths come from the terminal, never from the content; whole columns leave by
 //! priority; the interval gets what is left, on one axis from 0 to 1 for all arms.
 //!
+//! Wider ones add how often an arm was among the best of a judged race, and its places in them.
+//!
 //! ```text
 //!   arm        state      share         Δ  mean  mean ± uncertainty (0 … 1)   p95 s  reward    err  $/run  trials  wins
 //! ▌ ● atlas    active     ████▎    41% ▲2   .82  ···········├──●──┤···          0.9  ▂▃▅▆▅▆▇  0.1%  .0012    1243   611
@@ -33,13 +35,15 @@ enum Column {
     Cost,
     Trials,
     Wins,
+    Places,
+    Best,
     Previews,
     Weight,
     Intents,
 }
 
 /// Column, narrow width, wide width, and what it is worth: the lowest leaves first.
-const COLUMNS: [(Column, u16, u16, u8); 15] = [
+const COLUMNS: [(Column, u16, u16, u8); 17] = [
     (Column::Arm, 11, 14, 99),
     (Column::State, 9, 11, 90),
     (Column::Share, 9, 13, 95),
@@ -52,6 +56,8 @@ const COLUMNS: [(Column, u16, u16, u8); 15] = [
     (Column::Cost, 6, 6, 60),
     (Column::Trials, 6, 6, 30),
     (Column::Wins, 5, 5, 20),
+    (Column::Places, 8, 8, 4),
+    (Column::Best, 5, 5, 15),
     (Column::Previews, 5, 5, 10),
     (Column::Weight, 6, 6, 5),
     (Column::Intents, 9, 9, 8),
@@ -112,8 +118,8 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
         format!("{} marked {} ", model.table.marked.len(), canvas.theme.glyphs.dot)
     };
     let right = format!("{marked}{window}sorted by {}", model.table.sort.name());
-    let detail = selected_detail(model, canvas.theme);
     let (outer_width, outer_height) = (canvas.width(), canvas.height());
+    let detail = selected_detail(model, canvas.theme, usize::from(outer_width.saturating_sub(8)));
     let style = canvas.theme.dim();
     let mut inner = canvas.framed("Arms", &right, false);
     if shown.arms.is_empty() {
@@ -176,6 +182,8 @@ fn header(canvas: &mut Canvas<'_>, columns: &[(Column, u16)], gap: u16, sort: So
             Column::Cost => ("$/run".to_owned(), true, Some(SortKey::Cost)),
             Column::Trials => ("trials".to_owned(), true, Some(SortKey::Trials)),
             Column::Wins => ("wins".to_owned(), true, None),
+            Column::Places => ("1/2/3 %".to_owned(), true, None),
+            Column::Best => ("best".to_owned(), true, None),
             Column::Previews => ("prev".to_owned(), true, None),
             Column::Weight => ("data n".to_owned(), true, None),
             Column::Intents => ("by intent".to_owned(), false, None),
@@ -263,10 +271,19 @@ fn draw_cell(cell: &mut Canvas<'_>, column: Column, model: &Model, row: &ArmRow,
         }
         Column::Trials => right(cell, count(row.trials), base),
         Column::Wins => right(cell, count(row.wins), base),
+        Column::Places => right(cell, places(row), base),
+        Column::Best => right(cell, or_dashes(ratio(row.places.best_share()), percent), base),
         Column::Previews => right(cell, or_dashes(ratio(row.preview_share), percent), base),
         Column::Weight => right(cell, or_dashes(Some(row.effective_n), |n| format!("{n:.0}")), base),
         Column::Intents => intents(cell, row, own),
     }
+}
+
+/// In how many of 100 judged races it came first, second and third: `49/32/7`.
+fn places(row: &ArmRow) -> String {
+    let shares = row.places.first_three.map(|n| Ratio::of(n, row.places.races).map(Ratio::get));
+    let texts: Option<Vec<String>> = shares.iter().map(|share| Some(format!("{:.0}", (*share)? * 100.0))).collect();
+    texts.map_or_else(|| or_dashes(None, unit), |texts| texts.join("/"))
 }
 
 /// Answers by intent against this arm's most frequent: reasoning, coding, retrieval, writing, other.
@@ -297,8 +314,9 @@ fn delta(theme: &Theme, delta: Option<f64>) -> String {
     }
 }
 
-/// What there is to say about the selected arm, for the frame's lower edge.
-fn selected_detail(model: &Model, theme: &Theme) -> String {
+/// What there is to say about the selected arm, for the frame's lower edge; its places only where they fit
+/// into `room`, whole.
+fn selected_detail(model: &Model, theme: &Theme, room: usize) -> String {
     let Some(row) = model.table.selected.as_ref().and_then(|arm| model.shown().arms.iter().find(|row| row.arm == *arm))
     else {
         return String::new();
@@ -314,7 +332,18 @@ fn selected_detail(model: &Model, theme: &Theme) -> String {
     if let Some(until) = row.until {
         parts.push(format!("probe in {}", span(until.since(model.now))));
     }
-    parts.join(&format!(" {} ", theme.glyphs.dot))
+    let between = format!(" {} ", theme.glyphs.dot);
+    let told = parts.join(&between);
+    let longer = places_in_words(row).map(|places| format!("{told}{between}{places}"));
+    longer.filter(|longer| longer.chars().count() <= room).unwrap_or(told)
+}
+
+/// In how many judged races it was among the best, and how often it came first, second and third.
+fn places_in_words(row: &ArmRow) -> Option<String> {
+    let best = percent(row.places.best_share()?.get());
+    let [first, second, third] = row.places.first_three.map(count);
+    let races = count(row.places.races);
+    Some(format!("among the best in {best} of {races} races, 1st {first}, 2nd {second}, 3rd {third}"))
 }
 
 /// What kinds of prompt an arm answers most: `serves coding 63%, reasoning 21%`. Only a wide terminal has

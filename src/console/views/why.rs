@@ -6,6 +6,7 @@
 //! │ bandit: 3 of 5 by score, α 0.60       │
 //! │ atlas-70b .82 ± .04  ····├─●─┤··      │
 //! │ order atlas-70b → swift-8b → scribe   │
+//! │ by worth swift-8b 0.9/s before scribe…│
 //! │ term        value  weight      gives  │
 //! │ quality       .86     .70        .60  │
 //! │ reward                           .79  │
@@ -18,7 +19,8 @@ use super::super::model::race::OwnRun;
 use super::super::widgets::number::{percent, seconds, small, unit};
 use super::super::widgets::wrap::wrap;
 use super::super::widgets::{Canvas, figure};
-use crate::domain::record::{RewardRecord, Timings};
+use crate::domain::ids::ArmId;
+use crate::domain::record::{OrderRecord, RewardRecord, Timings};
 use crate::domain::terms::Term;
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
@@ -29,6 +31,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
     let mut y = draw_gate(&mut body, own);
     y = draw_expectation(&mut body, y, model, own);
     y = draw_order(&mut body, y, own);
+    y = draw_worth(&mut body, y, own);
     y = draw_failures(&mut body, y, own);
     let reward = own.record.as_ref().and_then(|record| record.rewards.get(record.winner.as_ref()?));
     if let Some(reward) = reward {
@@ -101,6 +104,27 @@ fn draw_order(canvas: &mut Canvas<'_>, y: u16, own: &OwnRun) -> u16 {
     y + 1
 }
 
+/// Where verdicts did not decide the order: what the first two arms that it put in order were worth.
+fn draw_worth(canvas: &mut Canvas<'_>, y: u16, own: &OwnRun) -> u16 {
+    let ordering = own.record.as_ref().and_then(|record| record.ordering.as_ref());
+    let Some(lines) = ordering.and_then(worth_lines) else { return y };
+    let width = canvas.width();
+    let [.., shortest] = &lines;
+    let line = lines.iter().find(|line| small(line.chars().count()) <= width).unwrap_or(shortest);
+    canvas.put_within(0, y, line, canvas.theme.dim(), width);
+    y + 1
+}
+
+/// The same in one line each, the longest first.
+fn worth_lines(ordering: &OrderRecord) -> Option<[String; 2]> {
+    let [first, second] = ordering.decided.as_slice() else { return None };
+    let of = |arm: &ArmId| ordering.worth.iter().find(|each| each.arm == *arm);
+    let pair = [of(first)?, of(second)?];
+    let long = pair.map(|w| format!("{} {}*{}/{}s", w.arm, unit(w.quality), percent(w.success), seconds(w.seconds)));
+    let short = pair.map(|w| format!("{} {:.2}/s", w.arm, w.worth));
+    Some([long, short].map(|[first, second]| format!("by worth {first} before {second}")))
+}
+
 fn draw_failures(canvas: &mut Canvas<'_>, mut y: u16, own: &OwnRun) -> u16 {
     let theme = canvas.theme;
     for attempt in own.attempts.iter().filter(|attempt| !attempt.ok && !attempt.lost) {
@@ -164,5 +188,33 @@ fn draw_timings(canvas: &mut Canvas<'_>, y: u16, timings: &Timings) {
     let text = format!("{}  total {} s", parts.join("  "), seconds(timings.total));
     for (y, line) in (y..canvas.height()).zip(wrap(&text, canvas.width())) {
         canvas.put(0, y, &line, theme.dim());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::record::ArmWorth;
+
+    #[test]
+    fn what_decided_the_order_is_one_line() {
+        let worth = |arm: &str, quality: f64, success: f64, seconds: f64| ArmWorth {
+            arm: ArmId::new(arm),
+            quality,
+            success,
+            seconds,
+            worth: quality * success / seconds,
+        };
+        let mut ordering = OrderRecord {
+            tie_margin: 0.02,
+            counts: true,
+            worth: vec![worth("a", 0.8, 0.95, 2.0), worth("b", 0.7, 0.9, 0.5)],
+            decided: vec![ArmId::new("b"), ArmId::new("a")],
+        };
+        let lines = worth_lines(&ordering).unwrap();
+        assert_eq!(lines[0], "by worth b .70*90%/0.50s before a .80*95%/2.0s");
+        assert_eq!(lines[1], "by worth b 1.26/s before a 0.38/s");
+        ordering.decided.clear();
+        assert_eq!(worth_lines(&ordering), None);
     }
 }

@@ -23,7 +23,7 @@ use crate::domain::ids::{ArmId, RunId};
 use crate::domain::ratio::Ratio;
 use crate::domain::record::RunRecord;
 use crate::domain::snapshot::{Mark, Series, Totals};
-use crate::domain::tally::{Histogram, Tally};
+use crate::domain::tally::{Histogram, Places, Tally};
 
 use entry::{DOLLAR_UNITS, End, Entry};
 use names::Names;
@@ -132,6 +132,11 @@ impl LiveStats {
     /// Everything that only grows.
     pub(crate) fn tally(&self) -> Arc<Tally> {
         self.tally.picture()
+    }
+
+    /// Where `arm` came in, in judged races.
+    pub(crate) fn places(&self, arm: &ArmId) -> Places {
+        self.tally.places(arm)
     }
 
     /// Takes in a mark for the time axis.

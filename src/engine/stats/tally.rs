@@ -9,7 +9,7 @@ use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::ArmId;
 use crate::domain::money::Usage;
 use crate::domain::record::{RunOutcome, RunRecord};
-use crate::domain::tally::{ArmTally, Calls, Outcome, SECONDS, Tally, UNIT, WRITES};
+use crate::domain::tally::{ArmTally, Calls, Outcome, Places, SECONDS, Tally, UNIT, WRITES};
 use crate::domain::terms::Term;
 
 use super::entry::{DOLLAR_UNITS, whole};
@@ -32,6 +32,10 @@ impl Counting {
 
     pub(super) fn picture(&self) -> Arc<Tally> {
         Arc::clone(&self.0)
+    }
+
+    pub(super) fn places(&self, arm: &ArmId) -> Places {
+        self.0.arms.get(arm).map(|tally| tally.places).unwrap_or_default()
     }
 
     pub(super) fn absorb(&mut self, record: &RunRecord) {
@@ -58,6 +62,7 @@ impl Counting {
             count_call(&mut arm.answer, &usage, attempt.cost_usd, attempt.error.as_ref(), took);
         }
         count_judge(tally, record);
+        count_places(tally, record);
         for (name, reward) in &record.rewards {
             let arm = arm_of(tally, name);
             arm.reward.add(reward.total, UNIT);
@@ -117,6 +122,23 @@ fn count_run(tally: &mut Tally, record: &RunRecord) {
         if let Some(winner) = &record.winner {
             arm_of(tally, winner).served += 1;
         }
+    }
+}
+
+/// As the router counts trials: an arm whose preview failed for its content took part, and came in last.
+fn count_places(tally: &mut Tally, record: &RunRecord) {
+    let Some(verdict) = record.verdict.as_ref().filter(|verdict| verdict.scores.len() >= 2) else { return };
+    let Some(ordering) = record.ordering.as_ref().filter(|ordering| ordering.counts) else { return };
+    let overall: Vec<f64> = verdict.scores.values().map(|scores| scores.overall).collect();
+    let best = overall.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    for preview in &record.previews {
+        let scores = verdict.scores.get(&preview.arm);
+        if scores.is_none() && preview.error.as_ref().is_none_or(|failure| failure.class != FailureClass::Content) {
+            continue;
+        }
+        let own = scores.map_or(f64::NEG_INFINITY, |scores| scores.overall);
+        let place = overall.iter().filter(|other| **other > own).count();
+        arm_of(tally, &preview.arm).places.add(place, best - own <= ordering.tie_margin);
     }
 }
 

@@ -1,6 +1,9 @@
 //! What the figures mean, on hand-made runs.
 
 use super::*;
+use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::judging::{Scores, Verdict};
+use crate::domain::record::{OrderRecord, PreviewRecord};
 use crate::domain::tally::Outcome;
 use crate::engine::testing::record;
 
@@ -44,6 +47,53 @@ fn shares_follow_what_was_served() {
     let totals = stats.totals(at(400));
     assert_eq!((totals.runs, totals.served, totals.window_runs), (400, 400, 301));
     assert!((totals.runs_per_s.unwrap() - 1.0).abs() < 0.11, "{:?}", totals.runs_per_s);
+}
+
+#[test]
+fn places_are_of_judged_races_and_all_that_are_close_are_among_the_best() {
+    let race = |n: u64, scores: &[(&str, f64)], counts: bool| {
+        let of = |(arm, overall): &(&str, f64)| {
+            let scores =
+                Scores { relevance: 0.5, coverage: 0.5, faithfulness: 0.5, hallucination_risk: 0.5, overall: *overall };
+            (ArmId::from(*arm), scores)
+        };
+        let mut run = served(n, "a");
+        let scores = scores.iter().map(of).collect();
+        run.verdict = Some(Verdict { judge: "j".into(), local_fallback: !counts, scores, reason: None });
+        run.ordering = Some(OrderRecord { tie_margin: 0.1, counts, worth: vec![], decided: vec![] });
+        run.previews = ["a", "b", "c", "d"].map(preview).into();
+        run.previews[3].error = Some(Failure::new(FailureClass::Content, "empty", ""));
+        run
+    };
+    let mut stats = LiveStats::default();
+    stats.absorb(&race(1, &[("a", 0.9), ("b", 0.85), ("c", 0.3)], true));
+    stats.absorb(&race(2, &[("a", 0.5), ("b", 0.9), ("c", 0.5)], true));
+    stats.absorb(&race(2, &[("a", 0.5), ("b", 0.9), ("c", 0.5)], true));
+    stats.absorb(&race(3, &[("a", 0.9), ("b", 0.85)], false));
+    let of = |stats: &LiveStats, arm: &str| stats.places(&arm.into());
+    let places = |races, first_three, among_best| Places { races, first_three, among_best };
+    for stats in [&stats, &LiveStats::restore(&stats.save()).unwrap()] {
+        assert_eq!(of(stats, "a"), places(2, [1, 1, 0], 1));
+        assert_eq!(of(stats, "b"), places(2, [1, 1, 0], 2));
+        assert_eq!(of(stats, "c"), places(2, [0, 1, 1], 0), "the third, and one that shared the second place");
+        assert_eq!(of(stats, "d"), places(2, [0, 0, 0], 0), "what failed for its content came in last");
+        assert_eq!(of(stats, "e"), Places::default());
+    }
+}
+
+fn preview(arm: &str) -> PreviewRecord {
+    PreviewRecord {
+        arm: arm.into(),
+        latency_s: 0.1,
+        ttft_s: None,
+        tokens: 1,
+        tokens_in: 1,
+        estimated: false,
+        cost_usd: None,
+        cached: false,
+        text: String::new(),
+        error: None,
+    }
 }
 
 #[test]

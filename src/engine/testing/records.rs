@@ -37,6 +37,7 @@ pub(crate) fn record(at: Timestamp, number: u64) -> RecordBuilder {
         verdict: None,
         judging: None,
         order: Vec::new(),
+        ordering: None,
         attempts: Vec::new(),
         rewards: BTreeMap::new(),
         winner: None,

@@ -38,6 +38,11 @@ async fn means_shares_and_history_are_the_same() {
     }
     until(&handle, "all runs are shown", |picture| picture.totals.runs == 30).await;
     let (before, digest) = (handle.snapshot(), engine.digest());
+    let raced: Vec<u64> = before.arms.iter().map(|arm| arm.places.races).collect();
+    assert_eq!(raced, before.arms.iter().map(|arm| arm.trials).collect::<Vec<_>>());
+    assert!(raced.iter().sum::<u64>() > 30, "{raced:?}");
+    let firsts: u64 = before.arms.iter().map(|arm| arm.places.first_three[0]).sum();
+    assert!(firsts >= 30 && before.arms.iter().all(|arm| arm.places.among_best >= arm.places.first_three[0]));
     // As after a crash: no last snapshot, the log and the records are all there is.
     drop(engine);
     let again = rig.start().await;

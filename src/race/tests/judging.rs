@@ -144,3 +144,15 @@ async fn one_preview_left_is_judged() {
     assert_eq!(verdict.scores.len(), 1);
     assert!(!verdict.local_fallback);
 }
+
+#[tokio::test(start_paused = true)]
+async fn where_the_judge_failed_history_decides_between_answers_that_look_like_some() {
+    let broken = Scripted::new([says("I like A better.")]);
+    let pool = two_arms().judged_by(&broken);
+    let record = pool.run("why is the sky blue").await.report.record;
+    let ordering = record.ordering.unwrap();
+    assert!(!ordering.counts && ordering.tie_margin > pool.config.tie_margin);
+    let told = two_arms().judged_by(&judge_by_length()).run("why is the sky blue").await.report.record;
+    let ordering = told.ordering.unwrap();
+    assert!(ordering.counts && ordering.decided.is_empty() && ordering.worth.len() == 2, "{ordering:?}");
+}

@@ -2,8 +2,9 @@
 
 use super::doubles::*;
 use crate::domain::command::{ArmObservation, Observation, PreviewTerms, RouterCommand};
+use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::{ArmId, TimeId};
-use crate::domain::record::GateDecision;
+use crate::domain::record::{AttemptRecord, GateDecision, RunRecord};
 use crate::domain::spec::{Mode, Strategy};
 
 /// Three arms that answer with their names.
@@ -152,10 +153,22 @@ async fn arms_that_are_switched_off_or_cannot_be_called_are_no_candidates() {
 
 #[tokio::test(start_paused = true)]
 async fn arms_that_fail_often_are_asked_later() {
-    use crate::race::{ArmSignal, Signals};
+    use crate::race::{SignalFold, Signals};
     let mut pool = taught(three(), &[("a", 0.6), ("b", 0.7), ("c", 0.95)], 50);
     pool.strategy = Strategy::Direct;
-    let flaky = ArmSignal { error_rate: Some(0.9), ..ArmSignal::default() };
-    pool.signals = Signals::new([(ArmId::new("b"), flaky)].into());
-    assert_eq!(names(&pool.run("hello").await.report.record.order), "c a b");
+    let before = pool.run("hello").await.report.record;
+    assert_eq!(names(&before.order), "c b a");
+    let mut fold = SignalFold::new(64);
+    let error = || Some(Failure::new(FailureClass::Transient, "503", ""));
+    let failed = AttemptRecord { arm: ArmId::new("b"), ok: false, error: error(), ..before.attempts[0].clone() };
+    for _ in 0..20 {
+        fold.absorb(&RunRecord { attempts: vec![failed.clone()], ..before.clone() });
+    }
+    pool.signals = Signals::clone(&fold.summary());
+    let after = pool.run("hello").await.report.record;
+    assert_eq!(names(&after.order), "c a b");
+    let ordering = after.ordering.unwrap();
+    assert_eq!(names(&ordering.decided), "a b", "the leader answers whatever it is worth");
+    let [a, b] = [0, 1].map(|i| &ordering.worth[i]);
+    assert!(a.quality < b.quality && a.success > 2.0 * b.success && a.worth > b.worth, "{a:?} {b:?}");
 }
