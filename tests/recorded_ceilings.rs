@@ -47,7 +47,7 @@ fn halves(kind: RouterKind, ceiling: f64, shuffles: usize, turned: bool) -> Opti
 
 #[test]
 fn a_ceiling_holds_and_is_worth_as_much_as_the_reference_makes_of_it() {
-    for (ceiling, reference) in [CEILINGS[0], CEILINGS[1], CEILINGS[2]] {
+    for (ceiling, reference) in [CEILINGS[0], CEILINGS[2], CEILINGS[5]] {
         let Some(report) = halves(RouterKind::Linucb, ceiling, 2, false) else { return };
         let used = report.utilisation.unwrap();
         assert!((0.95..=1.006).contains(&used), "{ceiling}: {used}");

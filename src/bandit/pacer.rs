@@ -271,6 +271,9 @@ impl Tariff {
         let dollars = arm.expected_dollars(x);
         let mean = self.mean.as_deref().map_or(dollars, |mean| arm.expected_dollars(mean));
         *contender = contender.priced(self.per_dollar * dollars);
+        // A wider reach for arms that were seen little would mostly buy more of the cheap ones, which the account
+        // leaves open at any time: under a ceiling the plain uncertainty explores.
+        contender.standing.reach = contender.standing.uncertainty;
         Offer { dollars, mean, open: self.affords(mean, dollars) }
     }
 
