@@ -3,15 +3,17 @@
 //!
 //! ```text
 //! z = e / (s·√(1+q))            e: prediction error, q = xᵀA⁻¹x, s: the arm's own scale of it
-//! S ← max(0, S + θz̄ − ln m(θ))  z̄ = ∓z for a fall or a rise, m(θ): the running mean of e^{θz̄}
-//! found where S ≥ h
+//! S ← max(0, S + θ(z̄ − δ/s) − ln m(θ))  z̄ = ∓z for a fall or a rise, m(θ): the running mean of e^{θz̄}
+//! found where S ≥ h;  δ: the size up to which a change is nobody's business
 //! ```
 //!
 //! This is Page's CUSUM (1954) whose reference value follows the arm's own noise: an increment is the
 //! logarithm of an e-value (its exponential has mean 1 while nothing changes, whatever the noise: graded,
 //! right or wrong, skewed), so that the time to a false alarm is e^h observations or more (Lorden 1971;
-//! Shin, Ramdas & Rinaldo 2022) as far as m is known. Measured run lengths are in the tests. O(1) an
-//! observation, deterministic, part of the fold.
+//! Shin, Ramdas & Rinaldo 2022) as far as m is known; δ can only make it rarer. Without δ an arm that answers
+//! almost always alike is found out for what the features do not say about the prompts it is sent, which moves
+//! as the router learns. Measured run lengths are in the tests. O(1) an observation, deterministic, part of the
+//! fold.
 //!
 //! What is deliberately not here: what is done about a change (`fold.rs`), and who hears of it (the
 //! engine). A prompt mix that moves is no drift as long as the features tell the prompts apart.
@@ -54,6 +56,8 @@ pub struct DriftConfig {
     pub threshold: f64,
     /// The same for the return of an arm that fell: a mistake costs a few requests.
     pub return_threshold: f64,
+    /// δ: changes of the quality up to this are not looked for.
+    pub least: f64,
     /// Observations of an arm before a change is looked for.
     pub warm_up: u32,
     /// The least weight, in observations, that an arm keeps of what it was.
@@ -73,6 +77,7 @@ impl Default for DriftConfig {
             reaction: DriftReaction::Forget,
             threshold: 12.0,
             return_threshold: 3.0,
+            least: 0.03,
             warm_up: 20,
             keep: 10.0,
             probe_share: 0.04,
@@ -119,17 +124,18 @@ pub(super) struct Detector {
 }
 
 impl Detector {
-    /// Takes one error in; what was found, if anything, starts afresh. `thresholds`: for a fall, for a rise.
+    /// Takes one error in; what was found, if anything, starts afresh. `asked`: h and δ for a fall, for a rise.
     pub(super) fn absorb(
         &mut self,
         innovation: Innovation,
-        thresholds: [f64; 2],
+        asked: [(f64, f64); 2],
         warm_up: u32,
         at: Timestamp,
         step: u64,
     ) -> Option<Drift> {
         let error = innovation.error * innovation.gain.sqrt();
         let z = self.standardised(error);
+        let beyond = [-error - asked[0].1, error - asked[1].1].map(|beyond| self.standardised(beyond));
         self.squares += error * error;
         self.n += 1.0;
         let is_warm = self.n > f64::from(warm_up);
@@ -140,8 +146,8 @@ impl Detector {
             self.tilted[side] += tilted;
             if is_warm {
                 let evidence = &mut self.evidence[side];
-                evidence.add(tilted.ln() - expected.ln(), innovation.error, at);
-                if evidence.score >= thresholds[side] {
+                evidence.add(TILT * beyond[side] - expected.ln(), innovation.error, at);
+                if evidence.score >= asked[side].0 {
                     found = Some(evidence.found(at, step));
                 }
             }
@@ -214,8 +220,9 @@ impl ArmDrift {
         if config.reaction == DriftReaction::Off {
             return None;
         }
-        let rise = if self.fallen.is_some() { config.return_threshold } else { config.threshold };
-        let found = self.quality.absorb(innovation, [config.threshold, rise], config.warm_up, at, step)?;
+        let usual = (config.threshold, config.least);
+        let rise = if self.fallen.is_some() { (config.return_threshold, 0.0) } else { usual };
+        let found = self.quality.absorb(innovation, [usual, rise], config.warm_up, at, step)?;
         self.found = Some(found);
         if config.reaction == DriftReaction::Forget {
             self.fallen = (found.size < 0.0).then_some(step);
@@ -328,6 +335,19 @@ mod tests {
             sizes += found.size / 20.0;
         }
         assert!((sizes + 0.17).abs() < 0.03, "{sizes} on average");
+    }
+
+    #[test]
+    fn what_is_too_small_to_matter_is_no_change_however_sure() {
+        let config = DriftConfig::default();
+        let after = |fall: f64| {
+            let (mut rng, mut arm) = (fastrand::Rng::with_seed(3), Arm::new());
+            let grade = |rng: &mut fastrand::Rng| 0.8 + 0.01 * rng.f64();
+            assert!((0..300).all(|_| arm.see(grade(&mut rng), &config).is_none()));
+            (0..200).find_map(|_| arm.see(grade(&mut rng) - fall, &config))
+        };
+        assert_eq!(after(0.04), None);
+        assert!(after(0.3).is_some_and(|found| found.size < -0.2), "{:?}", after(0.3));
     }
 
     #[test]
