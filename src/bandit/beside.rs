@@ -23,7 +23,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::normal::both;
-use super::regression::discount;
+use super::regression::{Window, discount};
 use super::stats::Standing;
 
 /// Events that a belief is worth.
@@ -69,6 +69,9 @@ pub(crate) struct Beside {
     all: Added,
     /// The step that the sums are discounted to.
     as_of: u64,
+    /// The rows by the last step of the piece they are of, oldest first; none without a window.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pieces: Vec<(u64, Vec<Added>)>,
 }
 
 impl Beside {
@@ -79,17 +82,56 @@ impl Beside {
             self.keep(share);
         }
         self.as_of = self.as_of.max(step);
-        if self.others.len() <= other {
-            self.others.resize(other + 1, Added::default());
-        }
         let seen = Added { gain, squares: gain * gain, expected };
-        self.others[other].add(&seen);
+        add_at(&mut self.others, other, &seen);
         self.all.add(&seen);
+    }
+
+    /// Keeps one race that was learned in its piece of the window too.
+    pub(crate) fn remember(&mut self, window: Window, step: u64, other: usize, gain: f64, expected: f64) {
+        let until = window.piece(step);
+        if self.pieces.last().is_none_or(|(last, _)| *last != until) {
+            self.pieces.push((until, Vec::new()));
+        }
+        if let Some((_, row)) = self.pieces.last_mut() {
+            add_at(row, other, &Added { gain, squares: gain * gain, expected });
+        }
+    }
+
+    /// Whether the window has left anything behind.
+    pub(crate) fn has_past(&self, window: Window, step: u64) -> bool {
+        self.pieces.first().is_some_and(|(until, _)| window.is_past(*until, step))
+    }
+
+    /// Takes out what the window has left behind.
+    pub(crate) fn move_window(&mut self, window: Window, step: u64) {
+        if self.has_past(window, step) {
+            self.pieces.retain(|(until, _)| !window.is_past(*until, step));
+            self.others.clear();
+            for (_, row) in &self.pieces {
+                for (other, added) in row.iter().enumerate() {
+                    add_at(&mut self.others, other, added);
+                }
+            }
+            self.sum_up();
+        }
+    }
+
+    /// Fits what was learned under another window, or none: races that are in no piece count as of `step`.
+    pub(crate) fn adopt_window(&mut self, window: Option<Window>, step: u64) {
+        match window {
+            None => self.pieces.clear(),
+            Some(window) if self.pieces.is_empty() && !self.others.is_empty() => {
+                self.pieces.push((window.piece(step), self.others.clone()));
+            }
+            Some(_) => {}
+        }
     }
 
     /// Keeps `share` of everything.
     pub(crate) fn keep(&mut self, share: f64) {
-        for added in self.others.iter_mut().chain([&mut self.all]) {
+        let pieces = self.pieces.iter_mut().flat_map(|(_, row)| row);
+        for added in self.others.iter_mut().chain([&mut self.all]).chain(pieces) {
             *added = added.kept(share);
         }
     }
@@ -98,6 +140,9 @@ impl Beside {
     pub(crate) fn keep_beside(&mut self, other: usize, share: f64) {
         if let Some(added) = self.others.get_mut(other) {
             *added = added.kept(share);
+            for added in self.pieces.iter_mut().filter_map(|(_, row)| row.get_mut(other)) {
+                *added = added.kept(share);
+            }
             self.sum_up();
         }
     }
@@ -106,6 +151,9 @@ impl Beside {
     pub(crate) fn leave_out(&mut self, other: usize) {
         if other < self.others.len() {
             self.others.remove(other);
+            for (_, row) in self.pieces.iter_mut().filter(|(_, row)| other < row.len()) {
+                row.remove(other);
+            }
             self.sum_up();
         }
     }
@@ -123,13 +171,16 @@ impl Beside {
     /// Whether it fits a pool of `arms`.
     pub(crate) fn is_sound(&self, arms: usize) -> bool {
         let is_sum = |added: &Added| added.values().iter().all(|v| v.is_finite() && *v >= 0.0);
-        self.others.len() <= arms && self.others.iter().chain([&self.all]).all(is_sum)
+        self.others.len() <= arms
+            && self.others.iter().chain([&self.all]).all(is_sum)
+            && self.pieces.iter().all(|(_, row)| row.len() <= arms && row.iter().all(is_sum))
     }
 
     /// Its bits, in a fixed order.
     pub(crate) fn bits(&self) -> impl Iterator<Item = u64> + '_ {
         let sums = self.others.iter().chain([&self.all]).flat_map(Added::values);
-        sums.map(f64::to_bits).chain([self.as_of])
+        let pieces = self.pieces.iter().flat_map(|(_, row)| row).flat_map(Added::values);
+        sums.chain(pieces).map(f64::to_bits).chain([self.as_of])
     }
 
     fn sum_up(&mut self) {
@@ -138,6 +189,13 @@ impl Beside {
             self.all.add(added);
         }
     }
+}
+
+fn add_at(row: &mut Vec<Added>, other: usize, seen: &Added) {
+    if row.len() <= other {
+        row.resize(other + 1, Added::default());
+    }
+    row[other].add(seen);
 }
 
 /// What is usual in a pool, by which single arms and pairs are read.

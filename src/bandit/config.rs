@@ -115,6 +115,10 @@ pub struct RouterConfig {
     pub prior: PriorConfig,
     /// What of an observation is kept at every step, in (0, 1]; 1 never forgets.
     pub forgetting: f64,
+    /// How many of the last steps (completed runs) data are kept of; 0 keeps all. They are let go in hops of
+    /// a twentieth of it, so that data reach at most 5 % further back.
+    #[serde(default)]
+    pub window: u64,
     /// Share of runs in which an arm on probation is tried, in [0, 1].
     pub probation_share: f64,
     /// Runs with an observation of the arm until probation ends.
@@ -137,6 +141,7 @@ impl Default for RouterConfig {
             feature_version: String::new(),
             prior: PriorConfig::default(),
             forgetting: 1.0,
+            window: 0,
             probation_share: 0.1,
             probation_runs: 20,
             reactivation_keep: 0.5,

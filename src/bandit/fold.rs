@@ -28,7 +28,7 @@ impl RouterState {
             RouterCommand::Observe(observation) => self.observe(observation, entry.at),
             RouterCommand::Amend { run, arm, x, column, old, new, preview } => {
                 let preview = preview.as_ref().map(super::stats::preview_columns);
-                self.amend(*run, arm, x, Late { column: *column, old: *old, new: *new, preview, weight: 1.0 });
+                self.amend(*run, arm, x, Late { column: *column, old: *old, new: *new, preview, weight: 1.0, at: 0 });
             }
             RouterCommand::Decay { factor, arms } => self.decay(*factor, arms),
             RouterCommand::Prune { victims, .. } => self.take_out(victims, Lifecycle::Pruned, entry.actor.name()),
@@ -82,6 +82,7 @@ impl RouterState {
         self.steps += 1;
         let expected = self.pacer.is_some().then(|| self.compare_dollars(observation));
         self.recent.push(observation.run, if self.mode.learning_paused { UNLEARNED } else { self.steps });
+        self.move_window();
         if !self.mode.learning_paused {
             self.compare(observation);
         }
@@ -121,6 +122,19 @@ impl RouterState {
         }
     }
 
+    /// Takes out of every arm, also of one that was not asked, what the window has left behind.
+    fn move_window(&mut self) {
+        let Some(window) = self.shared.prior.window else { return };
+        for arm in &mut self.arms {
+            if arm.stats.has_past(window, self.steps) || arm.beside.has_past(window, self.steps) {
+                let arm = Arc::make_mut(arm);
+                arm.stats.move_window(&self.shared.prior, self.steps, &mut self.buffers.updates);
+                arm.beside.move_window(window, self.steps);
+                arm.refocus(&self.shared, &self.weights);
+            }
+        }
+    }
+
     /// Learns what the arms of a race added beside each other, with guesses from before it.
     fn compare(&mut self, observation: &Observation) {
         let d = self.shared.config.d;
@@ -136,12 +150,16 @@ impl RouterState {
             let arm = &self.arms[i];
             Some((i, seen.quality?, arm.lens.quality(&arm.stats, full(&observation.x, seen, &mut x))))
         }));
-        let (forgetting, step) = (self.shared.prior.forgetting, self.steps);
+        let (forgetting, window, step) = (self.shared.prior.forgetting, self.shared.prior.window, self.steps);
         for (j, quality, standing) in &judged {
             for (i, other, beside) in judged.iter().filter(|(i, ..)| i != j) {
                 let (expected, _) = guess(beside, standing);
                 let gain = (quality - other).max(0.0);
-                Arc::make_mut(&mut self.arms[*j]).beside.learn(forgetting, step, *i, gain, expected);
+                let row = &mut Arc::make_mut(&mut self.arms[*j]).beside;
+                row.learn(forgetting, step, *i, gain, expected);
+                if let Some(window) = window {
+                    row.remember(window, step, *i, gain, expected);
+                }
             }
         }
         self.buffers = Buffers { updates, x, judged };
@@ -152,10 +170,13 @@ impl RouterState {
         let Some(step) = self.learned_at(run, &self.arms[i]).filter(|_| x.len() == self.shared.config.d) else {
             return;
         };
+        if self.shared.prior.window.is_some_and(|window| window.is_past(window.piece(step), self.steps)) {
+            return;
+        }
         let arm = Arc::make_mut(&mut self.arms[i]);
         let by_hand: f64 = arm.pool.decays.iter().filter(|(at, _)| *at >= step).map(|(_, kept)| kept).product();
         let weight = by_hand * discount(self.shared.prior.forgetting, self.steps - step.min(self.steps));
-        arm.stats.amend(&self.shared.prior, self.steps, x, &Late { weight, ..late });
+        arm.stats.amend(&self.shared.prior, self.steps, x, &Late { weight, at: step, ..late });
         arm.refocus(&self.shared, &self.weights);
     }
 

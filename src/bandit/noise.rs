@@ -94,7 +94,7 @@ mod tests {
     }
 
     fn pool(config: &PriorConfig, arms: &[Residuals]) -> PoolNoise {
-        let prior = Prior { lambda: vec![1.0], noise_sum: 1.5, noise_n: 10.0, forgetting: 1.0 };
+        let prior = Prior { lambda: vec![1.0], noise_sum: 1.5, noise_n: 10.0, forgetting: 1.0, window: None };
         PoolNoise::of(&prior, config, arms.iter().copied())
     }
 

@@ -89,7 +89,13 @@ mod tests {
 
     #[test]
     fn turning_to_a_candidate_equals_looking_at_its_whole_context() {
-        let prior = Prior { lambda: vec![1.0, 30.0, 5.0, 2.0, 9.0], noise_sum: 1.0, noise_n: 1.0, forgetting: 1.0 };
+        let prior = Prior {
+            lambda: vec![1.0, 30.0, 5.0, 2.0, 9.0],
+            noise_sum: 1.0,
+            noise_n: 1.0,
+            forgetting: 1.0,
+            window: None,
+        };
         let mut probe = Probe::default();
         probe.aim(&prior, &[1.0, 0.3, -0.4], 7);
         for signals in [[0.5, 0.1], [0.0, 0.9], [-1.0, 0.0]] {

@@ -20,12 +20,17 @@
 
 mod derive;
 mod level;
+mod window;
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::kernels::{axpy, packed_len, quadratic, rank_one, scale};
 
 pub(crate) use derive::Scratch;
+use window::Piece;
+pub(crate) use window::Window;
 
 /// The factor of the data parts below which it is multiplied out: far from where numbers lose digits.
 const SMALLEST_FACTOR: f64 = 1e-60;
@@ -41,6 +46,8 @@ pub(crate) struct Prior {
     pub noise_n: f64,
     /// What is kept at every step, in (0, 1].
     pub forgetting: f64,
+    /// How far back data reach, where not for ever.
+    pub window: Option<Window>,
 }
 
 /// How far one observation was from what had been expected of it.
@@ -85,9 +92,12 @@ pub(crate) struct Regression {
     /// What is believed beside Λ and Θ₀, worth as many observations as it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     base: Option<Box<Base>>,
+    /// The data parts by the steps they are of, oldest first; none without a window.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pieces: Vec<Arc<Piece>>,
 }
 
-/// Sufficient statistics that are believed and were not observed here, laid out like the data parts.
+/// Sufficient statistics of a part of what is known, laid out like the data parts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Base {
     data: Vec<f64>,
@@ -119,6 +129,7 @@ impl Regression {
             since_refresh: 0,
             refreshed_at: step,
             base: None,
+            pieces: Vec::new(),
         };
         fresh.refresh(prior, &mut Scratch::default());
         fresh
@@ -139,12 +150,8 @@ impl Regression {
             && self.n >= 0.0
             && self.factor.is_normal()
             && self.factor > 0.0
-            && self.base.as_ref().is_none_or(|base| {
-                (base.data.len(), base.sums.len(), base.moments.len()) == (dd, dm, mm)
-                    && [&base.data, &base.sums, &base.moments].iter().all(|v| finite(v))
-                    && base.n.is_finite()
-                    && base.n >= 0.0
-            })
+            && self.base.as_ref().is_none_or(|base| base.is_sound(d, m))
+            && self.pieces_are_sound()
     }
 
     /// Believes `responses` on the design `data` (packed), worth `n` observations, instead of what was believed
@@ -195,7 +202,7 @@ impl Regression {
         scratch: &mut Scratch,
     ) -> Innovation {
         self.forget_until(prior, step);
-        self.accumulate(1.0, x, t);
+        self.accumulate(prior, step, 1.0, x, t);
         let innovation = self.follow(x, t, scratch);
         self.since_refresh += 1;
         if self.is_stale(prior, scratch) {
@@ -204,22 +211,21 @@ impl Regression {
         innovation
     }
 
-    /// Adds a past observation of weight `w` that had not been made.
-    pub(crate) fn observe_late(&mut self, prior: &Prior, step: u64, x: &[f64], t: &[f64], w: f64) {
+    /// Adds a past observation, of the step `at` and of weight `w`, that had not been made.
+    pub(crate) fn observe_late(&mut self, prior: &Prior, step: u64, at: u64, x: &[f64], t: &[f64], w: f64) {
         self.forget_until(prior, step);
-        self.accumulate(w, x, t);
+        self.accumulate(prior, at, w, x, t);
         self.refresh(prior, &mut Scratch::default());
     }
 
-    /// Replaces the response `t_old` at `x`, made with a weight that is `w` now, by `t_new`.
-    pub(crate) fn amend(&mut self, prior: &Prior, step: u64, x: &[f64], t_old: &[f64], t_new: &[f64], w: f64) {
+    /// Replaces the response `t[0]` at `x`, made at the step `at` with a weight that is `w` now, by `t[1]`.
+    pub(crate) fn amend(&mut self, prior: &Prior, step: u64, at: u64, x: &[f64], t: [&[f64]; 2], w: f64) {
         self.forget_until(prior, step);
         let w = w / self.factor;
-        for (c, (old, new)) in t_old.iter().zip(t_new).enumerate() {
-            axpy(&mut self.sums[c * self.d..(c + 1) * self.d], w * (new - old), x);
+        replace(&mut self.sums, &mut self.moments, x, t, w);
+        if let Some(Base { sums, moments, .. }) = prior.window.and_then(|_| self.holder_of(at)) {
+            replace(sums, moments, x, t, w);
         }
-        rank_one(&mut self.moments, -w, t_old);
-        rank_one(&mut self.moments, w, t_new);
         self.refresh(prior, &mut Scratch::default());
     }
 
@@ -271,9 +277,9 @@ impl Regression {
         part.moments = sub_triangle(&self.moments, columns.clone());
         part.residual = sub_triangle(&self.residual, columns.clone());
         if let Some(base) = &mut part.base {
-            base.sums = base.sums[columns.start * self.d..columns.end * self.d].to_vec();
-            base.moments = sub_triangle(&base.moments, columns);
+            base.keep_columns(self.d, columns.clone());
         }
+        part.pieces = self.pieces.iter().map(|piece| Arc::new(piece.part(self.d, columns.clone()))).collect();
         part
     }
 
@@ -285,6 +291,7 @@ impl Regression {
             .map(|v| v.to_bits())
             .chain([self.factor.to_bits(), self.n.to_bits(), self.as_of])
             .chain(believed.map(|v| v.to_bits()))
+            .chain(self.piece_bits())
     }
 
     /// A⁻¹ (packed) and Θ̂, for tests.
@@ -293,14 +300,14 @@ impl Regression {
         (self.inverse.clone(), self.theta.clone())
     }
 
-    fn accumulate(&mut self, w: f64, x: &[f64], t: &[f64]) {
+    fn accumulate(&mut self, prior: &Prior, at: u64, w: f64, x: &[f64], t: &[f64]) {
         self.n += w;
         let w = w / self.factor;
-        rank_one(&mut self.data, w, x);
-        for (column, t) in self.sums.chunks_exact_mut(self.d).zip(t) {
-            axpy(column, w * t, x);
+        add(&mut self.data, &mut self.sums, &mut self.moments, w, (x, t));
+        if let Some(Base { data, sums, moments, n }) = prior.window.and_then(|window| self.piece_of(window, at)) {
+            add(data, sums, moments, w, (x, t));
+            *n += w;
         }
-        rank_one(&mut self.moments, w, t);
     }
 
     fn forget_until(&mut self, prior: &Prior, step: u64) {
@@ -318,9 +325,39 @@ impl Regression {
             for part in [&mut self.data, &mut self.sums, &mut self.moments] {
                 scale(part, self.factor);
             }
+            self.scale_pieces(self.factor);
             self.factor = 1.0;
         }
     }
+}
+
+impl Base {
+    fn is_sound(&self, d: usize, m: usize) -> bool {
+        let sizes = (self.data.len(), self.sums.len(), self.moments.len());
+        let values = self.data.iter().chain(&self.sums).chain(&self.moments).chain([&self.n]);
+        sizes == (packed_len(d), d * m, packed_len(m)) && values.into_iter().all(|v| v.is_finite()) && self.n >= 0.0
+    }
+
+    fn keep_columns(&mut self, d: usize, columns: std::ops::Range<usize>) {
+        self.sums = self.sums[columns.start * d..columns.end * d].to_vec();
+        self.moments = sub_triangle(&self.moments, columns);
+    }
+}
+
+fn add(data: &mut [f64], sums: &mut [f64], moments: &mut [f64], w: f64, (x, t): (&[f64], &[f64])) {
+    rank_one(data, w, x);
+    for (column, t) in sums.chunks_exact_mut(x.len()).zip(t) {
+        axpy(column, w * t, x);
+    }
+    rank_one(moments, w, t);
+}
+
+fn replace(sums: &mut [f64], moments: &mut [f64], x: &[f64], [old, new]: [&[f64]; 2], w: f64) {
+    for ((column, old), new) in sums.chunks_exact_mut(x.len()).zip(old).zip(new) {
+        axpy(column, w * (new - old), x);
+    }
+    rank_one(moments, -w, old);
+    rank_one(moments, w, new);
 }
 
 /// A snapshot of before there was a factor.

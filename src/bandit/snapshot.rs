@@ -126,10 +126,12 @@ impl RouterState {
             state.recent.push(run, step);
         }
         for name in &header.arms {
-            let ArmPart { spec, pool, mut stats, drift, beside } = read(snapshot, &part_name(name))?;
+            let ArmPart { spec, pool, mut stats, drift, mut beside } = read(snapshot, &part_name(name))?;
             if !stats.is_sound(config.d) || !beside.is_sound(header.arms.len()) || spec.name != *name {
                 return Err(StateFault::Corrupt(format!("the statistics of {name:?} do not fit")));
             }
+            stats.adopt_window(&state.shared.prior, state.steps);
+            beside.adopt_window(state.shared.prior.window, state.steps);
             if header.prior != config.prior {
                 stats.refresh(&state.shared.prior);
             }

@@ -12,7 +12,7 @@ use super::drift::{ArmDrift, Drift};
 use super::noise::PoolNoise;
 use super::pacer::{Pacer, Paid};
 use super::probe::Probe;
-use super::regression::{Prior, Scratch};
+use super::regression::{Prior, Scratch, Window};
 use super::stats::{ArmStatistics, COLUMNS, Estimate, Lens, Standing};
 use crate::domain::clock::Timestamp;
 use crate::domain::context::Normaliser;
@@ -143,6 +143,7 @@ impl RouterState {
             noise_sum: config.prior.noise_prior * config.prior.noise_prior_n,
             noise_n: config.prior.noise_prior_n,
             forgetting: config.forgetting,
+            window: Window::of(config.window),
         };
         Self {
             shared: Arc::new(Shared { config, prior }),

@@ -13,7 +13,7 @@ use super::config::PriorConfig;
 use super::kernels::{axpy, dot};
 use super::noise::{PoolNoise, Residuals};
 use super::probe::Probe;
-use super::regression::{Believed, Innovation, Prior, Regression, Scratch};
+use super::regression::{Believed, Innovation, Prior, Regression, Scratch, Window};
 use crate::domain::command::{AnswerOutcome, ArmObservation, PreviewTerms};
 use crate::domain::prior::{ArmPrior, ResponsePrior};
 use crate::domain::terms::{Column, Weights};
@@ -86,6 +86,8 @@ pub(crate) struct Late {
     pub new: f64,
     pub preview: Option<[f64; 5]>,
     pub weight: f64,
+    /// The step of that run.
+    pub at: u64,
 }
 
 impl ArmStatistics {
@@ -145,7 +147,7 @@ impl ArmStatistics {
     pub(crate) fn amend(&mut self, prior: &Prior, step: u64, x: &[f64], late: &Late) {
         let at = late.column as usize;
         if late.column == Column::Quality && late.old.is_none() {
-            self.split().0.observe_late(prior, step, x, &[late.new], late.weight);
+            self.split().0.observe_late(prior, step, late.at, x, &[late.new], late.weight);
             return;
         }
         let Some(old) = late.old else { return };
@@ -164,7 +166,7 @@ impl ArmStatistics {
         before[at - first] = old;
         let mut after = before.clone();
         after[at - first] = late.new;
-        regression.amend(prior, step, x, &before, &after, late.weight);
+        regression.amend(prior, step, late.at, x, [&before, &after], late.weight);
     }
 
     /// Believes `belief` instead of what was believed before. It says nothing about how terms go together, so
@@ -203,6 +205,28 @@ impl ArmStatistics {
         self.judged.shift(prior, step, 0, by, factor);
         if let Some(preview) = &mut self.preview {
             preview.decay(prior, step, factor);
+        }
+    }
+
+    /// Whether the window has left anything behind.
+    pub(crate) fn has_past(&self, window: Window, step: u64) -> bool {
+        let groups = [Some(&self.judged), self.preview.as_ref(), Some(&self.answer)];
+        groups.into_iter().flatten().any(|group| group.has_past(window, step))
+    }
+
+    /// Takes out what the window has left behind.
+    pub(crate) fn move_window(&mut self, prior: &Prior, step: u64, scratch: &mut Scratch) {
+        let groups = [Some(&mut self.judged), self.preview.as_mut(), Some(&mut self.answer)];
+        for group in groups.into_iter().flatten() {
+            group.move_window(prior, step, scratch);
+        }
+    }
+
+    /// Fits what was learned under another window, or none, to that of `prior`.
+    pub(crate) fn adopt_window(&mut self, prior: &Prior, step: u64) {
+        let groups = [Some(&mut self.judged), self.preview.as_mut(), Some(&mut self.answer)];
+        for group in groups.into_iter().flatten() {
+            group.adopt_window(prior, step);
         }
     }
 

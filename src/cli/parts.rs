@@ -77,6 +77,7 @@ pub(super) fn router_config(settings: &RouterSettings, features: &dyn FeatureExt
         *lambda *= settings.ridge;
     }
     config.forgetting = settings.forgetting;
+    config.window = settings.window;
     config.drift.reaction = match settings.drift.reaction {
         DriftResponse::Forget => DriftReaction::Forget,
         DriftResponse::Alarm => DriftReaction::Alarm,

@@ -47,6 +47,9 @@ pub struct EngineSnapshot {
     pub alpha: f64,
     /// The configured share of runs that explore.
     pub explore_share: f64,
+    /// Of how many of the last runs observations are kept; 0 keeps all.
+    #[serde(default)]
+    pub window: u64,
     /// The reward weights in force.
     pub weights: Weights,
     /// The dollar ceiling per run, where there is one.

@@ -74,6 +74,7 @@ impl Folds {
             k: parts.config.k,
             alpha: self.state.alpha(),
             explore_share: self.state.explore_share(),
+            window: self.state.config().window,
             weights: *self.state.weights(),
             budget_per_request_usd: self.state.budget_per_request(),
             account: self.state.account().map(|account| SpendAccount {

@@ -91,6 +91,8 @@ pub struct RouterSettings {
     pub budget_per_request: Option<f64>,
     /// What of an observation is kept at every run, in (0, 1].
     pub forgetting: f64,
+    /// Of how many of the last runs observations are kept; 0 keeps all.
+    pub window: u64,
     /// `[drift]`.
     pub drift: DriftSettings,
 }

@@ -90,6 +90,9 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
     row("router.forgetting", Kind::Number { min: 1e-3, max: 1.0 }, Some("1"), NoFlag,
         "what of an observation is kept at every run; 1 never forgets",
         |d, v| d.settings.router.forgetting = v.number()),
+    row("router.window", Kind::Integer { min: 0, max: 1_000_000 }, Some("0"), NoFlag,
+        "of how many of the last runs observations are kept (up to 5 % more); 0 keeps all",
+        |d, v| d.settings.router.window = v.integer()),
 
     row("drift.reaction", Kind::OneOf(&["forget", "alarm", "off"]), Some("forget"), NoFlag,
         "when an arm's quality changes: forget what was learned before, only raise an alarm, or do not look",

@@ -91,6 +91,7 @@ pub(crate) fn snapshot(revision: u64) -> EngineSnapshot {
         k: 3,
         alpha: 0.5,
         explore_share: 0.01,
+        window: 0,
         weights: Weights::default(),
         budget_per_request_usd: None,
         account: None,

@@ -6,6 +6,8 @@
 //! Σ w x (t + s) = B + s·D e₀        Σ w (t + s)(t' ) = M + s·B'e₀        Σ w (t + s)² = M + 2s·Be₀ + s²n
 //! ```
 
+use std::sync::Arc;
+
 use super::super::kernels::{packed_len, scale};
 use super::{Base, Prior, Regression, Scratch};
 
@@ -17,6 +19,10 @@ impl Regression {
         let (d, m) = (self.d, self.m);
         let n = self.n / self.factor;
         Parts { data: &self.data, sums: &mut self.sums, moments: &mut self.moments, n }.shift((d, m), c, by);
+        for piece in &mut self.pieces {
+            let Base { data, sums, moments, n } = &mut Arc::make_mut(piece).parts;
+            Parts { data, sums, moments, n: *n }.shift((d, m), c, by);
+        }
         self.shrink(factor);
         if let Some(base) = &mut self.base {
             let Base { data, sums, moments, n } = base.as_mut();
@@ -56,7 +62,8 @@ mod tests {
 
     #[test]
     fn moving_what_was_observed_equals_observing_it_moved() {
-        let prior = Prior { lambda: vec![1.0, 3.0, 3.0], noise_sum: 1.5, noise_n: 10.0, forgetting: 0.99 };
+        let prior =
+            Prior { lambda: vec![1.0, 3.0, 3.0], noise_sum: 1.5, noise_n: 10.0, forgetting: 0.99, window: None };
         let mut rng = fastrand::Rng::with_seed(4);
         let rows: Vec<([f64; 3], [f64; 2])> =
             (0..50).map(|_| ([1.0, rng.f64(), rng.f64()], [rng.f64(), rng.f64()])).collect();

@@ -12,6 +12,7 @@ mod properties;
 mod recorded;
 mod scale;
 mod select;
+mod window;
 
 use std::io::Read;
 use std::path::PathBuf;

@@ -9,7 +9,7 @@ use super::super::probe::Probe;
 use super::super::regression::{Prior, Regression, Scratch};
 
 fn prior(d: usize, forgetting: f64) -> Prior {
-    Prior { lambda: vec![1.0; d], noise_sum: 1.5, noise_n: 10.0, forgetting }
+    Prior { lambda: vec![1.0; d], noise_sum: 1.5, noise_n: 10.0, forgetting, window: None }
 }
 
 fn dense(packed: &[f64], d: usize) -> DMatrix<f64> {

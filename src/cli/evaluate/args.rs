@@ -67,6 +67,10 @@ pub(super) struct HowArgs {
     #[arg(long, value_name = "SHARE", value_parser = above_zero_up_to_one)]
     pub(super) gamma: Option<f64>,
 
+    /// Keep observations of the last N requests alone (up to 5 % more); 0 keeps all [default: the configured one]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=1_000_000))]
+    pub(super) window: Option<u64>,
+
     /// Standard deviation of the judge's error; 0 takes verdicts as exact
     #[arg(long, value_name = "SD", default_value_t = 0.0, value_parser = at_least_zero)]
     pub(super) judge_noise: f64,

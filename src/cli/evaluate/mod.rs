@@ -46,6 +46,7 @@ pub(super) async fn suite_side_by_side(context: &Context, args: &CompareArgs, te
     let how = &args.how;
     let beside = [
         ("--gamma", how.gamma.is_some()),
+        ("--window", how.window.is_some()),
         ("--alpha", how.alpha.is_some()),
         ("--judge-noise", how.judge_noise > 0.0),
         ("--degrade", !how.degrade.is_empty()),
@@ -218,6 +219,7 @@ impl Arena {
         };
         let mut router = settings.router.clone();
         router.alpha = how.alpha.or(router.alpha);
+        router.window = how.window.unwrap_or(router.window);
         if options.ceiling.is_some() && !problem.has_dollars() {
             return Err(CliError::usage("a ceiling needs `cost_usd` of every arm on every row"));
         }

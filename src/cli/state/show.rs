@@ -34,6 +34,7 @@ fn shape(snapshot: &EngineSnapshot) -> Value {
         "k": snapshot.k,
         "alpha": snapshot.alpha,
         "explore_share": snapshot.explore_share,
+        "window": snapshot.window,
         "weights": weights,
         "fallback_penalty": snapshot.weights.fallback_penalty(),
         "budget_per_request_usd": snapshot.budget_per_request_usd,
