@@ -74,8 +74,8 @@ fn an_offline_run_is_read_by_the_package_itself() {
     assert!(name.starts_with("offline-run-2") && log.is_file(), "{name}");
     let bytes = std::fs::read(&log).unwrap();
     assert!(!bytes.windows(13).any(|w| w == b"Say something"), "no prompt goes along");
-    // Another interpreter may have the package: BANDITOP_TEST_PYTHON names it.
-    let python = std::env::var_os("BANDITOP_TEST_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from);
+    // Another interpreter may have the package: WANDB_TEST_PYTHON names it.
+    let python = std::env::var_os("WANDB_TEST_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from);
     let has = Command::new(&python).args(["-c", "import wandb.sdk.internal.datastore"]).output();
     if !has.is_ok_and(|ran| ran.status.success()) {
         eprintln!("skipped: this Python has no wandb package with a reader (pip install \"wandb<0.20\")");
