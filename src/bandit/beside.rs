@@ -22,9 +22,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::lens::Standing;
 use super::normal::both;
 use super::regression::{Window, discount};
-use super::stats::Standing;
 
 /// Events that a belief is worth.
 const EVENTS: f64 = 10.0;

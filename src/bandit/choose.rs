@@ -16,7 +16,7 @@
 //! more than beside any one of them.
 
 use super::beside::guess;
-use super::stats::Standing;
+use super::lens::Standing;
 
 /// One candidate, at one context.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

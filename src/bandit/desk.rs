@@ -13,11 +13,11 @@
 
 use super::beside::Usual;
 use super::choose::{Contender, choose};
+use super::lens::Standing;
 use super::pacer::Offer;
 use super::probe::Probe;
 use super::router::{Contexts, Selection};
 use super::state::RouterState;
-use super::stats::Standing;
 use crate::domain::ids::ArmId;
 use crate::domain::record::ArmScore;
 use crate::domain::spec::Lifecycle;

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::regression::Innovation;
 use crate::domain::clock::Timestamp;
+use crate::domain::spec::DriftReaction;
 
 /// No standardised error counts for more than this.
 const CLIP: f64 = 5.0;
@@ -31,20 +32,6 @@ const TILT: f64 = 0.5;
 const BELIEF: f64 = 10.0;
 /// Evidence below which a change has not begun: its size is taken from there on.
 const FAINT: f64 = 1.0;
-
-/// What is done about a change that was found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DriftReaction {
-    /// What was learned before it is moved to the new level and counts little; a fallen arm is asked now
-    /// and then, for a while, whether it has come back.
-    #[default]
-    Forget,
-    /// Nothing: people are told.
-    Alarm,
-    /// Nothing is looked for.
-    Off,
-}
 
 /// How changes are looked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

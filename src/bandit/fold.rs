@@ -6,15 +6,16 @@
 use std::sync::Arc;
 
 use super::beside::{Beside, guess};
-use super::drift::{ArmDrift, Drift, DriftReaction};
+use super::drift::{ArmDrift, Drift};
+use super::lens::Lens;
 use super::regression::discount;
 use super::state::{ArmState, Buffers, PoolState, RouterState, Shared, UNLEARNED};
-use super::stats::{ArmStatistics, Late, Lens, Seen};
+use super::stats::{ArmStatistics, Late, Seen};
 use crate::domain::clock::Timestamp;
 use crate::domain::command::{ArmObservation, LogEntry, Observation, RouterCommand};
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::prior::ArmPrior;
-use crate::domain::spec::{ArmSpec, Lifecycle};
+use crate::domain::spec::{ArmSpec, DriftReaction, Lifecycle};
 use crate::domain::terms::Weights;
 
 /// Decays by hand that are remembered per arm for late feedback; older ones merge into one.

@@ -1,13 +1,12 @@
-//! What is decided before a command enters the log: whether it may, who a rule's victims are, and the
-//! words in which the journal will say what it changed. Reads the state, changes nothing.
+//! What is decided before a command enters the log: whether it may, and who a rule's victims are.
+//! Reads the state, changes nothing.
 
 use super::fold::can_answer;
 use super::state::RouterState;
 use crate::domain::command::{ArmObservation, RouterCommand};
 use crate::domain::context::{FeatureBlock, Normaliser};
 use crate::domain::ids::{ArmId, RunId};
-use crate::domain::spec::{Lifecycle, Mode};
-use crate::domain::terms::Weights;
+use crate::domain::spec::Lifecycle;
 
 /// No context or response of a real run is larger than this; sums of squares stay far from overflow.
 const LARGEST: f64 = 1e6;
@@ -186,34 +185,6 @@ impl RouterState {
         Ok(command)
     }
 
-    /// What `command` acts on, as it is in this state, in a few words: `q.70 l.20 c.10`, `orbit active`.
-    #[must_use]
-    pub fn before_after(&self, command: &RouterCommand) -> String {
-        match command {
-            RouterCommand::Prune { victims, .. } => self.states_of(victims),
-            RouterCommand::Deactivate { arms } | RouterCommand::Reactivate { arms } => self.states_of(arms),
-            RouterCommand::Eject { arm, .. } | RouterCommand::Reinstate { arm } | RouterCommand::RemoveArm { arm } => {
-                self.states_of(std::slice::from_ref(arm))
-            }
-            RouterCommand::AddArm { spec } => self.states_of(std::slice::from_ref(&spec.name)),
-            RouterCommand::ResetArm { arm } => self.weights_of(std::slice::from_ref(arm)),
-            RouterCommand::Decay { arms, .. } => self.weights_of(arms),
-            RouterCommand::SetWeights { .. } => weights_text(&self.weights),
-            RouterCommand::SetExploration { .. } => {
-                format!("alpha {:.2} explore {:.1}%", self.alpha, self.explore_share * 100.0)
-            }
-            RouterCommand::SetBudget { .. } => budget_text(self.budget_per_request()),
-            RouterCommand::SetMode { .. } => mode_text(&self.mode),
-            RouterCommand::SetPrior { arms, .. } => self.priors_of(arms),
-            RouterCommand::SetNormaliser { .. } => self.normaliser.as_ref().map_or_else(
-                || "not normalised".to_owned(),
-                |n| format!("{} slots normalised on {} prompts", n.mean.len(), n.prompts),
-            ),
-            RouterCommand::NewFeatures { .. } => format!("features {}", self.config().feature_version),
-            _ => format!("{} runs", self.steps),
-        }
-    }
-
     fn check_normaliser(&self, normaliser: &Normaliser) -> Result<(), Rejection> {
         let config = self.config();
         let slots = config.blocks.iter().filter(|block| **block == FeatureBlock::Embedding).count();
@@ -325,49 +296,9 @@ impl RouterState {
         if (1..=end).contains(&target) { Ok(()) } else { Err(Rejection::NotInLog { target, end }) }
     }
 
-    fn state_of(&self, arm: &ArmId) -> Option<Lifecycle> {
+    pub(super) fn state_of(&self, arm: &ArmId) -> Option<Lifecycle> {
         self.find(arm.as_str()).map(|i| self.arms[i].pool.lifecycle)
     }
-
-    fn states_of(&self, arms: &[ArmId]) -> String {
-        let text = |arm: &ArmId| format!("{arm} {}", self.state_of(arm).map_or("absent", Lifecycle::name));
-        arms.iter().map(text).collect::<Vec<_>>().join(", ")
-    }
-
-    fn weights_of(&self, arms: &[ArmId]) -> String {
-        let chosen = self.arms().filter(|arm| arms.is_empty() || arms.contains(&arm.spec.name));
-        let text: Vec<String> = chosen.map(|arm| format!("{} n {:.0}", arm.spec.name, arm.effective_n)).collect();
-        text.join(", ")
-    }
-}
-
-/// Weights as the journal and the header write them: `q.70 l.20 c.10`.
-fn weights_text(weights: &Weights) -> String {
-    let letters = ["q", "l", "c", "s", "t", "st"];
-    let shown = letters.iter().zip(weights.by_term()).enumerate().filter(|(i, (_, weight))| *i < 3 || *weight > 0.0);
-    let mut parts: Vec<String> = shown
-        .map(|(_, (letter, weight))| {
-            let digits = format!("{weight:.2}");
-            format!("{letter}{}", digits.strip_prefix('0').unwrap_or(&digits))
-        })
-        .collect();
-    if (weights.fallback_penalty() - Weights::default().fallback_penalty()).abs() > 1e-12 {
-        parts.push(format!("penalty {:.2}", weights.fallback_penalty()));
-    }
-    parts.join(" ")
-}
-
-/// A ceiling as the journal writes it.
-fn budget_text(dollars: Option<f64>) -> String {
-    dollars.map_or_else(|| "no ceiling".to_owned(), |dollars| format!("${dollars}/run"))
-}
-
-fn mode_text(mode: &Mode) -> String {
-    let mut parts = vec![mode.strategy.map_or("configured strategy", crate::domain::spec::Strategy::name).to_owned()];
-    parts.extend(mode.pinned.iter().map(|arm| format!("pinned to {arm}")));
-    parts.extend(mode.learning_paused.then(|| "learning paused".to_owned()));
-    parts.extend(mode.expires.map(|at| format!("until {}", at.clock_text())));
-    parts.join(", ")
 }
 
 fn names(arms: &[ArmId]) -> String {
@@ -389,16 +320,4 @@ fn check_responses(seen: &ArmObservation) -> Result<(), Rejection> {
     let terms = seen.preview.as_ref().map(super::stats::preview_columns);
     terms.iter().flatten().copied().try_for_each(unit)?;
     seen.answer.as_ref().map_or(Ok(()), |answer| check_numbers(&[answer.dollars, answer.fallback]))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn weights_read_as_a_person_writes_them() {
-        assert_eq!(weights_text(&Weights::default()), "q.70 l.20 c.10");
-        let all = Weights::new([1.0, 0.0, 0.0, 0.0, 0.0, 0.0], 0.2).unwrap();
-        assert_eq!(weights_text(&all), "q1.00 l.00 c.00 penalty 0.20");
-    }
 }

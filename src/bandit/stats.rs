@@ -1,5 +1,5 @@
-//! What is known about one arm: its regressions by response group, and the view of them under the
-//! reward weights in force.
+//! What is known about one arm: its regressions by response group. What follows from them under reward
+//! weights is the lens's affair (`lens.rs`).
 //!
 //! Outcomes are partial: *judged* (quality), *preview* (the other terms) and *answer* (dollars,
 //! fallback). An observation updates only the groups that it completes. Judged and preview share one
@@ -9,40 +9,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::config::PriorConfig;
-use super::kernels::{axpy, dot};
-use super::noise::{PoolNoise, Residuals};
-use super::probe::Probe;
+use super::kernels::dot;
 use super::regression::{Believed, Innovation, Prior, Regression, Scratch, Window};
 use crate::domain::command::{AnswerOutcome, ArmObservation, PreviewTerms};
 use crate::domain::prior::{ArmPrior, ResponsePrior};
-use crate::domain::terms::{Column, Weights};
+use crate::domain::terms::Column;
 
 /// Columns of the groups *judged* and *preview* together, in the order of [`Column`].
 pub(crate) const REWARD_COLUMNS: usize = 6;
 /// All columns.
 pub(crate) const COLUMNS: usize = 8;
-
-/// What is expected of one arm at one context.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Estimate {
-    /// Expected reward under the weights in force, fallback penalty included; not clamped.
-    pub mean: f64,
-    /// Standard deviation of that expectation, in units of the reward.
-    pub uncertainty: f64,
-    /// Expected value of each column, in the order of [`Column`].
-    pub columns: [f64; COLUMNS],
-    /// Residual standard deviation of the quality itself: how much one answer differs from another.
-    pub quality_sd: f64,
-}
-
-impl Estimate {
-    /// The expected value of `column`.
-    #[must_use]
-    pub const fn column(&self, column: Column) -> f64 {
-        self.columns[column as usize]
-    }
-}
 
 /// The parts of an observation as columns.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -72,10 +48,10 @@ pub(crate) const fn preview_columns(terms: &PreviewTerms) -> [f64; 5] {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ArmStatistics {
     /// Quality; and, while judged and preview saw the same observations, the other terms after it.
-    judged: Regression,
+    pub(super) judged: Regression,
     /// The other terms, once the two groups saw different observations.
-    preview: Option<Regression>,
-    answer: Regression,
+    pub(super) preview: Option<Regression>,
+    pub(super) answer: Regression,
 }
 
 /// What came later about a run: a column's value, and the weight that run still has.
@@ -286,118 +262,5 @@ impl ArmStatistics {
             terms
         });
         (judged, preview)
-    }
-}
-
-/// The statistics of one arm under the reward weights in force: derived, and rebuilt whenever either
-/// changes, so that scoring is one dot product and one flat quadratic form.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Lens {
-    /// Σ ωθ̂ − penalty · θ̂ of fallback: `d` values.
-    theta: Vec<f64>,
-    /// Residuals of the joint group (or judged).
-    pub(super) residuals: Residuals,
-    /// Residual variance of the reward by the other groups: preview, answer.
-    variance: [f64; 2],
-    /// How much one answer's quality differs from what is expected of it, as a variance.
-    quality_variance: f64,
-}
-
-/// How an arm stands at one context, as the policies see it.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Standing {
-    /// Expected reward.
-    pub mean: f64,
-    /// Its standard deviation.
-    pub uncertainty: f64,
-    /// What policies explore by: the uncertainty, and more where little was seen.
-    pub reach: f64,
-    /// Expected quality.
-    pub quality: f64,
-    /// Residual variance of quality.
-    pub quality_variance: f64,
-}
-
-impl Lens {
-    pub(crate) fn focus(&mut self, stats: &ArmStatistics, prior: &Prior, config: &PriorConfig, weights: &Weights) {
-        let omega = weights.by_term();
-        let penalty = weights.fallback_penalty();
-        let theta = &mut self.theta;
-        theta.clear();
-        theta.resize(prior.lambda.len(), 0.0);
-        let reward_columns =
-            [Column::Quality, Column::Latency, Column::Cost, Column::Speed, Column::TokenEfficiency, Column::Stability];
-        for (column, weight) in reward_columns.into_iter().zip(omega) {
-            if weight > 0.0 {
-                axpy(theta, weight, stats.theta(column));
-            }
-        }
-        if penalty > 0.0 {
-            axpy(theta, -penalty, stats.theta(Column::Fallback));
-        }
-        let residuals = |regression: &Regression, omega: &[f64]| Residuals::of(regression, prior, config, omega);
-        let judged = &stats.judged;
-        let (first, preview) = match &stats.preview {
-            None => (residuals(judged, &omega), 0.0),
-            Some(preview) => (residuals(judged, &omega[..1]), residuals(preview, &omega[1..]).alone()),
-        };
-        let answer = if penalty > 0.0 { residuals(&stats.answer, &[0.0, penalty]).alone() } else { 0.0 };
-        self.residuals = first;
-        self.variance = [preview, answer];
-        self.quality_variance = judged.scatter(prior, 0);
-    }
-
-    /// The expected reward at `x`, which may lack the last dimensions.
-    pub(crate) fn mean(&self, x: &[f64]) -> f64 {
-        dot(&self.theta, x)
-    }
-
-    pub(crate) fn standing(&self, stats: &ArmStatistics, prior: &Prior, noise: &PoolNoise, probe: &Probe) -> Standing {
-        let [preview, answer] = self.variance;
-        let groups = [
-            (noise.variance(&self.residuals), Some(&stats.judged)),
-            (preview, stats.preview.as_ref()),
-            (answer, Some(&stats.answer)),
-        ];
-        let (mut variance, mut reach) = (0.0, 0.0);
-        for (of_group, regression) in groups {
-            let Some(regression) = regression.filter(|_| of_group > 0.0) else { continue };
-            let spread = regression.spread(prior, probe);
-            variance += of_group * spread;
-            reach += of_group * spread * (1.0 + noise.caution * spread.sqrt()).powi(2);
-        }
-        Standing {
-            mean: dot(&self.theta, probe.x()),
-            uncertainty: variance.sqrt(),
-            reach: reach.sqrt(),
-            quality: dot(stats.theta(Column::Quality), probe.x()),
-            quality_variance: self.quality_variance,
-        }
-    }
-
-    /// The quality alone of [`Self::standing`], for a full context.
-    pub(crate) fn quality(&self, stats: &ArmStatistics, x: &[f64]) -> Standing {
-        let quality = dot(stats.theta(Column::Quality), x);
-        Standing { quality, quality_variance: self.quality_variance, ..Standing::default() }
-    }
-
-    pub(crate) fn estimate(&self, stats: &ArmStatistics, prior: &Prior, noise: &PoolNoise, probe: &Probe) -> Estimate {
-        let standing = self.standing(stats, prior, noise, probe);
-        let all = [
-            Column::Quality,
-            Column::Latency,
-            Column::Cost,
-            Column::Speed,
-            Column::TokenEfficiency,
-            Column::Stability,
-            Column::Dollars,
-            Column::Fallback,
-        ];
-        Estimate {
-            mean: standing.mean,
-            uncertainty: standing.uncertainty,
-            columns: all.map(|column| dot(stats.theta(column), probe.x())),
-            quality_sd: standing.quality_variance.sqrt(),
-        }
     }
 }

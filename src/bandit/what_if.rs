@@ -5,10 +5,10 @@
 //! who is judged best is an integral, not a draw. Deterministic; no state is changed.
 
 use super::choose::{Contender, choose};
+use super::lens::Standing;
 use super::normal::{Largest, Normal};
 use super::probe::Probe;
 use super::state::RouterState;
-use super::stats::Standing;
 use crate::domain::engine::{Forecast, WhatIf};
 use crate::domain::ids::ArmId;
 use crate::domain::spec::Lifecycle;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::factory::{Factory, Unavailable};
-use crate::bandit::{DriftReaction, RouterConfig};
+use crate::bandit::RouterConfig;
 use crate::domain::answer::ModelFactory;
 use crate::domain::clock::Clock;
 use crate::engine::{AutomaticPrune, PeriodicDecay, PeriodicRules};
@@ -12,8 +12,8 @@ use crate::features::{EmbeddingFeatures, Encoder, FeatureExtractor, LengthFeatur
 use crate::race::{EmbeddingSource, JudgeChoice, ModelRegistry, PhaseTimeouts, Race, RaceConfig, RaceParts};
 use crate::reward::{QualityLatencyCostPolicy, References};
 use crate::settings::{
-    DecaySettings, DriftResponse, EmbeddingSettings, EncoderKind, FeatureKind, FeatureSettings, JudgeSettings,
-    PruneSettings, RewardSettings, RouterSettings, Settings,
+    DecaySettings, EmbeddingSettings, EncoderKind, FeatureKind, FeatureSettings, JudgeSettings, PruneSettings,
+    RewardSettings, RouterSettings, Settings,
 };
 
 /// How prompts become numbers.
@@ -78,11 +78,7 @@ pub(super) fn router_config(settings: &RouterSettings, features: &dyn FeatureExt
     }
     config.forgetting = settings.forgetting;
     config.window = settings.window;
-    config.drift.reaction = match settings.drift.reaction {
-        DriftResponse::Forget => DriftReaction::Forget,
-        DriftResponse::Alarm => DriftReaction::Alarm,
-        DriftResponse::Off => DriftReaction::Off,
-    };
+    config.drift.reaction = settings.drift.reaction;
     config.drift.probe_share = settings.drift.probe_share;
     config
 }

@@ -114,6 +114,25 @@ impl RouterKind {
     }
 }
 
+/// What is done about an arm that is found to be no longer what it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DriftReaction {
+    /// What was learned before it is moved to the new level and counts little; a fallen arm is asked now
+    /// and then, for a while, whether it has come back.
+    #[default]
+    Forget,
+    /// Nothing: people are told.
+    Alarm,
+    /// Nothing is looked for.
+    Off,
+}
+
+impl DriftReaction {
+    /// Every reaction with its name.
+    pub const ALL: [(Self, &'static str); 3] = [(Self::Forget, "forget"), (Self::Alarm, "alarm"), (Self::Off, "off")];
+}
+
 /// Where an arm stands in the pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
-use crate::bandit::{ArmView, Drift, DriftReaction};
+use crate::bandit::{ArmView, Drift};
 use crate::domain::alarm::Severity;
 use crate::domain::clock::Timestamp;
 use crate::domain::snapshot::Mark;
+use crate::domain::spec::DriftReaction;
 
 use super::alarms::Notice;
 use super::owner::Owner;

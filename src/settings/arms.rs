@@ -3,10 +3,45 @@
 use std::collections::BTreeMap;
 
 use crate::domain::ids::ArmId;
+use crate::domain::money::Price;
 use crate::domain::spec::{ArmSpec, Provider};
 
 use super::fault::{Origin, SettingsFault};
-use super::model::EndpointDraft;
+use super::model::Expectation;
+
+/// What an arm's table (or the judge's) said, before it is checked as a whole.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct EndpointDraft {
+    pub(super) name: Option<String>,
+    pub(super) provider: Option<Provider>,
+    pub(super) base_url: Option<String>,
+    pub(super) model: Option<String>,
+    pub(super) api_key_env: Option<String>,
+    pub(super) price_input: Option<f64>,
+    pub(super) price_output: Option<f64>,
+    pub(super) disabled: bool,
+    pub(super) expect_quality: Option<f64>,
+    pub(super) expect_latency_s: Option<f64>,
+    pub(super) expect_usd: Option<f64>,
+    pub(super) expect_n: Option<f64>,
+}
+
+impl EndpointDraft {
+    /// What is expected of it, where anything is.
+    pub(super) fn expectation(&self) -> Option<Expectation> {
+        /// Enough to be heard, little enough to be overruled soon.
+        const WORTH: f64 = 5.0;
+        let (quality, latency_s, usd) = (self.expect_quality, self.expect_latency_s, self.expect_usd);
+        let is_any = quality.is_some() || latency_s.is_some() || usd.is_some();
+        let n = self.expect_n.unwrap_or(WORTH);
+        let arm = self.name.clone().filter(|_| is_any)?;
+        Some(Expectation { arm, quality, latency_s, usd, n })
+    }
+
+    pub(super) fn price(&self) -> Option<Price> {
+        Some(Price { input: self.price_input?, output: self.price_output? })
+    }
+}
 
 /// One `[[arms]]` table.
 pub(super) struct ArmDraft {

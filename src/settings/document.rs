@@ -9,11 +9,10 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use crate::domain::action::{ACTIONS, Action, KeyName};
 
-use super::arms::ArmDraft;
+use super::arms::{ArmDraft, EndpointDraft};
 use super::draft::Draft;
 use super::fault::{Origin, SettingsFault, nearest};
 use super::kind::Misfit;
-use super::model::EndpointDraft;
 use super::row::KeyRow;
 use super::rows::{ARM_KEYS, KEYS};
 use super::slos::{SLO_KEYS, SloDraft};

@@ -8,10 +8,11 @@ use crate::domain::action::{Action, KeyBindings, KeyFault, KeyName};
 use crate::domain::spec::ArmSpec;
 use crate::domain::terms::{Weights, WeightsFault};
 
-use super::arms::{self, ArmDraft};
+use super::arms::{self, ArmDraft, EndpointDraft};
 use super::fault::{Origin, SettingsFault, SettingsFaults};
 use super::kind::Scalar;
-use super::model::{EndpointDraft, JudgeSettings, LogFile, Settings};
+use super::model::{JudgeSettings, Settings};
+use super::observing::LogFile;
 use super::row::KeyRow;
 use super::rows::KEYS;
 use super::slos::{self, SloDraft};

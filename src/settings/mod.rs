@@ -14,6 +14,7 @@ mod fault;
 mod kind;
 mod lookup;
 mod model;
+mod observing;
 mod reference;
 mod row;
 mod rows;
@@ -27,11 +28,11 @@ pub use draft::VERSION;
 pub use fault::{Origin, SettingsFault, SettingsFaults};
 pub use lookup::{ConfigText, EMBEDDED_CONFIG, LookupError};
 pub use model::{
-    AlarmSettings, ConsoleSettings, DecaySettings, DriftResponse, DriftSettings, EmbeddingSettings, EncoderKind,
-    Expectation, FeatureKind, FeatureSettings, JudgeSettings, LogFile, LogSettings, PreviewSettings, PruneSettings,
-    RewardSettings, RouterSettings, RunSettings, Settings, SimulationSettings, StoreSettings, TelemetrySettings, Theme,
-    TimeoutSettings,
+    ConsoleSettings, DecaySettings, DriftSettings, EmbeddingSettings, EncoderKind, Expectation, FeatureKind,
+    FeatureSettings, JudgeSettings, PreviewSettings, PruneSettings, RewardSettings, RouterSettings, RunSettings,
+    Settings, SimulationSettings, StoreSettings, Theme, TimeoutSettings,
 };
+pub use observing::{AlarmSettings, LogFile, LogSettings, TelemetrySettings};
 pub use reference::{SettingFlag, key_table, setting_flags, template};
 
 use crate::domain::spec::ArmSpec;

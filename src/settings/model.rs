@@ -2,17 +2,16 @@
 //! a value came from; [`super::load`] fills it in. Rooms are handed the part that they need by the
 //! composition root.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::action::KeyBindings;
 use crate::domain::ids::ArmId;
-use crate::domain::money::Price;
-use crate::domain::observer::RecordPrompts;
 use crate::domain::slo::SloSpec;
-use crate::domain::spec::{ArmSpec, ConfigFacts, ConfigPriors, Provider, RouterKind, Strategy};
+use crate::domain::spec::{ArmSpec, ConfigFacts, ConfigPriors, DriftReaction, Provider, RouterKind, Strategy};
 use crate::domain::terms::Weights;
+
+use super::observing::{AlarmSettings, LogSettings, TelemetrySettings};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -97,29 +96,11 @@ pub struct RouterSettings {
     pub drift: DriftSettings,
 }
 
-/// What is done about an arm that is no longer what it was.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DriftResponse {
-    /// What was learned before counts little; a fallen arm is asked again now and then.
-    #[default]
-    Forget,
-    /// People are told.
-    Alarm,
-    /// Nothing is looked for.
-    Off,
-}
-
-impl DriftResponse {
-    /// By name.
-    pub(super) const ALL: [(Self, &'static str); 3] =
-        [(Self::Forget, "forget"), (Self::Alarm, "alarm"), (Self::Off, "off")];
-}
-
 /// `[drift]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DriftSettings {
     /// What is done about a change.
-    pub reaction: DriftResponse,
+    pub reaction: DriftReaction,
     /// Share of runs in which a fallen arm is asked again, in [0, 1].
     pub probe_share: f64,
 }
@@ -339,59 +320,6 @@ pub enum Theme {
     Light,
 }
 
-/// `[log]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LogSettings {
-    /// `error`, `warn`, `info`, `debug` or `trace`.
-    pub level: Option<String>,
-    /// Where the log is written while the console runs.
-    pub file: LogFile,
-    /// One JSON object a line; else as on the Logs screen.
-    pub json: bool,
-    /// Bytes of one file.
-    pub max_bytes: u64,
-    /// Files, the newest included.
-    pub keep: u32,
-    /// What of a prompt is logged.
-    pub prompts: RecordPrompts,
-}
-
-/// Where the log is written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum LogFile {
-    /// In the data directory.
-    #[default]
-    InDataDir,
-    /// There.
-    At(PathBuf),
-    /// Nowhere.
-    Off,
-}
-
-/// `[telemetry]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TelemetrySettings {
-    /// Where `/metrics` is served while the console runs; nowhere where absent.
-    pub listen: Option<SocketAddr>,
-    /// The OTLP collector, up to and without `/v1/traces`; the `OTEL_…` variables decide where absent.
-    pub otlp_endpoint: Option<String>,
-    /// Whether spans hold prompts and answers.
-    pub otlp_content: bool,
-    /// Whether endpoints are told the trace of a call (`traceparent`).
-    pub propagate: bool,
-}
-
-/// `[alarms]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AlarmSettings {
-    /// Whether the terminal's bell rings for a new alarm.
-    pub bell: bool,
-    /// Where alarms are posted.
-    pub webhook: Option<String>,
-    /// The environment variable that holds that address.
-    pub webhook_env: Option<String>,
-}
-
 impl Settings {
     /// What the configuration says about things that a person may also change at run time.
     #[must_use]
@@ -414,39 +342,5 @@ impl Settings {
             _ => None,
         };
         self.arms.iter().chain(judge).any(|arm| arm.provider == Provider::Simulated)
-    }
-}
-
-/// What an arm's table (or the judge's) said, before it is checked as a whole.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct EndpointDraft {
-    pub(super) name: Option<String>,
-    pub(super) provider: Option<Provider>,
-    pub(super) base_url: Option<String>,
-    pub(super) model: Option<String>,
-    pub(super) api_key_env: Option<String>,
-    pub(super) price_input: Option<f64>,
-    pub(super) price_output: Option<f64>,
-    pub(super) disabled: bool,
-    pub(super) expect_quality: Option<f64>,
-    pub(super) expect_latency_s: Option<f64>,
-    pub(super) expect_usd: Option<f64>,
-    pub(super) expect_n: Option<f64>,
-}
-
-impl EndpointDraft {
-    /// What is expected of it, where anything is.
-    pub(super) fn expectation(&self) -> Option<Expectation> {
-        /// Enough to be heard, little enough to be overruled soon.
-        const WORTH: f64 = 5.0;
-        let (quality, latency_s, usd) = (self.expect_quality, self.expect_latency_s, self.expect_usd);
-        let is_any = quality.is_some() || latency_s.is_some() || usd.is_some();
-        let n = self.expect_n.unwrap_or(WORTH);
-        let arm = self.name.clone().filter(|_| is_any)?;
-        Some(Expectation { arm, quality, latency_s, usd, n })
-    }
-
-    pub(super) fn price(&self) -> Option<Price> {
-        Some(Price { input: self.price_input?, output: self.price_output? })
     }
 }

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use crate::domain::observer::RecordPrompts;
-use crate::domain::spec::{Provider, RouterKind, Strategy};
+use crate::domain::spec::{DriftReaction, Provider, RouterKind, Strategy};
 
+use super::arms::EndpointDraft;
 use super::draft::Draft;
 use super::kind::{Kind, Scalar};
-use super::model::{DriftResponse, EncoderKind, EndpointDraft, FeatureKind, LogFile, Theme};
+use super::model::{EncoderKind, FeatureKind, Theme};
+use super::observing::LogFile;
 use super::row::FlagForm::{self, FileOnly, None as NoFlag, Off, On, Value};
 use super::row::KeyRow;
 
@@ -96,7 +98,7 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
 
     row("drift.reaction", Kind::OneOf(&["forget", "alarm", "off"]), Some("forget"), NoFlag,
         "when an arm's quality changes: forget what was learned before, only raise an alarm, or do not look",
-        |d, v| d.settings.router.drift.reaction = named(&DriftResponse::ALL, v)),
+        |d, v| d.settings.router.drift.reaction = named(&DriftReaction::ALL, v)),
     row("drift.probe_share", SHARE, Some("0.04"), NoFlag,
         "share of runs in which an arm that fell is asked again, less after 600 runs, none after 5000",
         |d, v| d.settings.router.drift.probe_share = v.number()),

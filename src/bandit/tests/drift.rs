@@ -5,8 +5,8 @@ use super::super::refold::{exclusions, refold};
 use super::super::router::router;
 use super::super::state::RouterState;
 use super::{Log, config, quality, quality_only};
-use crate::bandit::DriftReaction;
 use crate::domain::command::RouterCommand;
+use crate::domain::spec::DriftReaction;
 use crate::domain::spec::RouterKind;
 
 const X: [f64; 2] = [1.0, 0.3];

@@ -18,7 +18,6 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use super::config::{Noise, RouterConfig};
-use super::drift::DriftReaction;
 use super::state::RouterState;
 use crate::domain::clock::Timestamp;
 use crate::domain::command::{
@@ -26,6 +25,7 @@ use crate::domain::command::{
 };
 use crate::domain::context::{FeatureBlock, Normaliser};
 use crate::domain::ids::{ArmId, TimeId};
+use crate::domain::spec::DriftReaction;
 use crate::domain::spec::{ArmSpec, Provider};
 use crate::domain::terms::Weights;
 

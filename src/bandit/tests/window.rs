@@ -9,8 +9,8 @@ use super::super::refold::refold;
 use super::super::router::router;
 use super::super::state::RouterState;
 use super::{Log, complete, config, quality, quality_only, textbook};
-use crate::bandit::DriftReaction;
 use crate::domain::command::RouterCommand;
+use crate::domain::spec::DriftReaction;
 use crate::domain::spec::RouterKind;
 use crate::domain::terms::{Column, Weights};
 
