@@ -1,0 +1,76 @@
+//! What a run leaves: its record, and the observation that it teaches the router by. Nothing is decided
+//! here; what an outcome is worth is said by `teach.rs`.
+
+use std::sync::Arc;
+
+use super::run::{Race, RunReport};
+use super::stages::{Setting, Trail, context_record};
+use super::teach::Lesson;
+use super::words;
+use crate::domain::command::Observation;
+use crate::domain::record::{RunOutcome, RunRecord};
+
+impl Race {
+    /// The record and the observation.
+    pub(super) fn report(&self, setting: Setting, trail: Trail, is_stopped: bool) -> RunReport {
+        let state = &setting.knowledge.state;
+        let Trail { previews, judgement, order, ordering, full, timings } = trail;
+        let (winner, answer) = full.answer.unzip();
+        let lesson = Lesson {
+            policy: self.parts.reward.as_ref(),
+            weights: state.weights(),
+            signals: &setting.knowledge.signals,
+            previews: &previews,
+            judgement: judgement.as_ref(),
+            attempts: &full.attempts,
+            winner: winner.as_ref(),
+            target: setting.target,
+            length_norm: setting.length_norm,
+        };
+        let learned = lesson.learn(&|arm| self.parts.models.price(arm));
+        let outcome = if winner.is_some() {
+            RunOutcome::Served
+        } else if is_stopped {
+            RunOutcome::Cancelled
+        } else {
+            RunOutcome::Failed { message: words::nobody_answered(state, &self.parts.models, &previews, &full.attempts) }
+        };
+        let teaches = !learned.observations.is_empty() && !state.mode().learning_paused;
+        let spent = previews.iter().filter_map(|p| p.cost_usd).chain(full.attempts.iter().filter_map(|a| a.cost_usd));
+        let cost_usd =
+            spent.sum::<f64>() + judgement.as_ref().and_then(|j| j.asked.as_ref()).map_or(0.0, |asked| asked.cost_usd);
+        let spent_usd = Some(cost_usd);
+        let observation = teaches.then(|| Observation {
+            run: setting.id,
+            x: setting.context.x.clone(),
+            arms: learned.observations,
+            spent_usd,
+        });
+        let fallbacks = full.attempts.iter().filter(|a| !a.lost).count().saturating_sub(1);
+        let record = RunRecord {
+            run_id: setting.id,
+            at: setting.at,
+            origin: setting.origin,
+            context: context_record(&setting.context),
+            request: Arc::unwrap_or_clone(setting.request),
+            strategy: setting.plan.strategy,
+            gate: setting.plan.gate,
+            arms: setting.plan.scores,
+            previews,
+            judging: judgement.as_ref().and_then(|j| j.asked.clone()),
+            verdict: judgement.map(|j| j.verdict),
+            order,
+            ordering,
+            attempts: full.attempts,
+            rewards: learned.rewards,
+            winner,
+            answer,
+            fallbacks: u32::try_from(fallbacks).unwrap_or(u32::MAX),
+            cost_usd,
+            timings_s: timings,
+            outcome,
+            rating: None,
+        };
+        RunReport { record, observation, clamped: learned.clamped, sample: setting.sample }
+    }
+}

@@ -1,0 +1,217 @@
+//! The stages of a run, one after the other, from its features to its full answer. Each is given the
+//! token that stops everything, and what they leave is gathered in one place, so that a run that failed
+//! or was cancelled leaves as complete a record as one that was served. How a stage does its work is its
+//! own file's matter.
+
+use std::sync::Arc;
+
+use fastrand::Rng;
+use tokio::time::Instant;
+
+use super::answers::length;
+use super::embedding::{self, EmbeddingSample};
+use super::events::Wire;
+use super::full::{FullOutcome, FullStage};
+use super::gate::{GateInput, Plan};
+use super::judge::{JudgeStage, Judgement};
+use super::order::{STAND_IN_MARGIN, answering_order, worth};
+use super::preview::PreviewStage;
+use super::run::{Knowledge, Race, RunInput, RunReport};
+use crate::domain::chat::ChatRequest;
+use crate::domain::clock::Timestamp;
+use crate::domain::context::Context;
+use crate::domain::event::RunEvent;
+use crate::domain::ids::{ArmId, RunId};
+use crate::domain::record::{ArmWorth, ContextRecord, OrderRecord, Origin, PreviewRecord, Timings};
+use crate::domain::spec::Strategy;
+use crate::domain::terms::Column;
+use crate::features::embedded_text;
+
+/// What the stages of a run leave behind them, one by one.
+#[derive(Default)]
+pub(super) struct Trail {
+    pub(super) previews: Vec<PreviewRecord>,
+    pub(super) judgement: Option<Judgement>,
+    pub(super) order: Vec<ArmId>,
+    pub(super) ordering: Option<OrderRecord>,
+    pub(super) full: FullOutcome,
+    pub(super) timings: Timings,
+}
+
+/// What is settled before the first model is called.
+pub(super) struct Setting {
+    pub(super) id: RunId,
+    pub(super) at: Timestamp,
+    pub(super) origin: Origin,
+    pub(super) request: Arc<ChatRequest>,
+    pub(super) knowledge: Arc<Knowledge>,
+    pub(super) context: Context,
+    pub(super) sample: Option<EmbeddingSample>,
+    pub(super) plan: Plan,
+    pub(super) length_norm: f64,
+    pub(super) target: u32,
+}
+
+impl Race {
+    pub(super) async fn stages(&self, input: RunInput, wire: Wire<'_>) -> RunReport {
+        let started = Instant::now();
+        let mut rng = Rng::with_seed(input.seed);
+        let found = match &self.parts.embedding {
+            Some(source) => Some(source.of(embedded_text(&input.request)).await),
+            None => None,
+        };
+        let setting = self.settle(input, found, &mut rng);
+        let mut trail = Trail::default();
+        trail.timings.features = seconds_since(started);
+        self.announce(&setting, wire).await;
+        if setting.plan.strategy == Strategy::Race && !setting.plan.chosen.is_empty() {
+            self.preview_and_judge(&setting, &mut trail, &mut rng, wire).await;
+        }
+        self.answer(&setting, &mut trail, wire).await;
+        trail.timings.total = seconds_since(started);
+        let is_stopped = wire.stop.is_cancelled();
+        self.report(setting, trail, is_stopped)
+    }
+
+    /// Features and gate.
+    fn settle(&self, input: RunInput, found: Option<Result<Arc<EmbeddingSample>, String>>, rng: &mut Rng) -> Setting {
+        let parts = &self.parts;
+        let at = parts.clock.now();
+        let mut context = parts.features.compute(&input.request);
+        let sample =
+            parts.features.slots().zip(found).and_then(|(slots, found)| {
+                embedding::fill(&mut context, slots, found, input.knowledge.state.normaliser())
+            });
+        let candidates: Vec<ArmId> =
+            input.knowledge.state.candidates().into_iter().filter(|arm| parts.models.model(arm).is_ok()).collect();
+        let gate = GateInput {
+            state: &input.knowledge.state,
+            context: &context,
+            candidates: &candidates,
+            router: parts.router,
+            strategy: input.strategy,
+            k: parts.config.k,
+            auto_width: parts.config.auto_width,
+        };
+        let plan = gate.plan(&mut || rng.f64());
+        let length_norm = length_norm(&context);
+        Setting {
+            id: input.id,
+            at,
+            origin: input.origin,
+            request: Arc::new(input.request),
+            knowledge: input.knowledge,
+            target: parts.config.preview_target(length_norm),
+            length_norm,
+            context,
+            sample,
+            plan,
+        }
+    }
+
+    async fn announce(&self, setting: &Setting, wire: Wire<'_>) {
+        let plan = &setting.plan;
+        let event = || RunEvent::Selected {
+            run: setting.id,
+            strategy: plan.strategy,
+            gate: plan.gate.clone(),
+            context: context_record(&setting.context),
+            arms: plan.scores.clone(),
+            preview_tokens: if plan.strategy == Strategy::Race { setting.target } else { 0 },
+        };
+        let event = event();
+        wire.events.tell(&event);
+        wire.say(|| event).await;
+    }
+
+    async fn preview_and_judge(&self, setting: &Setting, trail: &mut Trail, rng: &mut Rng, wire: Wire<'_>) {
+        let (config, models) = (&self.parts.config, self.parts.models.as_ref());
+        let started = Instant::now();
+        let stage = PreviewStage { config, models, run: setting.id, request: &setting.request, target: setting.target };
+        trail.previews = stage.take_all(&setting.plan.chosen, wire).await;
+        trail.timings.previews = seconds_since(started);
+        let complete: Vec<&PreviewRecord> = trail.previews.iter().filter(|p| p.error.is_none()).collect();
+        if complete.is_empty() || wire.stop.is_cancelled() {
+            return;
+        }
+        let started = Instant::now();
+        let choice = self.parts.judge.as_ref();
+        let stage =
+            JudgeStage { config, choice, models, run: setting.id, request: &setting.request, target: setting.target };
+        let judgement = stage.judge(&complete, rng, wire).await;
+        trail.timings.judge = seconds_since(started);
+        if let Some(judgement) = judgement {
+            wire.say(|| RunEvent::Judged { verdict: judgement.verdict.clone() }).await;
+            trail.judgement = Some(judgement);
+        }
+    }
+
+    async fn answer(&self, setting: &Setting, trail: &mut Trail, wire: Wire<'_>) {
+        if wire.stop.is_cancelled() {
+            return;
+        }
+        self.order(setting, trail);
+        wire.say(|| RunEvent::Ordered { order: trail.order.clone() }).await;
+        let started = Instant::now();
+        let stage = FullStage {
+            config: &self.parts.config,
+            models: &self.parts.models,
+            run: setting.id,
+            request: &setting.request,
+        };
+        trail.full = stage.answer(&trail.order, wire).await;
+        trail.timings.full = seconds_since(started);
+    }
+
+    /// Who answers, in which order: see `order.rs`. Without previews the chosen arm is first, and where
+    /// the configuration decided, the others follow as configured.
+    fn order(&self, setting: &Setting, trail: &mut Trail) {
+        let plan = &setting.plan;
+        let knowledge = &setting.knowledge;
+        let mut pool: Vec<&ArmId> = plan.scores.iter().map(|score| &score.arm).collect();
+        let place = |arm: &ArmId| knowledge.state.arms().position(|view| view.spec.name == *arm);
+        pool.sort_by_key(|arm| place(arm));
+        let first = plan.chosen.first().filter(|arm| trail.previews.is_empty() && pool.contains(arm));
+        if plan.strategy == Strategy::Baseline {
+            let others = pool.iter().filter(|arm| Some(**arm) != first).copied();
+            trail.order = first.into_iter().chain(others).cloned().collect();
+            return;
+        }
+        let outlook = knowledge.signals.answers(setting.length_norm, setting.at);
+        let expected = |arm: &&ArmId| {
+            let estimate = knowledge.state.estimate(arm.as_str(), &setting.context.x);
+            let quality = estimate.map_or(0.0, |estimate| estimate.column(Column::Quality));
+            worth((*arm).clone(), quality, outlook.of(arm))
+        };
+        let worth: Vec<ArmWorth> = pool.iter().map(expected).collect();
+        let others: Vec<ArmWorth> = worth.iter().filter(|each| Some(&each.arm) != first).cloned().collect();
+        let judgement = trail.judgement.as_ref();
+        let counts = judgement.is_some_and(|j| j.teaches);
+        let least = if counts { 0.0 } else { STAND_IN_MARGIN };
+        let tie_margin = self.parts.config.tie_margin.max(least);
+        let ordered = answering_order(judgement.map(|j| &j.verdict), &trail.previews, &others, tie_margin);
+        let decided = ordered.decided.into_iter().flatten().collect();
+        trail.order = first.cloned().into_iter().chain(ordered.order).collect();
+        trail.ordering = Some(OrderRecord { tie_margin, counts, worth, decided });
+    }
+}
+
+fn seconds_since(started: Instant) -> f64 {
+    started.elapsed().as_secs_f64()
+}
+
+/// The size of the prompt in [0, 1], where the schema has it.
+fn length_norm(context: &Context) -> f64 {
+    length(&context.schema.names, &context.x)
+}
+
+/// A context as records hold it.
+pub(super) fn context_record(context: &Context) -> ContextRecord {
+    ContextRecord {
+        names: context.schema.names.clone(),
+        x: context.x.clone(),
+        intent: context.intent,
+        feature_version: context.schema.version.clone(),
+        degraded: context.degraded.clone(),
+    }
+}
