@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::extra::ExtraRules;
 use crate::domain::ids::RunId;
 use crate::domain::tally::Phase;
 use crate::domain::trace::CallPlace;
@@ -36,6 +37,8 @@ pub struct RaceConfig {
     /// In how many standard deviations the intervals of the leading arms must be apart for `auto` to
     /// take them for decided.
     pub auto_width: f64,
+    /// How much more than the plain traffic retries and hedges may send.
+    pub extras: ExtraRules,
     /// Whether endpoints are told which call of which run theirs is (W3C `traceparent`).
     pub propagate_trace: bool,
 }
@@ -92,6 +95,7 @@ impl Default for RaceConfig {
             answer_max_tokens: None,
             max_answer_bytes: 1_000_000,
             auto_width: 1.0,
+            extras: ExtraRules::default(),
             propagate_trace: false,
         }
     }

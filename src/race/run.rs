@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::RaceConfig;
 use super::embedding::{EmbeddingSample, EmbeddingSource};
 use super::events::{EventSink, Wire};
+use super::extra::ExtraBudget;
 use super::judge::JudgeChoice;
 use super::models::ModelRegistry;
 use super::signals::Signals;
@@ -81,16 +82,25 @@ pub struct RunReport {
     pub sample: Option<EmbeddingSample>,
 }
 
-/// The orchestrator. Holds no state of its own, so any number of runs may be in flight.
+/// The orchestrator. Any number of runs may be in flight; what they share is how much more than the plain
+/// traffic they may send.
 pub struct Race {
     pub(super) parts: RaceParts,
+    pub(super) extras: ExtraBudget,
 }
 
 impl Race {
     /// A race made of `parts`.
     #[must_use]
-    pub const fn new(parts: RaceParts) -> Self {
-        Self { parts }
+    pub fn new(parts: RaceParts) -> Self {
+        let extras = ExtraBudget::new(parts.config.extras);
+        Self { parts, extras }
+    }
+
+    /// How much more than the plain traffic may be sent, and was.
+    #[must_use]
+    pub const fn extras(&self) -> &ExtraBudget {
+        &self.extras
     }
 
     /// What it is made of.
