@@ -2,7 +2,7 @@
 
 use banditop::bandit::{Contexts, Desk, RouterConfig, RouterState, router};
 use banditop::domain::clock::Timestamp;
-use banditop::domain::command::{Actor, ArmObservation, LogEntry, Observation, RouterCommand};
+use banditop::domain::command::{Actor, AnswerOutcome, ArmObservation, LogEntry, Observation, RouterCommand};
 use banditop::domain::context::FeatureBlock;
 use banditop::domain::ids::{ArmId, TimeId};
 use banditop::domain::spec::{ArmSpec, Provider, RouterKind};
@@ -30,20 +30,20 @@ fn spec(name: &ArmId) -> ArmSpec {
     }
 }
 
-fn quality(arm: &ArmId, quality: f64, signals: Vec<f64>, trial: bool) -> ArmObservation {
+fn quality(arm: &ArmId, quality: f64, signals: Vec<f64>, trial: bool, dollars: Option<f64>) -> ArmObservation {
     ArmObservation {
         arm: arm.clone(),
         signals,
         quality: Some(quality),
         preview: None,
-        answer: None,
+        answer: dollars.map(|dollars| AnswerOutcome { dollars, fallback: 0.0 }),
         trial,
         win: false,
         served: true,
     }
 }
 
-fn allocations(kind: RouterKind, forgetting: f64, k: usize, own: usize) -> u64 {
+fn allocations(kind: RouterKind, forgetting: f64, k: usize, own: usize, ceiling: Option<f64>) -> u64 {
     let mut rng = fastrand::Rng::with_seed(1);
     let blocks = (0..D).map(|i| if i == 0 { FeatureBlock::Intercept } else { FeatureBlock::Embedding }).collect();
     let config = RouterConfig { d: D, blocks, forgetting, ..RouterConfig::default() };
@@ -52,6 +52,7 @@ fn allocations(kind: RouterKind, forgetting: f64, k: usize, own: usize) -> u64 {
     for (i, name) in names.iter().enumerate() {
         state.apply(&entry(i as u64 + 1, RouterCommand::AddArm { spec: spec(name) }));
     }
+    state.apply(&entry(50, RouterCommand::SetBudget { dollars: ceiling }));
     let mut runs = |from: u64, count: u64| -> Vec<LogEntry> {
         (from..from + count)
             .map(|run| {
@@ -59,7 +60,8 @@ fn allocations(kind: RouterKind, forgetting: f64, k: usize, own: usize) -> u64 {
                 let at = usize::try_from(run).unwrap_or(0);
                 let mut seen = |i| {
                     let signals = (0..own).map(|_| rng.f64()).collect();
-                    quality(&names[(at + i) % ARMS], rng.f64(), signals, k > 1)
+                    let dollars = ceiling.map(|_| (i + 1) as f64 * rng.f64());
+                    quality(&names[(at + i) % ARMS], rng.f64(), signals, k > 1, dollars)
                 };
                 let arms = (0..k).map(&mut seen).collect();
                 let run = TimeId::new(Timestamp::from_millis(run), run);
@@ -92,16 +94,19 @@ fn allocations(kind: RouterKind, forgetting: f64, k: usize, own: usize) -> u64 {
 #[test]
 fn a_decision_and_what_it_teaches_allocate_nothing() {
     let cases = [
-        (RouterKind::Linucb, 1.0, 1, 0),
-        (RouterKind::Linucb, 0.999, 3, 0),
-        (RouterKind::Linucb, 0.99, 1, 0),
-        (RouterKind::Lints, 0.999, 1, 0),
-        (RouterKind::Linucb, 0.999, 1, OWN),
-        (RouterKind::Linucb, 1.0, 3, OWN),
-        (RouterKind::Lints, 0.99, 3, OWN),
+        (RouterKind::Linucb, 1.0, 1, 0, None),
+        (RouterKind::Linucb, 0.999, 3, 0, None),
+        (RouterKind::Linucb, 0.99, 1, 0, None),
+        (RouterKind::Lints, 0.999, 1, 0, None),
+        (RouterKind::Linucb, 0.999, 1, OWN, None),
+        (RouterKind::Linucb, 1.0, 3, OWN, None),
+        (RouterKind::Lints, 0.99, 3, OWN, None),
+        (RouterKind::Linucb, 0.999, 1, 0, Some(0.5)),
+        (RouterKind::Lints, 1.0, 3, OWN, Some(2.0)),
     ];
-    for (kind, forgetting, k, own) in cases {
-        let count = allocations(kind, forgetting, k, own);
-        assert_eq!(count, 0, "{kind:?} γ {forgetting} k {k}, {own} signals: {count} allocations in 300 decisions");
+    for (kind, forgetting, k, own, ceiling) in cases {
+        let count = allocations(kind, forgetting, k, own, ceiling);
+        let case = format!("{kind:?} γ {forgetting} k {k}, {own} signals, ceiling {ceiling:?}");
+        assert_eq!(count, 0, "{case}: {count} allocations in 300 decisions");
     }
 }

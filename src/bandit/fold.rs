@@ -144,7 +144,7 @@ impl RouterState {
         if racers.clone().nth(1).is_none() {
             return;
         }
-        let Buffers { mut x, mut judged, updates } = std::mem::take(&mut self.buffers);
+        let Buffers { mut x, mut judged, updates, offers } = std::mem::take(&mut self.buffers);
         judged.clear();
         judged.extend(racers.filter_map(|seen| {
             let i = self.find(seen.arm.as_str())?;
@@ -163,7 +163,7 @@ impl RouterState {
                 }
             }
         }
-        self.buffers = Buffers { updates, x, judged };
+        self.buffers = Buffers { updates, x, judged, offers };
     }
 
     fn amend(&mut self, run: RunId, arm: &ArmId, x: &[f64], late: Late) {

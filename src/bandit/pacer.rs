@@ -19,16 +19,18 @@
 //! would spend is spent on finding out whether a dearer arm is better. All of it is deterministic and part
 //! of the state; without a ceiling nothing here is touched.
 
+mod prices;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::choose::Contender;
-use super::kernels::{axpy, dot};
-use super::state::{ArmState, RouterState};
-use super::stats::ArmStatistics;
+use super::kernels::axpy;
+use super::state::RouterState;
 use crate::domain::command::Observation;
 use crate::domain::terms::Column;
+pub(super) use prices::Offer;
+use prices::plain_dollars;
 
 /// Contexts that λ is solved over.
 const RING: usize = 256;
@@ -86,6 +88,9 @@ pub(crate) struct Pacer {
     /// Sum of contexts, and how many.
     sum: Vec<f64>,
     seen: f64,
+    /// Derived: their mean.
+    #[serde(skip)]
+    mean: Vec<f64>,
     /// Expected dollars of a request by λ, falling.
     curve: Vec<f64>,
 }
@@ -113,23 +118,6 @@ impl Account {
     }
 }
 
-/// What the pacer says about one decision.
-#[derive(Clone, Debug)]
-pub(super) struct Tariff {
-    /// Reward per dollar.
-    pub(super) per_dollar: f64,
-    /// The mean of the contexts seen.
-    mean: Option<Vec<f64>>,
-    /// Dollars that an arm dearer than the ceiling may cost.
-    free: f64,
-    ceiling: f64,
-    safety: f64,
-    /// Only the cheapest is affordable.
-    exhausted: bool,
-    /// Nothing would spend the account.
-    surplus: bool,
-}
-
 /// λ at a place of the table.
 fn lambda_at(place: usize) -> f64 {
     if place == 0 { 0.0 } else { 1e-6 * 10f64.powf((place - 1) as f64 / 12.0) }
@@ -149,6 +137,7 @@ impl Pacer {
             next: 0,
             sum: Vec::new(),
             seen: 0.0,
+            mean: Vec::new(),
             curve: Vec::new(),
         };
         before.map_or(fresh.clone(), |old| Self {
@@ -157,6 +146,7 @@ impl Pacer {
             next: old.next,
             sum: old.sum.clone(),
             seen: old.seen,
+            mean: old.mean.clone(),
             ..fresh
         })
     }
@@ -166,10 +156,24 @@ impl Pacer {
         Self::new(self.ceiling, None)
     }
 
+    /// As it was written down, with what is derived.
+    pub(super) fn restored(mut self) -> Self {
+        self.derive();
+        self
+    }
+
+    fn derive(&mut self) {
+        self.mean.clear();
+        self.mean.extend(self.sum.iter().map(|v| v / self.seen));
+    }
+
     /// The numbers that two equal pacers share, for a digest.
     pub(super) fn bits(&self) -> impl Iterator<Item = u64> + '_ {
-        let numbers = [self.ceiling, self.spent, self.balance, self.overhead.realised, self.overhead.expected];
-        numbers.into_iter().chain(self.curve.iter().copied()).map(f64::to_bits).chain([self.requests])
+        let account = [self.ceiling, self.spent, self.balance, self.seen, self.scatter[0], self.scatter[1]];
+        let overhead = [self.overhead.realised, self.overhead.expected];
+        let contexts = self.sum.iter().chain(self.ring.iter().flat_map(|x| x.iter()));
+        let numbers = account.into_iter().chain(overhead).chain(self.curve.iter().chain(contexts).copied());
+        numbers.map(f64::to_bits).chain([self.requests, self.next as u64])
     }
 
     /// A run cost `dollars` in all, `expected` of it for the served answer, at the context `x`.
@@ -188,12 +192,17 @@ impl Pacer {
         }
         axpy(&mut self.sum, 1.0, x);
         self.seen += 1.0;
+        self.derive();
         if self.ring.len() < RING {
             self.ring.push(Arc::from(x));
-        } else {
-            self.ring[self.next] = Arc::from(x);
-            self.next = (self.next + 1) % RING;
+            return;
         }
+        // The oldest's room is used again where nobody else looks at it.
+        match Arc::get_mut(&mut self.ring[self.next]) {
+            Some(oldest) => oldest.copy_from_slice(x),
+            None => self.ring[self.next] = Arc::from(x),
+        }
+        self.next = (self.next + 1) % RING;
     }
 
     /// A run ended that cost `dollars`.
@@ -228,8 +237,8 @@ impl Pacer {
         lambda_for(&self.curve, self.target(), step)
     }
 
-    fn mean_context(&self) -> Option<Vec<f64>> {
-        (self.seen > 0.0).then(|| self.sum.iter().map(|v| v / self.seen).collect())
+    fn mean_context(&self) -> Option<&[f64]> {
+        (self.seen > 0.0).then_some(&self.mean)
     }
 }
 
@@ -259,71 +268,6 @@ impl Paid {
     }
 }
 
-impl Tariff {
-    /// Whether an arm of `mean` dollars, `dollars` at this context, is open.
-    fn affords(&self, mean: f64, dollars: f64) -> bool {
-        dollars <= 0.0 || !self.exhausted && (mean <= self.ceiling || self.safety * dollars <= self.free)
-    }
-
-    /// Prices every contender at the context `x_of` it, and says by position which are open; the cheapest is.
-    pub(super) fn price(&self, state: &RouterState, contender: &mut Contender, x: &[f64]) -> Offer {
-        let arm = &state.arms[contender.arm];
-        let dollars = arm.expected_dollars(x);
-        let mean = self.mean.as_deref().map_or(dollars, |mean| arm.expected_dollars(mean));
-        *contender = contender.priced(self.per_dollar * dollars);
-        // A wider reach for arms that were seen little would mostly buy more of the cheap ones, which the account
-        // leaves open at any time: under a ceiling the plain uncertainty explores.
-        contender.standing.reach = contender.standing.uncertainty;
-        Offer { dollars, mean, open: self.affords(mean, dollars) }
-    }
-
-    /// Opens the cheapest, and marks who may be tried with money that nothing else would spend.
-    pub(super) fn conclude(&self, contenders: &mut [Contender], offers: &mut [Offer]) {
-        if let Some(cheapest) = offers.iter_mut().reduce(|a, b| if b.dollars < a.dollars { b } else { a }) {
-            cheapest.open = true;
-        }
-        let open = || (0..offers.len()).filter(|at| offers[*at].open);
-        let worth = |at: usize| contenders[at].standing.mean;
-        let best = open().reduce(|a, b| if worth(b) > worth(a) { b } else { a });
-        let Some(best) = best.filter(|_| self.surplus) else { return };
-        for at in 0..offers.len() {
-            contenders[at].least_alpha = if offers[at].mean > offers[best].mean { SURPLUS_ALPHA } else { 0.0 };
-        }
-    }
-}
-
-/// What an arm would cost.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Offer {
-    /// At this context.
-    dollars: f64,
-    /// At the mean of the contexts.
-    mean: f64,
-    /// Whether the account lets it be asked.
-    pub(super) open: bool,
-}
-
-/// Expected dollars before the arm's own ratio; at least a tenth of its mean.
-pub(super) fn plain_dollars(stats: &ArmStatistics, x: &[f64]) -> f64 {
-    let (sum, n) = stats.data_mean(Column::Dollars);
-    let mean = if n > 0.0 { sum / n } else { 0.0 };
-    dot(stats.theta(Column::Dollars), x).max(0.1 * mean).max(0.0)
-}
-
-impl ArmState {
-    /// Expected dollars of a full answer at `x` (which may lack the last dimensions). Before any was paid:
-    /// the list price of a typical answer, and 0 where even that is unknown, so that it is tried.
-    pub(super) fn expected_dollars(&self, x: &[f64]) -> f64 {
-        let (sum, n) = self.stats.data_mean(Column::Dollars);
-        let plain = plain_dollars(&self.stats, x);
-        if n > 0.0 {
-            return plain * self.pool.paid.ratio(RATIO.1 * sum / n);
-        }
-        let listed = self.spec.price.map(|p| (p.input * TOKENS.0 + p.output * TOKENS.1) / 1e6);
-        if plain > 0.0 { plain } else { listed.unwrap_or(0.0) }
-    }
-}
-
 impl RouterState {
     /// The ceiling of mean dollars per request, where there is one.
     #[must_use]
@@ -342,33 +286,6 @@ impl RouterState {
             allowed_usd: pacer.ceiling * pacer.requests as f64,
             lambda: if self.tariff()?.exhausted { lambda_at(GRID - 1) } else { pacer.lambda(self.steps) },
         })
-    }
-
-    /// What the pacer says now; `None` without a ceiling.
-    pub(super) fn tariff(&self) -> Option<Tariff> {
-        let pacer = self.pacer.as_ref()?;
-        let overhead = pacer.overhead();
-        let mean = pacer.mean_context();
-        let cheapest = mean.as_deref().and_then(|x| self.cheapest(x));
-        let surplus =
-            pacer.curve.first().is_some_and(|dollars| *dollars <= pacer.target()) && pacer.balance > pacer.reserve();
-        let is_full = pacer.balance >= 0.75 * CAP * pacer.ceiling;
-        Some(Tariff {
-            per_dollar: pacer.lambda(self.steps) / pacer.ceiling,
-            mean,
-            free: (pacer.balance + pacer.ceiling) / overhead,
-            ceiling: pacer.ceiling / overhead,
-            safety: if is_full { SAFETY_FULL } else { SAFETY },
-            exhausted: cheapest.is_some_and(|dollars| dollars * overhead >= EXHAUSTED * pacer.ceiling),
-            surplus,
-        })
-    }
-
-    /// The least mean dollars of a candidate that has been paid for.
-    fn cheapest(&self, x: &[f64]) -> Option<f64> {
-        let paid = |arm: &&Arc<ArmState>| arm.stats.data_mean(Column::Dollars).1 > 0.0;
-        let open = self.arms.iter().filter(|arm| arm.pool.lifecycle.is_candidate()).filter(paid);
-        open.map(|arm| plain_dollars(&arm.stats, x)).reduce(f64::min)
     }
 
     /// Sets or lifts the ceiling: a new account.
@@ -413,27 +330,33 @@ impl RouterState {
     }
 
     fn solve(&mut self) {
-        let Some(pacer) = &self.pacer else { return };
-        let contexts = pacer.ring.iter().map(AsRef::as_ref);
-        let curve = self.curve(contexts);
-        if let Some(pacer) = &mut self.pacer {
-            Arc::make_mut(pacer).curve = curve;
-        }
+        let Some(mut pacer) = self.pacer.take() else { return };
+        let mut offers = std::mem::take(&mut self.buffers.offers);
+        let Pacer { ceiling, ring, curve, .. } = Arc::make_mut(&mut pacer);
+        self.tabulate(*ceiling, ring.iter().map(AsRef::as_ref), &mut offers, curve);
+        self.buffers.offers = offers;
+        self.pacer = Some(pacer);
     }
 
-    /// Expected dollars of a request by λ, over `contexts`; empty without any, or without a ceiling.
-    fn curve<'a>(&self, contexts: impl Iterator<Item = &'a [f64]>) -> Vec<f64> {
-        let Some(ceiling) = self.budget_per_request() else { return Vec::new() };
-        let arms: Vec<&ArmState> =
-            self.arms.iter().filter(|arm| arm.pool.lifecycle.is_candidate()).map(AsRef::as_ref).collect();
-        let mut offers: Vec<(f64, f64)> = Vec::new();
+    /// Expected dollars of a request by λ, over `contexts`; nothing without any. `offers` is a buffer.
+    fn tabulate<'a>(
+        &self,
+        ceiling: f64,
+        contexts: impl Iterator<Item = &'a [f64]>,
+        offers: &mut Vec<(f64, f64)>,
+        curve: &mut Vec<f64>,
+    ) {
+        let arms = || self.arms.iter().filter(|arm| arm.pool.lifecycle.is_candidate());
+        let width = arms().count();
+        offers.clear();
+        curve.clear();
         let mut rows = 0.0;
         for x in contexts {
             rows += 1.0;
-            offers.extend(arms.iter().map(|arm| (arm.lens.mean(x), arm.expected_dollars(x))));
+            offers.extend(arms().map(|arm| (arm.lens.mean(x), arm.expected_dollars(x))));
         }
-        if arms.is_empty() || offers.is_empty() {
-            return Vec::new();
+        if offers.is_empty() {
+            return;
         }
         let cost = |place: usize| {
             let per_dollar = lambda_at(place) / ceiling;
@@ -447,17 +370,9 @@ impl RouterState {
                 }
                 best.1
             };
-            offers.chunks_exact(arms.len()).map(best).sum::<f64>() / rows
+            offers.chunks_exact(width).map(best).sum::<f64>() / rows
         };
-        (0..GRID).map(cost).collect()
-    }
-
-    /// Reward per dollar by turn, for a forecast over `contexts` under the ceiling itself, without account.
-    pub(super) fn forecast_prices(&self, contexts: &[Vec<f64>]) -> Option<impl Fn(usize) -> f64 + use<>> {
-        let pacer = self.pacer.as_ref()?;
-        let curve = self.curve(contexts.iter().filter(|x| x.len() == self.config().d).map(Vec::as_slice));
-        let (ceiling, target) = (pacer.ceiling, pacer.ceiling / pacer.overhead());
-        Some(move |turn: usize| lambda_for(&curve, target, turn as u64) / ceiling)
+        curve.extend((0..GRID).map(cost));
     }
 }
 

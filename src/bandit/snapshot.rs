@@ -122,7 +122,7 @@ impl RouterState {
         }
         let mut state = header.without_arms(config);
         state.normaliser.clone_from(&header.normaliser);
-        state.pacer = header.pacer.map(Arc::new);
+        state.pacer = header.pacer.map(|pacer| Arc::new(pacer.restored()));
         for (run, step) in header.recent {
             state.recent.push(run, step);
         }

@@ -60,6 +60,8 @@ pub(super) struct Buffers {
     pub(super) x: Vec<f64>,
     /// Who was judged in a race: position in the pool, quality, and what had been expected.
     pub(super) judged: Vec<(usize, f64, Standing)>,
+    /// What arms are worth and cost, context by context.
+    pub(super) offers: Vec<(f64, f64)>,
 }
 
 impl Clone for Buffers {

@@ -240,15 +240,7 @@ fn seen(problem: &Problem, row: usize) -> Vec<Seen> {
     let open = problem.open(row);
     let one = |arm: usize| {
         let outcome = problem.outcome(row, arm)?;
-        Some(Seen {
-            arm,
-            quality: outcome.quality,
-            reward: outcome.reward,
-            terms: outcome.terms,
-            dollars: outcome.dollars,
-            served: false,
-            raced: open.len() > 1,
-        })
+        Some(Seen::of(arm, outcome, open.len() > 1))
     };
     open.iter().filter_map(|arm| one(*arm)).collect()
 }

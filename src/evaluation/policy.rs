@@ -2,6 +2,7 @@
 //! routers of the `bandit` room are behind this trait in `routed.rs`; here are the references that they
 //! must beat, none of which reads the context.
 
+use super::problem::Outcome;
 use super::statistics::pick;
 use crate::domain::command::PreviewTerms;
 
@@ -22,6 +23,14 @@ pub struct Seen {
     pub served: bool,
     /// Whether more than one arm raced.
     pub raced: bool,
+}
+
+impl Seen {
+    /// A recorded outcome as it is seen before anything was served.
+    pub(super) fn of(arm: usize, outcome: &Outcome, raced: bool) -> Self {
+        let &Outcome { quality, reward, terms, dollars, .. } = outcome;
+        Self { arm, quality, reward, terms, dollars, served: false, raced }
+    }
 }
 
 /// Chooses arms and learns.

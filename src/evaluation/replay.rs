@@ -307,16 +307,7 @@ impl Table<'_> {
     }
 
     fn see(&self, arm: usize, outcome: &Outcome, problem: &Problem) -> Seen {
-        let raced = self.chosen.len() > 1;
-        let plain = Seen {
-            arm,
-            quality: outcome.quality,
-            reward: outcome.reward,
-            terms: outcome.terms,
-            dollars: outcome.dollars,
-            served: false,
-            raced,
-        };
+        let plain = Seen::of(arm, outcome, self.chosen.len() > 1);
         let Some(error) = self.judged.get(arm) else { return plain };
         let quality = (outcome.quality + error).clamp(0.0, 1.0);
         Seen { quality, reward: reward(quality, outcome.terms.as_ref(), &problem.counting().weights), ..plain }
