@@ -151,3 +151,33 @@ fn a_forecast_without_an_arm_gives_its_share_to_the_others() {
     let nothing = what_if(&log.state, &then.state, &[], 1, &|_| None);
     assert_eq!((nothing.contexts, nothing.now.reward), (0, None));
 }
+
+/// What only a served answer shows (its fallbacks, its dollars) cannot be learned of an arm that never wins: not
+/// knowing it must not buy that arm a place in every race.
+#[test]
+fn an_arm_that_never_wins_is_not_raced_for_ever() {
+    for kind in [RouterKind::Linucb, RouterKind::Lints] {
+        let mut rng = fastrand::Rng::with_seed(3);
+        let mut log = Log::new(config(2), Weights::default(), &["a", "b", "c", "d"]);
+        let candidates = log.state.candidates();
+        let mut late = 0;
+        for run in 0..300 {
+            let x = [1.0, f64::from(rng.bool())];
+            let selection = router(kind).select(&log.state, &x, &candidates, 2, &mut || rng.f64());
+            let chosen: Vec<String> =
+                selection.scores.iter().filter(|s| s.selected).map(|s| s.arm.as_str().to_owned()).collect();
+            let worth = |arm: &str| -> f64 { if arm == "d" { 0.3 } else { 0.7 } };
+            let winner = chosen.iter().max_by(|a, b| worth(a).total_cmp(&worth(b))).unwrap().clone();
+            let seen = chosen.iter().map(|arm| {
+                let quality = worth(arm) + 0.2 * (rng.f64() - 0.5);
+                let mut seen = complete(arm, [quality, 0.5, 0.5, 0.5, 0.5, 1.0, 0.001, 0.0]);
+                seen.answer = seen.answer.filter(|_| *arm == winner);
+                seen
+            });
+            let seen = seen.collect();
+            log.observe(&x, seen);
+            late += u32::from(run >= 150 && chosen.iter().any(|arm| arm == "d"));
+        }
+        assert!(late <= 15, "{kind:?}: {late} of 150 late races held the arm that never wins");
+    }
+}

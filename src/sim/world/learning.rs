@@ -6,7 +6,7 @@ use super::tests::{ARMS, call, judged, suite, world};
 use super::*;
 use crate::bandit::{RouterConfig, RouterState, router};
 use crate::domain::clock::Timestamp;
-use crate::domain::command::{Actor, ArmObservation, LogEntry, Observation, RouterCommand};
+use crate::domain::command::{Actor, AnswerOutcome, ArmObservation, LogEntry, Observation, RouterCommand};
 use crate::domain::ids::{ArmId, TimeId};
 use crate::domain::spec::{ArmSpec, Provider, RouterKind};
 use crate::domain::terms::Weights;
@@ -77,7 +77,8 @@ fn race(world: &World, state: &mut RouterState, features: &LengthFeatures, promp
             signals: Vec::new(),
             quality: Some(*score),
             preview: Some(policy.preview_terms(&measured).terms),
-            answer: None,
+            // The winner's full answer is seen too, as in the real race.
+            answer: (*score >= best).then(|| AnswerOutcome { dollars: script.bill().cost_usd, fallback: 0.0 }),
             trial: true,
             win: *score >= best,
             served: *score >= best,
