@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::select;
+use tokio::task::coop::unconstrained;
 use tokio::time::{Sleep, sleep_until};
 
 use super::events::Wire;
@@ -93,6 +94,10 @@ async fn read_into(
         if reading.is_full() {
             break;
         }
+        // An endpoint that is never silent leaves no timer time to be asked.
+        if let Some(reason) = reading.overdue() {
+            return Err(reading.late(reason));
+        }
     }
     // An adapter reports this itself; one that does not must not make half an answer a whole one.
     if reading.is_complete() { Ok(()) } else { Err(truncated()) }
@@ -117,7 +122,9 @@ async fn next(
             () = wire.stop.cancelled() => break Some(Err(cancelled())),
             part = &mut coming => break part,
             room = outlet.room() => outlet.send(room),
-            () = timer.as_mut() => break Some(Err(reading.late(reason))),
+            // Outside of tokio's budget: parts that are always there already would use all of it up, and a
+            // timer without budget never runs out.
+            () = unconstrained(timer.as_mut()) => break Some(Err(reading.late(reason))),
         }
     };
     match part {

@@ -122,6 +122,12 @@ impl Reading {
         if whole <= next { (whole, Late::Whole) } else { (next, late) }
     }
 
+    /// The whole call's time is up, and the content is not complete.
+    pub(crate) fn overdue(&self) -> Option<Late> {
+        let is_late = self.finish.is_none() && self.started.elapsed() >= self.limits.whole;
+        is_late.then_some(Late::Whole)
+    }
+
     /// The failure that `reason` stands for.
     pub(crate) fn late(&self, reason: Late) -> Failure {
         reason.failure(&self.limits)
