@@ -68,12 +68,15 @@ pub struct Failure {
     /// How long the endpoint asked us to wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<Duration>,
+    /// What the endpoint said about asking again at all (`x-should-retry`), where it said something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub should_retry: Option<bool>,
 }
 
 impl Failure {
     /// A failure without a wish about when to come back.
     #[must_use]
     pub fn new(class: FailureClass, kind: &'static str, message: impl Into<String>) -> Self {
-        Self { class, kind: Cow::Borrowed(kind), message: message.into(), retry_after: None }
+        Self { class, kind: Cow::Borrowed(kind), message: message.into(), retry_after: None, should_retry: None }
     }
 }

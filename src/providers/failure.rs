@@ -47,7 +47,7 @@ impl Endpoint {
         let said = self.quote(&complaint.message);
         let said = if said.is_empty() { String::new() } else { format!(": {said}") };
         let message = format!("{} answered {status}{said}{}", self.host, advice(class, &kind, status));
-        Failure { class, kind, message, retry_after }
+        Failure { class, kind, message, retry_after, should_retry: None }
     }
 
     /// What an error object inside a stream means.
@@ -59,7 +59,7 @@ impl Endpoint {
         };
         let (class, kind) = classify(status, complaint);
         let message = format!("{} answered with an error: {said}{}", self.host, advice(class, &kind, status));
-        Failure { class, kind, message, retry_after: None }
+        Failure { class, kind, message, retry_after: None, should_retry: None }
     }
 
     /// What an error of the transport before the response means.
@@ -114,6 +114,8 @@ pub(super) struct Complaint {
     pub(super) message: String,
     /// It came in a form that we know: the endpoint itself said it.
     known: bool,
+    /// It lists what it found in the request, word for word: its phrases are the caller's, not the endpoint's.
+    quotes_request: bool,
 }
 
 impl Complaint {
@@ -128,8 +130,12 @@ impl Complaint {
     }
 
     /// The complaint in a JSON value; `None` where it is none. Known forms: `{"error": {…}}` or a text
-    /// there (OpenAI, Ollama), `{"object": "error", …}` (vLLM), `{"detail": …}` (`FastAPI`).
+    /// there (OpenAI, Ollama), the same as the only element of a list (Gemini), `{"object": "error", …}`
+    /// (vLLM), `{"detail": …}` (`FastAPI`).
     pub(super) fn in_json(value: &Value) -> Option<Self> {
+        if let Some([only]) = value.as_array().map(Vec::as_slice) {
+            return Self::in_json(only);
+        }
         let of_text = |message: &str| Some(Self { known: true, ..Self::of_message(message) });
         match value.get("error") {
             Some(Value::String(message)) => return of_text(message),
@@ -140,7 +146,10 @@ impl Complaint {
             return Some(Self::of_object(value));
         }
         let detail = value.get("detail").or_else(|| value.get("message")).filter(|_| value.get("choices").is_none())?;
-        of_text(&detail.as_str().map_or_else(|| detail.to_string(), str::to_owned))
+        match detail {
+            Value::String(message) => of_text(message),
+            list => of_text(&list.to_string()).map(|complaint| Self { quotes_request: true, ..complaint }),
+        }
     }
 
     pub(super) fn of_message(message: &str) -> Self {
@@ -152,11 +161,12 @@ impl Complaint {
         let number = |name: &str| error.get(name).and_then(Value::as_u64).and_then(|n| u16::try_from(n).ok());
         let message = error.get("message").and_then(Value::as_str);
         Self {
-            words: ["code", "type"].into_iter().filter_map(word).collect(),
+            words: ["code", "type", "status"].into_iter().filter_map(word).collect(),
             param: error.get("param").and_then(Value::as_str).map(str::to_owned),
             number: number("code").or_else(|| number("status")),
             message: message.map_or_else(|| error.to_string(), str::to_owned),
             known: true,
+            quotes_request: false,
         }
     }
 
@@ -171,7 +181,7 @@ impl Complaint {
 
     fn mentions(&self, any_of: &[&str]) -> bool {
         let message = self.message.to_ascii_lowercase();
-        any_of.iter().any(|phrase| message.contains(phrase))
+        !self.quotes_request && any_of.iter().any(|phrase| message.contains(phrase))
     }
 
     /// The HTTP status that this complaint stands for, where it came without one.
@@ -183,25 +193,31 @@ impl Complaint {
     }
 }
 
-/// Error names of OpenAI, Anthropic, `OpenRouter`, vLLM and llama.cpp, and the status they come with.
-const STATUS_OF_WORD: [(&str, u16); 19] = [
+/// Error names of OpenAI, Anthropic, Gemini, `OpenRouter`, vLLM and llama.cpp, and the status they come with.
+const STATUS_OF_WORD: [(&str, u16); 25] = [
     ("invalid_request_error", 400),
     ("badrequesterror", 400),
+    ("invalid_argument", 400),
     ("invalid_api_key", 401),
     ("authentication_error", 401),
+    ("auth_error", 401),
+    ("unauthenticated", 401),
     ("billing_error", 402),
     ("permission_error", 403),
+    ("permission_denied", 403),
     ("model_not_found", 404),
     ("not_found_error", 404),
     ("request_too_large", 413),
     ("rate_limit_exceeded", 429),
     ("rate_limit_error", 429),
     ("too_many_requests", 429),
+    ("resource_exhausted", 429),
     ("server_error", 500),
     ("internal_error", 500),
     ("internalservererror", 500),
     ("api_error", 500),
     ("service_unavailable", 503),
+    ("unavailable", 503),
     ("timeout_error", 504),
     ("overloaded_error", 529),
 ];
@@ -229,6 +245,21 @@ fn is_context_length(complaint: &Complaint) -> bool {
     complaint.says(&["context_length_exceeded", "exceed_context_size_error"]) || complaint.mentions(&PHRASES)
 }
 
+/// A wrong key: some endpoints answer it as a bad request (`LiteLLM`, Gemini, xAI), which no change of the
+/// request mends.
+fn is_authentication(complaint: &Complaint) -> bool {
+    const WORDS: [&str; 5] =
+        ["invalid_api_key", "authentication_error", "auth_error", "authenticationerror", "unauthenticated"];
+    const PHRASES: [&str; 5] = [
+        "incorrect api key provided",
+        "api key not valid",
+        "invalid api key",
+        "authentication error, ",
+        "invalid proxy server token",
+    ];
+    complaint.says(&WORDS) || complaint.mentions(&PHRASES)
+}
+
 fn is_filter(complaint: &Complaint) -> bool {
     complaint.says(&["content_filter", "content_policy_violation", "responsibleaipolicyviolation"])
         || complaint.mentions(&["input was flagged", "content management policy"])
@@ -246,8 +277,11 @@ fn classify(status: u16, complaint: &Complaint) -> (FailureClass, Cow<'static, s
     if is_filter(complaint) {
         return (Content, Cow::Borrowed("content_filter"));
     }
-    if status != 404 && complaint.says(&["model_not_found"]) {
+    if status != 404 && complaint.says(&["model_not_found", "model_decommissioned"]) {
         return (Configuration, Cow::Borrowed("http_404"));
+    }
+    if status == 400 && is_authentication(complaint) {
+        return (Configuration, Cow::Borrowed("http_401"));
     }
     let class = match status {
         300..=399 => return (Configuration, Cow::Borrowed("redirect")),
@@ -265,7 +299,8 @@ fn advice(class: FailureClass, kind: &str, status: u16) -> &'static str {
     match (class, status) {
         _ if kind == "redirect" => "; set `base_url` to where it points",
         _ if kind == "http_404" => "; check the arm's `model` and `base_url`",
-        (FailureClass::Configuration, 401 | 403) => "; check the key in the variable named by `api_key_env`",
+        _ if kind == "http_401" => "; check the key in the variable named by `api_key_env`",
+        (FailureClass::Configuration, 403) => "; check the key in the variable named by `api_key_env`",
         (FailureClass::Configuration, _) => "; check the arm's `base_url`",
         (FailureClass::Quota, _) => "; the account behind `api_key_env` has nothing left to spend",
         _ => "",
@@ -290,6 +325,31 @@ mod tests {
             (400, long, Caller, "context_length"),
             (400, r#"{"error":{"code":"content_filter","message":"m"}}"#, Content, "content_filter"),
             (400, r#"{"error":{"code":"model_not_found","message":"m"}}"#, Configuration, "http_404"),
+            (
+                400,
+                r#"{"error":{"message":"Authentication Error, Invalid proxy server token passed","type":"auth_error","code":"400"}}"#,
+                Configuration,
+                "http_401",
+            ),
+            (
+                400,
+                r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}]"#,
+                Configuration,
+                "http_401",
+            ),
+            (
+                400,
+                r#"{"code":"Client specified an invalid argument","error":"Incorrect API key provided: x***y"}"#,
+                Configuration,
+                "http_401",
+            ),
+            (400, r#"{"error":{"code":"model_decommissioned","message":"m"}}"#, Configuration, "http_404"),
+            (
+                422,
+                r#"{"detail":[{"msg":"too long","input":"why: incorrect api key provided, exceeded your current quota"}]}"#,
+                Caller,
+                "http_422",
+            ),
             (401, r#"{"error":{"code":"invalid_api_key","message":"no"}}"#, Configuration, "http_401"),
             (402, "", Quota, "http_402"),
             (403, "", Configuration, "http_403"),
@@ -323,6 +383,7 @@ mod tests {
             (r#"{"error":{"code":"context_length_exceeded","message":"m"}}"#, Caller, "context_length"),
             (r#"{"error":{"code":"invalid_api_key","message":"m"}}"#, Configuration, "http_401"),
             (r#"{"object":"error","code":400,"message":"m"}"#, Caller, "http_400"),
+            (r#"{"error":{"status":"RESOURCE_EXHAUSTED","message":"m"}}"#, Transient, "http_429"),
             (r#"{"error":"out of memory"}"#, Transient, "stream_error"),
             (r#"{"error":{"code":7,"message":"m"}}"#, Transient, "stream_error"),
         ];

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Response, Url};
 use serde_json::{Map, Value};
 
@@ -18,7 +18,7 @@ use super::answer::OpenAiStream;
 use super::dialect::{Dialect, Learned};
 use super::failure::{Complaint, Endpoint};
 use super::http::HttpClient;
-use super::retry_after::retry_after;
+use super::retry_after::{retry_after, should_retry};
 use super::secret::Secret;
 
 /// What is read of a body that is no stream, in bytes.
@@ -108,9 +108,10 @@ impl OpenAiModel {
                 return self.accept(response).await;
             }
             let wish = retry_after(response.headers(), self.http.clock.now());
+            let should_retry = should_retry(response.headers());
             let complaint = complaint(response).await;
             let Some(other) = self.learned.learn(dialect, call, status, &complaint) else {
-                return Err(self.endpoint.answered(status, &complaint, wish));
+                return Err(Failure { should_retry, ..self.endpoint.answered(status, &complaint, wish) });
             };
             tracing::info!(endpoint = self.endpoint.host, model = self.model, ?other, "asking in another dialect");
             dialect = other;
@@ -131,6 +132,12 @@ impl OpenAiModel {
 
     /// A success is no success yet: a proxy's page or an error object may come with status 200.
     async fn accept(&self, response: Response) -> Result<Response, Failure> {
+        if let Some(how) = compressed(&response) {
+            let what = format!(
+                "compressed its answer ({how}), which nobody asked for: a stream is read as it comes; switch compression off there, or at the proxy before it"
+            );
+            return Err(self.endpoint.failure(FailureClass::Configuration, "compressed", &what));
+        }
         let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let kind = kind.to_ascii_lowercase();
         if !(kind.starts_with("application/json") || kind.starts_with("text/html")) {
@@ -183,11 +190,20 @@ pub(super) fn bearer(key: &Secret) -> Result<HeaderValue, ProviderFault> {
     Ok(value)
 }
 
+/// How a body is compressed, where it is. Nothing is ever decompressed here: see the head of `http.rs`.
+fn compressed(response: &Response) -> Option<String> {
+    let how = response.headers().get(CONTENT_ENCODING)?.to_str().unwrap_or("in an unknown way").trim();
+    (!how.is_empty() && !how.eq_ignore_ascii_case("identity")).then(|| how.chars().take(20).collect())
+}
+
 /// What a response that is no stream says. Reading it is bounded in size and time, and a body that
 /// breaks off counts as far as it came.
 pub(super) async fn complaint(mut response: Response) -> Complaint {
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let is_redirect = response.status().is_redirection();
+    if let (Some(how), false) = (compressed(&response), is_redirect) {
+        return Complaint::of_message(&format!("something compressed ({how})"));
+    }
     let mut body = Vec::new();
     let reading = async {
         while let Ok(Some(chunk)) = response.chunk().await {

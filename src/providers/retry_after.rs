@@ -27,6 +27,15 @@ pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
     Some(until.since(from).min(LONGEST))
 }
 
+/// Whether the endpoint wants to be asked again at all, where it says so: OpenAI and Anthropic do.
+pub(super) fn should_retry(headers: &HeaderMap) -> Option<bool> {
+    match headers.get("x-should-retry")?.as_bytes() {
+        b"true" => Some(true),
+        b"false" => Some(false),
+        _ => None,
+    }
+}
+
 /// A number of seconds as a span: negative is now, what is no number is no wish.
 fn seconds(number: f64) -> Option<Duration> {
     if number.is_nan() {

@@ -57,6 +57,20 @@ async fn each_fault_has_its_class_and_kind() {
             Transient,
             "http_429",
         ),
+        (
+            "compressed",
+            response("200 OK", "content-type: text/event-stream\r\ncontent-encoding: gzip\r\n", "\u{1f}\u{8}"),
+            Close,
+            Configuration,
+            "compressed",
+        ),
+        (
+            "compressed error",
+            response("503 Sorry", "content-encoding: br\r\n", "\u{1f}\u{8}"),
+            Close,
+            Transient,
+            "http_503",
+        ),
         ("no event", response("200 OK", "", "hello\n\n"), Close, Transient, "not_a_stream"),
         ("end in the middle", stream(HI), Close, Transient, "truncated"),
         (
@@ -118,7 +132,9 @@ async fn tls_with_a_server_that_speaks_none() {
 #[tokio::test]
 async fn the_wish_to_wait_is_passed_on() {
     let failure = failure_of(response("429 Slow", "retry-after: 7\r\n", ""), Then::Close).await;
-    assert_eq!(failure.retry_after, Some(Duration::from_secs(7)));
+    assert_eq!((failure.retry_after, failure.should_retry), (Some(Duration::from_secs(7)), None));
+    let failure = failure_of(response("503 Sorry", "x-should-retry: false\r\n", ""), Then::Close).await;
+    assert_eq!(failure.should_retry, Some(false));
 }
 
 #[tokio::test]
