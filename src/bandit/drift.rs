@@ -208,7 +208,7 @@ impl ArmDrift {
             return None;
         }
         let usual = (config.threshold, config.least);
-        let rise = if self.fallen.is_some() { (config.return_threshold, 0.0) } else { usual };
+        let rise = if self.fallen.is_some() { (config.return_threshold, config.least) } else { usual };
         let found = self.quality.absorb(innovation, [usual, rise], config.warm_up, at, step)?;
         self.found = Some(found);
         if config.reaction == DriftReaction::Forget {

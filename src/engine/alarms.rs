@@ -1,5 +1,5 @@
 //! The alarms that are open: one a subject. Raising one that is open keeps the time at which it began
-//! and takes the newer words.
+//! and takes the newer words; one that is now better or worse begins anew.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -50,7 +50,7 @@ impl Alarms {
     /// Opens an alarm or brings its words up to date; whether anything changed.
     pub(super) fn raise(&mut self, at: Timestamp, notice: Notice) -> bool {
         let Notice { subject, severity, arm, message, remedy } = notice;
-        let began = self.open.get(&subject).map_or(at, |alarm| alarm.at);
+        let began = self.open.get(&subject).filter(|alarm| alarm.severity == severity).map_or(at, |alarm| alarm.at);
         let remedy = remedy.map(str::to_owned);
         let alarm = Alarm { subject: subject.clone(), severity, at: began, arm, message, remedy };
         let changed = self.open.get(&subject) != Some(&alarm);
@@ -130,6 +130,8 @@ mod tests {
         let list = alarms.list();
         assert_eq!((list[0].subject.as_str(), list[1].subject.as_str()), ("store", "ejected:orbit"));
         assert_eq!((list[1].at, list[1].message.as_str()), (at(1), "6 failures"));
+        alarms.raise(at(5), Notice::of_arm("ejected", &arm, Severity::Notice, "it is back"));
+        assert_eq!(alarms.list()[0].at, at(5), "what is another thing now began now");
         assert!(alarms.clear("store") && !alarms.clear("store"));
         alarms.clear_arm(&arm);
         assert!(alarms.list().is_empty());
