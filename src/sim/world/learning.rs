@@ -121,3 +121,20 @@ fn within_two_minutes_answers_come_from_the_arms_that_earn_it() {
     // Three arms drawn at random would hold the best one half of the time.
     assert!(windows[3] > 120, "{windows:?}");
 }
+
+/// The router sends each arm more and more of what it is good at, which moves what is seen of it: no drift.
+#[test]
+fn learning_itself_raises_no_alarm_about_drift() {
+    let (world, _) = world("default", 7);
+    let features = LengthFeatures::new(4000);
+    let prompts = suite();
+    let mut found = Vec::new();
+    for seed in 0..2 {
+        let (mut state, mut rng) = (pool(&features), Rng::with_seed(seed));
+        for _ in 0..1_500 {
+            race(&world, &mut state, &features, &rng.choice(&prompts).unwrap().prompt, &mut rng);
+        }
+        found.extend(state.arms().filter_map(|arm| Some((seed, arm.spec.name.clone(), arm.drift?))));
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
