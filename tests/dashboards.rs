@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use banditop::domain::failure::FailureClass;
+use banditop::domain::flag::Flag;
 use banditop::domain::ids::ArmId;
 use banditop::domain::observer::Objective;
 use banditop::domain::ratio::Ratio;
@@ -81,6 +82,11 @@ fn full() -> EngineSnapshot {
         preview: calls(),
         answer: calls(),
         ejections: 1,
+        flags: [(Flag::Refusal, 1)].into(),
+        hedges: 1,
+        hedges_won: 1,
+        wasted_tokens: 1,
+        wasted_nano: 1,
         reward: histogram(UNIT),
         terms: [(Term::Quality, histogram(UNIT))].into(),
         propensity: histogram(UNIT),

@@ -67,6 +67,14 @@ pub enum RunEvent {
         /// 0 for the first try.
         index: u32,
     },
+    /// A second full answer is started beside the one that is going on. Its text is not shown unless a later
+    /// `AttemptStarted` with the same index says so, which voids the other's.
+    HedgeStarted {
+        /// The arm.
+        arm: ArmId,
+        /// Its place among the attempts.
+        index: u32,
+    },
     /// The answer goes on.
     AnswerText {
         /// Whose.

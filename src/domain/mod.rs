@@ -17,6 +17,7 @@ pub mod embedding;
 pub mod engine;
 pub mod event;
 pub mod failure;
+pub mod flag;
 pub mod ids;
 pub mod judging;
 pub mod money;

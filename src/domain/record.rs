@@ -9,6 +9,7 @@ use super::chat::ChatRequest;
 use super::clock::Timestamp;
 use super::context::Intent;
 use super::failure::Failure;
+use super::flag::Flag;
 use super::ids::{ArmId, RunId};
 use super::judging::Verdict;
 use super::spec::Strategy;
@@ -167,6 +168,9 @@ pub struct PreviewRecord {
     pub cost_usd: Option<f64>,
     /// Whether it came from the cache.
     pub cached: bool,
+    /// What is wrong with its text; see `domain/flag.rs`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<Flag>,
     /// The text, cut to a bounded length.
     pub text: String,
     /// Why it failed.
@@ -221,6 +225,7 @@ pub struct ArmWorth {
 
 /// One full answer that was tried.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, as in the JSON")]
 pub struct AttemptRecord {
     /// The arm.
     pub arm: ArmId,
@@ -241,9 +246,16 @@ pub struct AttemptRecord {
     pub estimated: bool,
     /// Dollars; absent where the price is unknown.
     pub cost_usd: Option<f64>,
-    /// True where it was started beside the first and cancelled as the loser.
+    /// True where it ran beside another and was cancelled as the loser: what it took is wasted, and it is
+    /// neither a failure nor a fallback.
     #[serde(default)]
     pub lost: bool,
+    /// True where it was started beside another (speculatively), and not because that one had failed.
+    #[serde(default)]
+    pub hedge: bool,
+    /// What is wrong with its text; see `domain/flag.rs`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<Flag>,
 }
 
 /// One arm's reward in one run.
@@ -293,6 +305,12 @@ impl RunRecord {
     #[must_use]
     pub fn retries(&self) -> u32 {
         self.judging.as_ref().map_or(0, |judging| judging.calls.saturating_sub(1))
+    }
+
+    /// The attempt whose answer was served.
+    #[must_use]
+    pub fn served(&self) -> Option<&AttemptRecord> {
+        self.attempts.iter().find(|attempt| attempt.ok && !attempt.lost)
     }
 
     /// Whether the first arm in order answered.

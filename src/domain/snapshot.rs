@@ -151,7 +151,7 @@ pub struct Totals {
     pub failed: u64,
     /// Runs cancelled.
     pub cancelled: u64,
-    /// Runs that served an answer which nobody rated as bad.
+    /// Runs that served an answer without a guardrail flag which nobody rated as bad.
     #[serde(default)]
     pub resolved: u64,
     /// Runs in flight now.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::context::Intent;
 use super::failure::FailureClass;
+use super::flag::Flag;
 use super::ids::ArmId;
 use super::ratio::Ratio;
 use super::record::GateDecision;
@@ -192,6 +193,21 @@ pub struct ArmTally {
     /// Times that health took it out.
     #[serde(default)]
     pub ejections: u64,
+    /// Guardrail signals of its previews and answers.
+    #[serde(default)]
+    pub flags: BTreeMap<Flag, u64>,
+    /// Answers of it that were started beside another's.
+    #[serde(default)]
+    pub hedges: u64,
+    /// Those of them that were served.
+    #[serde(default)]
+    pub hedges_won: u64,
+    /// Tokens of its answers that were cancelled as the loser of two, in and out.
+    #[serde(default)]
+    pub wasted_tokens: u64,
+    /// Billionths of a dollar of those.
+    #[serde(default)]
+    pub wasted_nano: u64,
     /// Rewards, in [0, 1].
     #[serde(default)]
     pub reward: Histogram,

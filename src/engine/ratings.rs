@@ -93,7 +93,7 @@ impl Owner {
             Err(rejection) => return Ok(Acknowledgement::Rejected { reason: rejection.to_string() }),
         };
         self.pending.sync = true;
-        self.folds.stats.rated(record.rating, rating);
+        self.folds.stats.rated(&record, rating);
         let rated = Arc::new(RunRecord { rating: Some(rating), ..RunRecord::clone(&record) });
         self.shared.recent().replace(&rated);
         self.shared.observer.rated(&rated);

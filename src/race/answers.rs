@@ -215,6 +215,8 @@ mod tests {
             estimated: false,
             cost_usd: None,
             lost: false,
+            hedge: false,
+            flags: Vec::new(),
         }
     }
 

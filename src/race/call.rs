@@ -16,7 +16,7 @@ use tokio::time::{Sleep, sleep_until};
 use super::events::Wire;
 use super::outlet::{Lane, Outlet};
 use super::reading::Reading;
-use crate::domain::answer::{AnswerPart, AnswerStream, ChatModel, ModelCall};
+use crate::domain::answer::{AnswerPart, AnswerStream, ChatModel, FinishReason, ModelCall};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::money::Usage;
 
@@ -44,6 +44,10 @@ pub(crate) struct CallReport {
     pub(crate) latency_s: f64,
     /// Seconds to the first text (or tool call); reasoning is not shown and does not count.
     pub(crate) ttft_s: Option<f64>,
+    /// Why the answer ended, where it did.
+    pub(crate) finish: Option<FinishReason>,
+    /// Whether the text is the JSON of tool calls.
+    pub(crate) is_tool_call: bool,
     /// Why it failed.
     pub(crate) failure: Option<Failure>,
 }
@@ -52,7 +56,15 @@ impl CallReport {
     /// A call that could not even be made.
     pub(crate) fn not_made(failure: Failure) -> Self {
         let usage = Usage { estimated: true, ..Usage::default() };
-        Self { text: String::new(), usage, latency_s: 0.0, ttft_s: None, failure: Some(failure) }
+        Self {
+            text: String::new(),
+            usage,
+            latency_s: 0.0,
+            ttft_s: None,
+            finish: None,
+            is_tool_call: false,
+            failure: Some(failure),
+        }
     }
 }
 

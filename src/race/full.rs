@@ -7,11 +7,13 @@ use std::sync::Arc;
 use super::call::{CallReport, Limits, read};
 use super::config::RaceConfig;
 use super::events::Wire;
+use super::flags::{Extent, inspect};
 use super::models::ModelRegistry;
 use super::outlet::Lane;
 use crate::domain::answer::ModelCall;
 use crate::domain::chat::ChatRequest;
 use crate::domain::event::RunEvent;
+use crate::domain::flag::Flag;
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::record::AttemptRecord;
 use crate::domain::tally::Phase;
@@ -58,11 +60,12 @@ impl FullStage<'_> {
 
     async fn attempt(&self, arm: &ArmId, index: u32, wire: Wire<'_>) -> (AttemptRecord, String) {
         wire.say(|| RunEvent::AttemptStarted { arm: arm.clone(), index }).await;
-        let report = match self.models.model(arm) {
+        let mut report = match self.models.model(arm) {
             Ok(model) => read(&model, self.call(index), self.limits(), Lane::Answer(arm), wire).await,
             Err(failure) => CallReport::not_made(failure),
         };
-        let attempt = self.record(arm, &report);
+        let flags = inspect(self.request, &mut report, Extent::Whole);
+        let attempt = self.record(arm, &report, flags);
         if let Some(failure) = &attempt.error {
             tracing::debug!(%arm, class = %failure.class, kind = %failure.kind, "an answer failed");
         }
@@ -70,7 +73,7 @@ impl FullStage<'_> {
         (attempt, report.text)
     }
 
-    fn record(&self, arm: &ArmId, report: &CallReport) -> AttemptRecord {
+    fn record(&self, arm: &ArmId, report: &CallReport, flags: Vec<Flag>) -> AttemptRecord {
         AttemptRecord {
             arm: arm.clone(),
             ok: report.failure.is_none(),
@@ -82,6 +85,8 @@ impl FullStage<'_> {
             estimated: report.usage.estimated,
             cost_usd: self.models.price(arm).map(|p| p.cost(&report.usage)),
             lost: false,
+            hedge: false,
+            flags,
         }
     }
 

@@ -11,6 +11,7 @@ mod config;
 mod embedding;
 mod events;
 mod extra;
+mod flags;
 mod full;
 mod gate;
 mod judge;

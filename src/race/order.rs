@@ -130,6 +130,7 @@ mod tests {
             estimated: true,
             cost_usd: None,
             cached: false,
+            flags: Vec::new(),
             text: String::new(),
             error: Some(Failure::new(class, "x", "")),
         }

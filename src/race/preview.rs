@@ -9,6 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use super::call::{CallReport, Limits, read};
 use super::config::RaceConfig;
 use super::events::Wire;
+use super::flags::{Extent, inspect};
 use super::models::ModelRegistry;
 use super::outlet::Lane;
 use crate::domain::answer::ModelCall;
@@ -46,10 +47,11 @@ impl PreviewStage<'_> {
     }
 
     async fn take(&self, nth: usize, arm: &ArmId, wire: Wire<'_>) -> PreviewRecord {
-        let report = match self.models.model(arm) {
+        let mut report = match self.models.model(arm) {
             Ok(model) => read(&model, self.call(nth), self.limits(), Lane::Preview(arm), wire).await,
             Err(failure) => CallReport::not_made(failure),
         };
+        let flags = inspect(self.request, &mut report, Extent::Beginning);
         let price = self.models.price(arm);
         let preview = PreviewRecord {
             arm: arm.clone(),
@@ -60,6 +62,7 @@ impl PreviewStage<'_> {
             estimated: report.usage.estimated,
             cost_usd: price.map(|p| p.cost(&report.usage)),
             cached: false,
+            flags,
             text: report.text,
             error: report.failure,
         };

@@ -136,7 +136,8 @@ impl Reading {
     /// What came of it, with the failures that only show in the content.
     pub(crate) fn report(mut self, request: &ChatRequest, failure: Option<Failure>) -> CallReport {
         let failure = failure.or_else(|| self.content_failure(request));
-        if self.text.trim().is_empty() && !self.tool_calls.is_empty() {
+        let is_tool_call = self.text.trim().is_empty() && !self.tool_calls.is_empty();
+        if is_tool_call {
             self.text = serde_json::Value::Array(std::mem::take(&mut self.tool_calls)).to_string();
         }
         let latency = self.ended.unwrap_or_else(|| self.started.elapsed());
@@ -144,6 +145,8 @@ impl Reading {
             usage: self.usage(request, failure.as_ref()),
             latency_s: latency.as_secs_f64(),
             ttft_s: self.first_text.map(|d| d.as_secs_f64()),
+            finish: self.finish,
+            is_tool_call,
             failure,
             text: self.text,
         }

@@ -330,6 +330,8 @@ mod tests {
             estimated: false,
             cost_usd: None,
             lost: false,
+            hedge: false,
+            flags: Vec::new(),
         };
         assert!((preview_equivalent_s(&attempt, 50) - 6.0).abs() < 1e-9);
         assert!((preview_equivalent_s(&attempt, 500) - 11.0).abs() < 1e-9);

@@ -74,8 +74,11 @@ fn runs(f: &mut Families, snapshot: &EngineSnapshot) {
     f.counter("run_cost_usd_total", "Dollars of all runs; what has no known price counts as 0.").is(totals.usd_total);
     f.counter("clamped_total", "Terms and rewards that had to be clamped into [0, 1].").is(totals.clamped as f64);
     f.counter("dropped_events_total", "Events that a slow reader lost.").is(totals.dropped_events as f64);
-    f.gauge("resolved_runs", "Runs since the state began that served an answer which nobody rated as bad.")
-        .is(totals.resolved as f64);
+    f.gauge(
+        "resolved_runs",
+        "Runs since the state began that served an answer without a flag which nobody rated as bad.",
+    )
+    .is(totals.resolved as f64);
     f.gauge("cost_usd_per_resolved_run", "Dollars since the state began for each resolved run.")
         .may_be(totals.usd_per_resolved_run);
     f.gauge("runs_in_flight", "Runs in flight.").is(totals.in_flight as f64);
@@ -152,10 +155,13 @@ fn calls(f: &mut Families, tally: &Tally) {
 }
 
 fn arms_counted(f: &mut Families, tally: &Tally) {
-    let counters: [Count; 3] = [
+    let counters: [Count; 6] = [
         ("arm_selected_total", "Runs that an arm was selected for.", |arm| arm.selected),
         ("arm_served_total", "Answers of an arm that were served.", |arm| arm.served),
         ("arm_ejections_total", "Times that health took an arm out.", |arm| arm.ejections),
+        ("hedges_total", "Answers of an arm that were started beside another's.", |arm| arm.hedges),
+        ("hedges_won_total", "Those of them that were served.", |arm| arm.hedges_won),
+        ("wasted_tokens_total", "Tokens of answers that were cancelled as the loser of two.", |arm| arm.wasted_tokens),
     ];
     for (name, help, read) in counters {
         let mut family = f.counter(name, help);
@@ -163,6 +169,18 @@ fn arms_counted(f: &mut Families, tally: &Tally) {
             family.count(&[("arm", arm.as_str())], read(counted));
         }
     }
+    let mut wasted = f.counter("wasted_cost_usd_total", "Dollars of answers that were cancelled as the loser of two.");
+    for (arm, counted) in &tally.arms {
+        wasted.with(&[("arm", arm.as_str())], counted.wasted_nano as f64 / 1e9);
+    }
+    drop(wasted);
+    let mut flags = f.counter("flags_total", "Guardrail signals of previews and answers, by arm and flag.");
+    for (arm, counted) in &tally.arms {
+        for (flag, count) in &counted.flags {
+            flags.count(&[("arm", arm.as_str()), ("flag", flag.name())], *count);
+        }
+    }
+    drop(flags);
     let mut rewards = f.histogram("reward", "Rewards of an arm, in [0, 1].");
     for (arm, counted) in &tally.arms {
         rewards.distribution(&[("arm", arm.as_str())], &counted.reward, UNIT);

@@ -35,6 +35,7 @@ fn preview(arm: &str) -> PreviewRecord {
         estimated: false,
         cost_usd: Some(0.0001),
         cached: false,
+        flags: Vec::new(),
         text: format!("{SECRET_PROMPT}, says {arm}"),
         error: None,
     }
@@ -52,6 +53,8 @@ fn attempt(arm: &str, error: Option<Failure>) -> AttemptRecord {
         estimated: false,
         cost_usd: Some(0.001),
         lost: false,
+        hedge: false,
+        flags: Vec::new(),
     }
 }
 

@@ -101,6 +101,8 @@ pub(crate) struct OwnRun {
     pub(crate) attempts: Vec<AttemptRecord>,
     /// Who answers now, and at which attempt.
     pub(crate) answering: Option<(ArmId, u32)>,
+    /// Who answers beside that one, unseen.
+    pub(crate) beside: Option<ArmId>,
     /// The answer so far.
     pub(crate) answer: String,
     /// The whole record.
@@ -170,12 +172,18 @@ impl OwnRun {
             RunEvent::Ordered { order } => self.order = order,
             RunEvent::AttemptStarted { arm, index } => {
                 self.standing = Standing::Answering;
+                // Where the one beside it takes over, the first goes on beside it, or has ended.
+                self.beside = self.beside.take().filter(|beside| *beside != arm);
                 self.answering = Some((arm, index));
                 // Text of an earlier attempt is void: it failed, another arm starts over.
                 self.answer.clear();
             }
+            RunEvent::HedgeStarted { arm, .. } => self.beside = Some(arm),
             RunEvent::AnswerText { text, .. } => self.answer.push_str(&text),
-            RunEvent::AttemptDone { attempt } => self.attempts.push(attempt),
+            RunEvent::AttemptDone { attempt } => {
+                self.beside = self.beside.take().filter(|beside| *beside != attempt.arm);
+                self.attempts.push(attempt);
+            }
             RunEvent::Finished { record } => self.finish(record),
         }
     }

@@ -103,7 +103,10 @@ fn draw_answer(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
     }
     let theme = canvas.theme;
     let title = match own.leader() {
-        Some(arm) if !own.answer.is_empty() || own.answering.is_some() => format!("Answer: {arm}"),
+        Some(arm) if !own.answer.is_empty() || own.answering.is_some() => match &own.beside {
+            Some(beside) => format!("Answer: {arm}, beside it {beside}"),
+            None => format!("Answer: {arm}"),
+        },
         _ => "Answer".to_owned(),
     };
     let (width, height) = (canvas.width().saturating_sub(4), canvas.height().saturating_sub(2));

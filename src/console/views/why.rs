@@ -16,11 +16,11 @@
 
 use super::super::model::Model;
 use super::super::model::race::OwnRun;
-use super::super::widgets::number::{percent, seconds, small, unit};
+use super::super::widgets::number::{money, percent, seconds, small, unit};
 use super::super::widgets::wrap::wrap;
 use super::super::widgets::{Canvas, figure};
 use crate::domain::ids::ArmId;
-use crate::domain::record::{OrderRecord, RewardRecord, Timings};
+use crate::domain::record::{AttemptRecord, OrderRecord, RewardRecord, Timings};
 use crate::domain::terms::Term;
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
@@ -138,7 +138,25 @@ fn draw_failures(canvas: &mut Canvas<'_>, mut y: u16, own: &OwnRun) -> u16 {
         );
         y += 1;
     }
+    for attempt in &own.attempts {
+        let Some(note) = note(attempt) else { continue };
+        canvas.put_within(0, y, &note, theme.warn(), canvas.width());
+        y += 1;
+    }
     y
+}
+
+/// What an attempt that did not fail has to be said about: what is wrong with its text, or what it wasted.
+fn note(attempt: &AttemptRecord) -> Option<String> {
+    let arm = &attempt.arm;
+    if attempt.lost {
+        let about = if attempt.estimated { "~" } else { "" };
+        let tokens = u64::from(attempt.tokens_in) + u64::from(attempt.tokens_out);
+        let dollars = attempt.cost_usd.map(|dollars| format!(", {}", money(dollars))).unwrap_or_default();
+        return Some(format!("{arm} lost beside the winner: {about}{tokens} tok{dollars} wasted"));
+    }
+    let names: Vec<&str> = attempt.flags.iter().map(|flag| flag.name()).collect();
+    (attempt.ok && !names.is_empty()).then(|| format!("{arm} flagged: {}", names.join(", ")))
 }
 
 fn draw_reward(canvas: &mut Canvas<'_>, y: u16, reward: &RewardRecord) -> u16 {

@@ -114,9 +114,13 @@ impl LiveStats {
         self.counts.clamped += times;
     }
 
-    /// Takes in a person's rating of a run that was taken in, and the one that it had before.
-    pub(crate) fn rated(&mut self, before: Option<f64>, now: f64) {
-        self.counts.resolved = self.counts.resolved.saturating_add_signed(self.tally.rated(before, now));
+    /// Takes in a person's rating of `record`, which was taken in with the rating that it had before.
+    pub(crate) fn rated(&mut self, record: &RunRecord, now: f64) {
+        let moved = self.tally.rated(record.rating, now);
+        // What has a flag was never among the resolved, and no rating brings it there.
+        if tally::is_clean(record) {
+            self.counts.resolved = self.counts.resolved.saturating_add_signed(moved);
+        }
     }
 
     /// Counts that health took an arm out.

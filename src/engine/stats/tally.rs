@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use crate::domain::context::Intent;
 use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::flag::Flag;
 use crate::domain::ids::ArmId;
 use crate::domain::money::Usage;
-use crate::domain::record::{RunOutcome, RunRecord};
+use crate::domain::record::{AttemptRecord, RunOutcome, RunRecord};
 use crate::domain::tally::{ArmTally, Calls, Outcome, Places, SECONDS, Tally, UNIT, WRITES};
 use crate::domain::terms::Term;
 
@@ -51,6 +52,7 @@ impl Counting {
             if preview.cached {
                 continue;
             }
+            count_flags(arm, &preview.flags);
             let usage = Usage { input_tokens: preview.tokens_in, output_tokens: preview.tokens, estimated: false };
             let took = (preview.latency_s, preview.ttft_s);
             count_call(&mut arm.preview, &usage, preview.cost_usd, preview.error.as_ref(), took);
@@ -60,6 +62,8 @@ impl Counting {
             let usage = Usage { input_tokens: attempt.tokens_in, output_tokens: attempt.tokens_out, estimated: false };
             let took = (attempt.latency_s, attempt.ttft_s);
             count_call(&mut arm.answer, &usage, attempt.cost_usd, attempt.error.as_ref(), took);
+            count_hedge(arm, attempt);
+            count_flags(arm, &attempt.flags);
         }
         count_judge(tally, record);
         count_places(tally, record);
@@ -90,9 +94,14 @@ impl Counting {
     }
 }
 
-/// Whether that rating takes a run out of those that are resolved.
+/// Whether an answer was served without a flag, and nobody rated it as bad.
 pub(super) fn is_resolved(record: &RunRecord) -> bool {
-    record.outcome == RunOutcome::Served && record.rating.is_none_or(|rating| rating >= BAD)
+    is_clean(record) && record.rating.is_none_or(|rating| rating >= BAD)
+}
+
+/// Whether an answer was served without a flag.
+pub(super) fn is_clean(record: &RunRecord) -> bool {
+    record.outcome == RunOutcome::Served && record.served().is_none_or(|attempt| attempt.flags.is_empty())
 }
 
 fn count_run(tally: &mut Tally, record: &RunRecord) {
@@ -173,6 +182,21 @@ fn count_call(
     }
     if let Some(seconds) = first {
         calls.first_token.add(seconds, SECONDS);
+    }
+}
+
+fn count_flags(arm: &mut ArmTally, flags: &[Flag]) {
+    for flag in flags {
+        *arm.flags.entry(*flag).or_default() += 1;
+    }
+}
+
+fn count_hedge(arm: &mut ArmTally, attempt: &AttemptRecord) {
+    arm.hedges += u64::from(attempt.hedge);
+    arm.hedges_won += u64::from(attempt.hedge && attempt.ok && !attempt.lost);
+    if attempt.lost {
+        arm.wasted_tokens += u64::from(attempt.tokens_in) + u64::from(attempt.tokens_out);
+        arm.wasted_nano += attempt.cost_usd.map_or(0, |dollars| whole(dollars, DOLLAR_UNITS));
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::flag::Flag;
 use crate::domain::judging::{Scores, Verdict};
-use crate::domain::record::{OrderRecord, PreviewRecord};
+use crate::domain::record::{AttemptRecord, OrderRecord, PreviewRecord};
 use crate::domain::tally::Outcome;
 use crate::engine::testing::record;
 
@@ -91,6 +92,7 @@ fn preview(arm: &str) -> PreviewRecord {
         estimated: false,
         cost_usd: None,
         cached: false,
+        flags: Vec::new(),
         text: String::new(),
         error: None,
     }
@@ -197,16 +199,52 @@ fn what_only_grows_agrees_with_the_totals_and_survives_a_restart() {
 #[test]
 fn a_bad_rating_takes_a_run_out_of_those_that_are_resolved() {
     let mut stats = LiveStats::default();
-    stats.absorb(&record(at(1), 1).served_by("a").cost(0.5).build());
+    let first = record(at(1), 1).served_by("a").cost(0.5).build();
+    stats.absorb(&first);
     stats.absorb(&record(at(2), 2).served_by("a").cost(0.5).build());
     let resolved = |stats: &LiveStats| (stats.totals(at(3)).resolved, stats.totals(at(3)).usd_per_resolved_run);
+    let rated = |rating| RunRecord { rating, ..first.clone() };
     assert_eq!(resolved(&stats), (2, Some(0.5)));
-    stats.rated(None, 0.0);
+    stats.rated(&rated(None), 0.0);
     assert_eq!(resolved(&stats), (1, Some(1.0)));
-    stats.rated(Some(0.0), 0.2);
+    stats.rated(&rated(Some(0.0)), 0.2);
     assert_eq!(resolved(&stats).0, 1);
-    stats.rated(Some(0.2), 1.0);
+    stats.rated(&rated(Some(0.2)), 1.0);
     assert_eq!(resolved(&stats), (2, Some(0.5)));
+}
+
+#[test]
+fn a_flag_takes_one_out_too_and_no_rating_brings_it_back() {
+    let mut stats = LiveStats::default();
+    let mut flagged = record(at(1), 1).served_by("a").attempt("a", None).build();
+    flagged.attempts.iter_mut().for_each(|attempt| attempt.flags = vec![Flag::CutOff]);
+    stats.absorb(&flagged);
+    stats.rated(&flagged, 1.0);
+    stats.rated(&RunRecord { rating: Some(1.0), ..flagged.clone() }, 0.0);
+    assert_eq!((stats.totals(at(3)).served, stats.totals(at(3)).resolved), (1, 0));
+    assert_eq!(stats.tally().arms[&ArmId::from("a")].flags[&Flag::CutOff], 1);
+}
+
+#[test]
+fn what_a_loser_took_is_wasted() {
+    let mut stats = LiveStats::default();
+    let mut run = record(at(1), 1).served_by("a").attempt("a", None).build();
+    let won = run.attempts[0].clone();
+    let lost = AttemptRecord {
+        arm: "b".into(),
+        ok: false,
+        lost: true,
+        tokens_in: 10,
+        tokens_out: 5,
+        cost_usd: Some(0.25),
+        ..won.clone()
+    };
+    run.attempts = vec![lost, AttemptRecord { hedge: true, ..won }];
+    stats.absorb(&run);
+    let tally = stats.tally();
+    let (a, b) = (&tally.arms[&ArmId::from("a")], &tally.arms[&ArmId::from("b")]);
+    assert_eq!((a.hedges, a.hedges_won, a.wasted_tokens), (1, 1, 0));
+    assert_eq!((b.hedges, b.wasted_tokens, b.wasted_nano), (0, 15, 250_000_000));
 }
 
 #[test]

@@ -98,6 +98,8 @@ impl RecordBuilder {
             estimated: false,
             cost_usd: None,
             lost: false,
+            hedge: false,
+            flags: Vec::new(),
         });
         self
     }

@@ -329,6 +329,7 @@ impl Seen {
             RunEvent::Judged { .. } => Some("judged".to_owned()),
             RunEvent::Ordered { order } => Some(format!("ordered {}", names(order))),
             RunEvent::AttemptStarted { arm, index } => Some(format!("attempt {index} {arm}")),
+            RunEvent::HedgeStarted { arm, index } => Some(format!("hedge {index} {arm}")),
             RunEvent::AttemptDone { attempt } => {
                 Some(format!("{} {}", attempt.arm, if attempt.ok { "ok" } else { "failed" }))
             }

@@ -173,6 +173,8 @@ fn fallbacks_show_and_losers_are_no_errors() {
     run.attempts.push(crate::domain::record::AttemptRecord {
         ok: false,
         lost: true,
+        hedge: true,
+        flags: Vec::new(),
         error: Some(crate::domain::failure::Failure::new(
             crate::domain::failure::FailureClass::Cancelled,
             "cancelled",
