@@ -64,7 +64,7 @@ struct FitArgs {
     /// Recorded outcomes, one JSON object a line, also gzipped; `-` reads standard input
     file: PathBuf,
     /// Observations that each arm's prior is worth, at most as many as there are rows
-    #[arg(long, value_name = "N", value_parser = evaluate::above_zero)]
+    #[arg(long, value_name = "N", default_value_t = 50.0, value_parser = evaluate::above_zero)]
     n_effective: f64,
     /// Take the recorded contexts (`x`) instead of making them of the prompts
     #[arg(long)]
