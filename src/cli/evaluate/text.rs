@@ -202,6 +202,10 @@ pub(super) fn comparison(found: &Comparison) -> String {
     if found.policies.first().is_some_and(|report| report.shuffles > 1 && least(report.shuffles) > 0.05) {
         text.push_str("\n\nwith so few shuffles a difference can hardly be significant: --shuffles 20");
     }
+    if let Some(first) = found.policies.first().filter(|first| first.k >= first.arms.len() && first.k > 1) {
+        let arms = first.arms.len();
+        _ = write!(text, "\n\nevery policy sees all {arms} arms of every prompt, so they can hardly differ: --k 1");
+    }
     text
 }
 
