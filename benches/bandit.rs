@@ -6,11 +6,12 @@
 //! `cargo bench --bench bandit`; the ratios are the times of a pair divided.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use banditop::bandit::{Contexts, Desk, LinTs, LinUcb, Router, RouterConfig, RouterState, what_if};
 use banditop::domain::clock::Timestamp;
 use banditop::domain::command::{Actor, ArmObservation, LogEntry, Observation, PreviewTerms, RouterCommand};
-use banditop::domain::context::FeatureBlock;
+use banditop::domain::context::{ArmContexts, FeatureBlock};
 use banditop::domain::ids::{ArmId, TimeId};
 use banditop::domain::spec::{ArmSpec, Provider};
 use banditop::domain::terms::Weights;
@@ -236,7 +237,7 @@ fn decision(c: &mut Criterion) {
 
 fn forecast(c: &mut Criterion) {
     let (state, _, mut rng) = pool(8, 10, 200, 1.0);
-    let contexts: Vec<Vec<f64>> = (0..500).map(|_| context(8, &mut rng)).collect();
+    let contexts: Vec<Arc<ArmContexts>> = (0..500).map(|_| Arc::new(context(8, &mut rng).into())).collect();
     c.bench_function("what_if/500_contexts_10_arms_k3", |b| {
         b.iter(|| what_if(&state, &state, black_box(&contexts), 3, &|_| Some(1.0)));
     });

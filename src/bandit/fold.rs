@@ -359,7 +359,7 @@ impl ArmState {
 }
 
 /// The context of what was seen: the shared one, and where the arm has signals of its own, both in `buffer`.
-fn full<'a>(shared: &'a [f64], seen: &ArmObservation, buffer: &'a mut Vec<f64>) -> &'a [f64] {
+pub(super) fn full<'a>(shared: &'a [f64], seen: &ArmObservation, buffer: &'a mut Vec<f64>) -> &'a [f64] {
     if seen.signals.is_empty() {
         return shared;
     }

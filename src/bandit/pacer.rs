@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::fold::full;
 use super::kernels::axpy;
 use super::state::RouterState;
 use crate::domain::command::Observation;
@@ -300,9 +301,10 @@ impl RouterState {
         for seen in &observation.arms {
             let (Some(answer), Some(i)) = (&seen.answer, self.find(seen.arm.as_str())) else { continue };
             let arm = &self.arms[i];
-            all += arm.expected_dollars(&observation.x);
+            let x = full(&observation.x, seen, &mut self.buffers.x);
+            all += arm.expected_dollars(x);
             let (_, n) = arm.stats.data_mean(Column::Dollars);
-            let plain = plain_dollars(&arm.stats, &observation.x);
+            let plain = plain_dollars(&arm.stats, x);
             if n > RATIO_FROM {
                 Arc::make_mut(&mut self.arms[i]).pool.paid.note(answer.dollars, plain, RATIO.0);
             }

@@ -4,11 +4,14 @@
 //! as a weight is turned, expectations are taken at a few fixed points of their own uncertainty, and
 //! who is judged best is an integral, not a draw. Deterministic; no state is changed.
 
+use std::sync::Arc;
+
 use super::choose::{Contender, choose};
 use super::lens::Standing;
 use super::normal::{Largest, Normal};
 use super::probe::Probe;
 use super::state::RouterState;
+use crate::domain::context::ArmContexts;
 use crate::domain::engine::{Forecast, WhatIf};
 use crate::domain::ids::ArmId;
 use crate::domain::spec::Lifecycle;
@@ -18,20 +21,23 @@ use crate::domain::terms::{Column, Term};
 const VIEWS: usize = 4;
 
 /// What routing does over `contexts` in the state `now` and in the state `then`, with `k` previews; `p95`
-/// knows an arm's preview p95 in seconds. Contexts of another length are left out.
+/// knows an arm's preview p95 in seconds. Contexts of another length are left out. Signals about an arm are
+/// as they were at the time, and for an arm that could not be asked then as they were last.
 #[must_use]
 pub fn what_if(
     now: &RouterState,
     then: &RouterState,
-    contexts: &[Vec<f64>],
+    contexts: &[Arc<ArmContexts>],
     k: usize,
     p95: &dyn Fn(&ArmId) -> Option<f64>,
 ) -> WhatIf {
     let gone = |arm: &ArmId| then.arm(arm.as_str()).is_none_or(|arm| !arm.lifecycle.is_candidate());
+    let d = now.config().d;
+    let contexts: Vec<&ArmContexts> = contexts.iter().map(AsRef::as_ref).filter(|met| met.x().len() == d).collect();
     WhatIf {
-        contexts: contexts.iter().filter(|x| x.len() == now.config().d).count(),
-        now: forecast(now, contexts, k, p95),
-        then: forecast(then, contexts, k, p95),
+        contexts: contexts.len(),
+        now: forecast(now, &contexts, k, p95),
+        then: forecast(then, &contexts, k, p95),
         victims: now.candidates().into_iter().filter(gone).collect(),
     }
 }
@@ -43,7 +49,7 @@ struct Sums {
     dollars: f64,
 }
 
-fn forecast(state: &RouterState, contexts: &[Vec<f64>], k: usize, p95: &dyn Fn(&ArmId) -> Option<f64>) -> Forecast {
+fn forecast(state: &RouterState, contexts: &[&ArmContexts], k: usize, p95: &dyn Fn(&ArmId) -> Option<f64>) -> Forecast {
     let candidates = state.candidates();
     let arms: Vec<usize> = candidates.iter().filter_map(|id| state.find(id.as_str())).collect();
     let mut sums = vec![Sums::default(); arms.len()];
@@ -52,9 +58,18 @@ fn forecast(state: &RouterState, contexts: &[Vec<f64>], k: usize, p95: &dyn Fn(&
     let mut views = 0.0;
     let mut probe = Probe::default();
     let prices = state.forecast_prices(contexts);
-    for (at, x) in contexts.iter().filter(|x| x.len() == state.config().d).enumerate() {
-        probe.aim(&state.shared.prior, x, state.steps);
-        bench.look(state, &arms, &probe);
+    let newest = |id: &ArmId| contexts.iter().rev().find_map(|met| met.own(id)).unwrap_or_default();
+    let newest: Vec<&[f64]> = candidates.iter().map(newest).collect();
+    let width = newest.iter().map(|own| own.len()).max().unwrap_or(0);
+    for (at, met) in contexts.iter().enumerate() {
+        probe.aim(&state.shared.prior, &met.x()[..met.x().len() - width], state.steps);
+        bench.clear();
+        for ((&arm, id), newest) in arms.iter().zip(&candidates).zip(&newest) {
+            if width > 0 {
+                probe.turn(&state.shared.prior, met.own(id).unwrap_or(newest));
+            }
+            bench.look(state, arm, &probe);
+        }
         for view in 0..VIEWS {
             bench.per_dollar = prices.as_ref().map_or(0.0, |price| price(at * VIEWS + view));
             reward += bench.race(view, &mut sums);
@@ -128,19 +143,17 @@ impl Bench {
         }
     }
 
-    fn look(&mut self, state: &RouterState, arms: &[usize], probe: &Probe) {
+    fn clear(&mut self) {
         self.standings.clear();
         self.dollars.clear();
-        for &i in arms {
-            let arm = &state.arms[i];
-            self.standings.push(arm.lens.standing(&arm.stats, &state.shared.prior, &state.noise, probe));
-            let expected = super::kernels::dot(arm.stats.theta(Column::Dollars), probe.x());
-            self.dollars.push(if state.budget_per_request().is_some() {
-                arm.expected_dollars(probe.x())
-            } else {
-                expected
-            });
-        }
+    }
+
+    fn look(&mut self, state: &RouterState, arm: usize, probe: &Probe) {
+        let arm = &state.arms[arm];
+        self.standings.push(arm.lens.standing(&arm.stats, &state.shared.prior, &state.noise, probe));
+        let expected = super::kernels::dot(arm.stats.theta(Column::Dollars), probe.x());
+        let is_paced = state.budget_per_request().is_some();
+        self.dollars.push(if is_paced { arm.expected_dollars(probe.x()) } else { expected });
     }
 
     /// The expected reward of what is served; adds each arm's share and dollars to `sums`.

@@ -37,6 +37,7 @@ pub(super) async fn run(context: &Context, args: &FeaturesArgs) -> Outcome {
         }
     }
     let schema = features.schema();
+    let shared = schema.shared();
     let out = Output::new();
     if args.json {
         let mut shown = json!({
@@ -49,6 +50,9 @@ pub(super) async fn run(context: &Context, args: &FeaturesArgs) -> Outcome {
         });
         if slots > 0 {
             shown["embedding"] = json!({ "slots": slots, "normalised": normalised, "degraded": computed.degraded });
+        }
+        if shared < schema.len() {
+            shown["signals"] = json!(schema.names[shared..]);
         }
         return Ok(out.json(&shown)?);
     }
@@ -66,6 +70,9 @@ pub(super) async fn run(context: &Context, args: &FeaturesArgs) -> Outcome {
         }
         (None, false) => Ok(()),
     };
+    if shared < schema.len() {
+        _ = write!(text, "\nsignals are each arm's own: 0 here, in a run from what is known about it");
+    }
     Ok(out.line(&text)?)
 }
 

@@ -8,7 +8,7 @@ use crate::bandit::RouterConfig;
 use crate::domain::answer::ModelFactory;
 use crate::domain::clock::Clock;
 use crate::engine::{AutomaticPrune, PeriodicDecay, PeriodicRules};
-use crate::features::{EmbeddingFeatures, Encoder, FeatureExtractor, LengthFeatures};
+use crate::features::{EmbeddingFeatures, Encoder, FeatureExtractor, LengthFeatures, WithSignals};
 use crate::race::{EmbeddingSource, JudgeChoice, ModelRegistry, PhaseTimeouts, Race, RaceConfig, RaceParts};
 use crate::reward::{QualityLatencyCostPolicy, References};
 use crate::settings::{
@@ -24,10 +24,11 @@ pub(super) fn features(settings: &FeatureSettings) -> Arc<dyn FeatureExtractor> 
         EncoderKind::Endpoint => Encoder::Endpoint { model: settings.embedding.model.clone() },
         EncoderKind::Simulated => Encoder::Endpoint { model: "simulated".to_owned() },
     };
-    match settings.kind {
+    let features: Arc<dyn FeatureExtractor> = match settings.kind {
         FeatureKind::Length => Arc::new(length),
         FeatureKind::Embedding => Arc::new(EmbeddingFeatures::new(length, encoder, settings.embedding.dimensions)),
-    }
+    };
+    if settings.signals { Arc::new(WithSignals::new(features)) } else { features }
 }
 
 /// Refuses features of another version than the one that is insisted on.

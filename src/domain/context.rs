@@ -2,9 +2,13 @@
 //! schema's version is a digest of the ordered names and of every parameter that changes their
 //! meaning, so that statistics learned under one schema are never read under another.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+use super::ids::ArmId;
 
 /// The names and the meaning of a context's numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +26,12 @@ impl FeatureSchema {
     #[must_use]
     pub fn len(&self) -> usize {
         self.names.len()
+    }
+
+    /// Dimensions that all arms share: those before the signals about an arm itself.
+    #[must_use]
+    pub fn shared(&self) -> usize {
+        self.blocks.iter().position(|block| *block == FeatureBlock::Signal).unwrap_or(self.blocks.len())
     }
 
     /// Whether the schema has no dimension.
@@ -59,6 +69,68 @@ pub struct Context {
     /// Why slots of an embedding are at their mean, where they are: it came too late, it failed, or its scale
     /// is still being learned.
     pub degraded: Option<String>,
+}
+
+impl Context {
+    /// What all arms share: without the signals about an arm itself, which follow it.
+    #[must_use]
+    pub fn shared(&self) -> &[f64] {
+        &self.x[..self.schema.shared().min(self.x.len())]
+    }
+
+    /// The whole context of an arm with these `signals`; without them they count as 0.
+    #[must_use]
+    pub fn of(&self, signals: Option<&Vec<f64>>) -> Vec<f64> {
+        signals.map_or_else(|| self.x.clone(), |own| [self.shared(), own].concat())
+    }
+}
+
+/// A context as the arms of a run met it: what they share, and the last dimensions of each.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ArmContexts {
+    x: Vec<f64>,
+    own: BTreeMap<ArmId, Vec<f64>>,
+}
+
+impl ArmContexts {
+    /// `x` of `d` values, of which the last are replaced by an arm's `own`; an arm that has none keeps `x`.
+    #[must_use]
+    pub const fn new(x: Vec<f64>, own: BTreeMap<ArmId, Vec<f64>>) -> Self {
+        Self { x, own }
+    }
+
+    /// The context with the signals about arms as they are where there are none: `d` values.
+    #[must_use]
+    pub fn x(&self) -> &[f64] {
+        &self.x
+    }
+
+    /// The last dimensions of `arm`.
+    #[must_use]
+    pub fn own(&self, arm: &ArmId) -> Option<&[f64]> {
+        self.own.get(arm).map(Vec::as_slice)
+    }
+
+    /// The dimensions before those of `own`.
+    #[must_use]
+    pub fn before(&self, own: &[f64]) -> &[f64] {
+        &self.x[..self.x.len().saturating_sub(own.len())]
+    }
+
+    /// The whole context of `arm`: `d` values.
+    #[must_use]
+    pub fn of(&self, arm: &ArmId) -> Cow<'_, [f64]> {
+        match self.own(arm) {
+            Some(own) => Cow::Owned([self.before(own), own].concat()),
+            None => Cow::Borrowed(&self.x),
+        }
+    }
+}
+
+impl From<Vec<f64>> for ArmContexts {
+    fn from(x: Vec<f64>) -> Self {
+        Self::new(x, BTreeMap::new())
+    }
 }
 
 /// How a projected embedding becomes slots of a context: (value − mean) ÷ sd, slot by slot. Fitted on the

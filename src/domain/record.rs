@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chat::ChatRequest;
 use super::clock::Timestamp;
-use super::context::Intent;
+use super::context::{ArmContexts, Intent};
 use super::failure::Failure;
 use super::flag::Flag;
 use super::ids::{ArmId, RunId};
@@ -124,9 +124,20 @@ pub struct ContextRecord {
     pub intent: Intent,
     /// The schema's version.
     pub feature_version: String,
+    /// The last dimensions of each candidate, where the schema has signals about arms; in `x` they are 0.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub signals: BTreeMap<ArmId, Vec<f64>>,
     /// Why slots of an embedding are at their mean, where they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub degraded: Option<String>,
+}
+
+impl ContextRecord {
+    /// The context as the arms met it.
+    #[must_use]
+    pub fn by_arm(&self) -> ArmContexts {
+        ArmContexts::new(self.x.clone(), self.signals.clone())
+    }
 }
 
 /// One arm's numbers at selection.

@@ -1,6 +1,8 @@
 //! What a screen sees, from what the owner knows: one immutable picture, built in well under a
 //! millisecond. Nothing is decided here, and nothing that is not known is shown as zero.
 
+use std::sync::Arc;
+
 use crate::bandit::ArmView;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ArmId, Sequence};
@@ -131,11 +133,11 @@ impl Folds {
     fn expected(&self, arm: &ArmId, sample: &[Point]) -> Option<(f64, f64)> {
         let mut neutral = vec![0.0; self.state.config().d];
         neutral.first_mut().into_iter().for_each(|bias| *bias = 1.0);
-        let neutral: [Point; 1] = [Point::from(neutral)];
+        let neutral: [Point; 1] = [Arc::new(neutral.into())];
         let points = if sample.is_empty() { neutral.as_slice() } else { sample };
         let mut sums = (0.0, 0.0);
-        for x in points {
-            let estimate = self.state.estimate(arm.as_str(), x)?;
+        for point in points {
+            let estimate = self.state.estimate(arm.as_str(), &point.of(arm))?;
             sums = (sums.0 + estimate.mean, sums.1 + estimate.uncertainty);
         }
         let count = points.len() as f64;

@@ -78,10 +78,11 @@ impl Owner {
             return Err(refused(format!("run {run} was made with other features: it teaches this router nothing")));
         }
         let reward = record.rewards.get(&arm);
+        let x = record.context.by_arm().of(&arm).into_owned();
         let command = RouterCommand::Amend {
             run,
             arm,
-            x: record.context.x.clone(),
+            x,
             column: Column::Quality,
             old: record.rating.or_else(|| term(reward?, Term::Quality)),
             new: rating,

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::domain::context::ArmContexts;
 use crate::domain::ids::RunId;
 use crate::domain::record::RunRecord;
 
@@ -15,8 +16,8 @@ const RECORD_BYTES: usize = 8 << 20;
 /// Contexts that are kept.
 pub(super) const CONTEXTS: usize = 500;
 
-/// A context: `d` values.
-pub(super) type Point = Arc<[f64]>;
+/// A context.
+pub(super) type Point = Arc<ArmContexts>;
 
 /// See above.
 #[derive(Debug, Default)]
@@ -37,7 +38,7 @@ impl Recent {
             self.bytes -= self.records.pop_front().map_or(0, |(size, _)| size);
         }
         if is_current {
-            self.contexts.push_back(Arc::from(record.context.x.as_slice()));
+            self.contexts.push_back(Arc::new(record.context.by_arm()));
             if self.contexts.len() > CONTEXTS {
                 self.contexts.pop_front();
             }
@@ -124,6 +125,6 @@ mod tests {
         }
         let sample = recent.sample(10);
         assert_eq!(sample.len(), 10);
-        assert!(sample.iter().all(|x| x[1] >= 200.0));
+        assert!(sample.iter().all(|point| point.x()[1] >= 200.0));
     }
 }

@@ -31,7 +31,7 @@ pub(super) async fn what_if(shared: &Arc<Shared>, command: RouterCommand) -> Res
         }
         _ => applied(&knowledge.state, command),
     };
-    let contexts: Vec<Vec<f64>> = shared.recent().contexts().iter().map(|x| x.to_vec()).collect();
+    let contexts = shared.recent().contexts();
     let configured = shared.strategy;
     let k = shared.race.parts().config.k;
     let forecast = move || {

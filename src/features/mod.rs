@@ -12,6 +12,7 @@ mod length;
 mod projection;
 mod scale;
 mod schema;
+mod signals;
 mod text;
 
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use embedding::{EmbeddingFeatures, Encoder};
 pub use length::LengthFeatures;
 pub use projection::project_embedding;
 pub use schema::version_digest;
+pub use signals::{WithSignals, signal_values};
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::intent::classify;
-use super::{EmbeddingFeatures, Encoder, FeatureExtractor, LengthFeatures, contract};
+use super::{EmbeddingFeatures, Encoder, FeatureExtractor, LengthFeatures, WithSignals, contract};
 use crate::domain::chat::ChatRequest;
 use crate::domain::context::Intent::{self, Coding, Other, Reasoning, Retrieval, Writing};
 
@@ -22,6 +22,26 @@ proptest! {
         if text.is_ascii() && !text.contains('`') {
             prop_assert_eq!(classify(&format!("\u{1b}\u{0} {text}\u{7}")), classify(text));
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn signals_keep_the_contract_and_follow_the_rest(prompt in any::<String>(), endpoint in any::<bool>()) {
+        let plain: std::sync::Arc<dyn FeatureExtractor> = if endpoint {
+            let encoder = Encoder::Endpoint { model: "m".to_owned() };
+            std::sync::Arc::new(EmbeddingFeatures::new(LengthFeatures::new(2_000), encoder, 16))
+        } else {
+            std::sync::Arc::new(LengthFeatures::new(2_000))
+        };
+        let features = WithSignals::new(std::sync::Arc::clone(&plain));
+        let request = ChatRequest::from_prompt(&prompt);
+        contract::holds_for(&features, &request);
+        let (context, below) = (features.compute(&request), plain.compute(&request));
+        prop_assert_eq!(context.shared(), below.x.as_slice());
+        prop_assert_eq!(&context.x[below.x.len()..], &[0.0; 3]);
+        prop_assert_eq!(features.slots(), plain.slots());
+        prop_assert_ne!(&features.schema().version, &plain.schema().version);
     }
 }
 
@@ -67,6 +87,7 @@ fn every_extractor_keeps_the_contract() {
     contract::holds(&|| EmbeddingFeatures::new(LengthFeatures::new(2_000), Encoder::Hashed, 24));
     let endpoint = || Encoder::Endpoint { model: "m".to_owned() };
     contract::holds(&|| EmbeddingFeatures::new(LengthFeatures::new(2_000), endpoint(), 16));
+    contract::holds(&|| WithSignals::new(std::sync::Arc::new(LengthFeatures::new(2_000))));
 }
 
 #[test]

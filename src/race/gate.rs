@@ -4,7 +4,9 @@
 //! A pinned arm, a single arm and a decided context (strategy `auto`) need no race: their answer streams
 //! at once.
 
-use crate::bandit::{RouterState, router};
+use std::collections::BTreeMap;
+
+use crate::bandit::{Contexts, Desk, RouterState, router};
 use crate::domain::context::Context;
 use crate::domain::ids::ArmId;
 use crate::domain::record::{ArmScore, Gate, GateDecision};
@@ -16,6 +18,8 @@ pub(crate) struct GateInput<'a> {
     pub(crate) state: &'a RouterState,
     /// The prompt as numbers.
     pub(crate) context: &'a Context,
+    /// Each candidate's last dimensions, where the schema has signals about arms.
+    pub(crate) signals: &'a BTreeMap<ArmId, Vec<f64>>,
     /// Arms that can be called, in pool order.
     pub(crate) candidates: &'a [ArmId],
     /// How arms are chosen, as configured.
@@ -56,7 +60,11 @@ impl GateInput<'_> {
         let course = self.course();
         let kind = if course.imposed.is_some() { RouterKind::Baseline } else { self.router };
         let k = if course.strategy == Strategy::Race { self.k.max(1) } else { 1 };
-        let selection = router(kind).select(self.state, &self.context.x, self.candidates, k, draw);
+        let own: Vec<f64> = self.candidates.iter().filter_map(|arm| self.signals.get(arm)).flatten().copied().collect();
+        let contexts = Contexts::with_signals(self.context.shared(), &own);
+        let mut desk = Desk::default();
+        router(kind).select_on(&mut desk, self.state, contexts, self.candidates, k, draw);
+        let selection = desk.selection;
         let chosen: Vec<ArmId> = selection.scores.iter().filter(|s| s.selected).map(|s| s.arm.clone()).collect();
         let mut gate = match course.imposed {
             Some(reason) => Gate { decision: GateDecision::Baseline, reason },
@@ -95,7 +103,7 @@ impl GateInput<'_> {
     /// Race while the intervals of the leader and of any other arm overlap.
     fn auto(&self) -> Course {
         let estimate = |arm: &ArmId| {
-            let estimate = self.state.estimate(arm.as_str(), &self.context.x)?;
+            let estimate = self.state.estimate(arm.as_str(), &self.context.of(self.signals.get(arm)))?;
             Some((arm.clone(), estimate.mean, self.auto_width * estimate.uncertainty))
         };
         let known: Vec<(ArmId, f64, f64)> = self.candidates.iter().filter_map(estimate).collect();

@@ -20,6 +20,7 @@ impl Race {
             policy: self.parts.reward.as_ref(),
             weights: state.weights(),
             signals: &setting.knowledge.signals,
+            dimensions: &setting.signals,
             previews: &previews,
             judgement: judgement.as_ref(),
             attempts: &full.attempts,
@@ -42,16 +43,17 @@ impl Race {
         let spent_usd = Some(cost_usd);
         let observation = teaches.then(|| Observation {
             run: setting.id,
-            x: setting.context.x.clone(),
+            x: setting.context.shared().to_vec(),
             arms: learned.observations,
             spent_usd,
         });
         let fallbacks = full.attempts.iter().filter(|a| !a.lost).count().saturating_sub(1);
+        let context = context_record(&setting);
         let record = RunRecord {
             run_id: setting.id,
             at: setting.at,
             origin: setting.origin,
-            context: context_record(&setting.context),
+            context,
             request: Arc::unwrap_or_clone(setting.request),
             strategy: setting.plan.strategy,
             gate: setting.plan.gate,

@@ -19,6 +19,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::ArmId;
 use crate::domain::record::{AttemptRecord, RunRecord};
+use crate::features::signal_values;
 
 /// Histograms per arm.
 const WINDOWS: usize = 4;
@@ -28,6 +29,8 @@ const WINDOW_SAMPLES: u64 = 32;
 const WINDOW_SPAN: Duration = Duration::from_mins(5);
 /// Histograms count in units of 100 µs, so that arms on loopback can be told apart.
 const UNITS_PER_SECOND: f64 = 10_000.0;
+/// Verdicts that the risk of hallucination is a rolling mean of, about.
+const REMEMBERED_VERDICTS: f64 = 32.0;
 /// Ten minutes: longer previews count as that.
 const MOST_UNITS: u64 = 6_000_000;
 
@@ -38,6 +41,8 @@ pub struct ArmSignal {
     pub p95_preview_s: Option<f64>,
     /// Share of the last 64 calls that failed, in [0, 1].
     pub error_rate: Option<f64>,
+    /// Rolling mean of the judge's hallucination risk, in [0, 1].
+    pub hallucination_risk: Option<f64>,
     /// Failures of the endpoint in a row, up to now.
     pub consecutive_failures: u32,
     /// The newest failure of the endpoint or of its content.
@@ -74,6 +79,15 @@ impl Signals {
     #[must_use]
     pub fn error_rate(&self, arm: &ArmId) -> f64 {
         self.get(arm).and_then(|s| s.error_rate).unwrap_or(0.0)
+    }
+
+    /// The dimensions of `arm` at the end of a context, for a prompt of size `length_norm`.
+    #[must_use]
+    pub fn dimensions(&self, arm: &ArmId, length_norm: f64) -> [f64; 3] {
+        let known = self.get(arm);
+        let of = |value: fn(&ArmSignal) -> Option<f64>| known.and_then(value);
+        let risk = of(|s| s.hallucination_risk);
+        signal_values(of(|s| s.p95_preview_s), of(|s| s.error_rate), risk, length_norm)
     }
 
     /// What is expected, at `now`, of full answers to a prompt of size `length` (in [0, 1]).
@@ -114,6 +128,10 @@ impl SignalFold {
             let latency =
                 (attempt.ok && record.previews.is_empty()).then(|| preview_equivalent_s(attempt, self.preview_tokens));
             self.call(&attempt.arm, record.at, latency, attempt.error.as_ref());
+        }
+        let verdict = record.verdict.as_ref().filter(|verdict| !verdict.local_fallback);
+        for (arm, scores) in verdict.iter().flat_map(|verdict| &verdict.scores) {
+            self.arms.entry(arm.clone()).or_insert_with(ArmFold::new).judged(scores.hallucination_risk);
         }
         self.answers.absorb(record);
         let arms = self.arms.iter().map(|(id, f)| (id.clone(), f.summary())).collect();
@@ -170,12 +188,13 @@ struct ArmFold {
     calls: u32,
     consecutive_failures: u32,
     last_failure: Option<Failure>,
+    risk: Option<f64>,
 }
 
 impl ArmFold {
     fn new() -> Self {
         let latency = RollingLatency::new();
-        Self { latency, p95: None, failed: 0, calls: 0, consecutive_failures: 0, last_failure: None }
+        Self { latency, p95: None, failed: 0, calls: 0, consecutive_failures: 0, last_failure: None, risk: None }
     }
 
     /// A content failure counts as an error, but shows that the endpoint is up.
@@ -193,11 +212,18 @@ impl ArmFold {
         }
     }
 
+    /// Half of what is remembered is of the last 22 verdicts.
+    fn judged(&mut self, risk: f64) {
+        let risk = if risk.is_finite() { risk.clamp(0.0, 1.0) } else { return };
+        self.risk = Some(self.risk.map_or(risk, |mean| mean + (risk - mean) / REMEMBERED_VERDICTS));
+    }
+
     fn summary(&self) -> ArmSignal {
         let error_rate = (self.calls > 0).then(|| f64::from(self.failed.count_ones()) / f64::from(self.calls));
         ArmSignal {
             p95_preview_s: self.p95,
             error_rate,
+            hallucination_risk: self.risk,
             consecutive_failures: self.consecutive_failures,
             last_failure: self.last_failure.clone(),
         }

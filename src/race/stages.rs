@@ -3,6 +3,7 @@
 //! or was cancelled leaves as complete a record as one that was served. How a stage does its work is its
 //! own file's matter.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fastrand::Rng;
@@ -46,6 +47,8 @@ pub(super) struct Setting {
     pub(super) request: Arc<ChatRequest>,
     pub(super) knowledge: Arc<Knowledge>,
     pub(super) context: Context,
+    /// Each candidate's own dimensions, where the schema has any.
+    pub(super) signals: BTreeMap<ArmId, Vec<f64>>,
     pub(super) sample: Option<EmbeddingSample>,
     pub(super) plan: Plan,
     pub(super) length_norm: f64,
@@ -84,9 +87,15 @@ impl Race {
             });
         let candidates: Vec<ArmId> =
             input.knowledge.state.candidates().into_iter().filter(|arm| parts.models.model(arm).is_ok()).collect();
+        let length_norm = length_norm(&context);
+        let known = &input.knowledge.signals;
+        let has_signals = context.shared().len() < context.x.len();
+        let own = |arm: &ArmId| (arm.clone(), known.dimensions(arm, length_norm).to_vec());
+        let signals: BTreeMap<_, _> = candidates.iter().filter(|_| has_signals).map(own).collect();
         let gate = GateInput {
             state: &input.knowledge.state,
             context: &context,
+            signals: &signals,
             candidates: &candidates,
             router: parts.router,
             strategy: input.strategy,
@@ -94,7 +103,6 @@ impl Race {
             auto_width: parts.config.auto_width,
         };
         let plan = gate.plan(&mut || rng.f64());
-        let length_norm = length_norm(&context);
         Setting {
             id: input.id,
             at,
@@ -104,6 +112,7 @@ impl Race {
             target: parts.config.preview_target(length_norm),
             length_norm,
             context,
+            signals,
             sample,
             plan,
         }
@@ -115,7 +124,7 @@ impl Race {
             run: setting.id,
             strategy: plan.strategy,
             gate: plan.gate.clone(),
-            context: context_record(&setting.context),
+            context: context_record(setting),
             arms: plan.scores.clone(),
             preview_tokens: if plan.strategy == Strategy::Race { setting.target } else { 0 },
         };
@@ -179,7 +188,7 @@ impl Race {
         }
         let outlook = knowledge.signals.answers(setting.length_norm, setting.at);
         let expected = |arm: &&ArmId| {
-            let estimate = knowledge.state.estimate(arm.as_str(), &setting.context.x);
+            let estimate = knowledge.state.estimate(arm.as_str(), &setting.context.of(setting.signals.get(*arm)));
             let quality = estimate.map_or(0.0, |estimate| estimate.column(Column::Quality));
             worth((*arm).clone(), quality, outlook.of(arm))
         };
@@ -206,12 +215,14 @@ fn length_norm(context: &Context) -> f64 {
 }
 
 /// A context as records hold it.
-pub(super) fn context_record(context: &Context) -> ContextRecord {
+pub(super) fn context_record(setting: &Setting) -> ContextRecord {
+    let context = &setting.context;
     ContextRecord {
         names: context.schema.names.clone(),
         x: context.x.clone(),
         intent: context.intent,
         feature_version: context.schema.version.clone(),
+        signals: setting.signals.clone(),
         degraded: context.degraded.clone(),
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Lesson<'a> {
     pub(crate) weights: &'a Weights,
     /// The health of arms then.
     pub(crate) signals: &'a Signals,
+    /// Each arm's own dimensions as it was chosen by, where the schema has any.
+    pub(crate) dimensions: &'a BTreeMap<ArmId, Vec<f64>>,
     /// Previews that were taken.
     pub(crate) previews: &'a [PreviewRecord],
     /// What the judge said.
@@ -97,7 +99,7 @@ impl Lesson<'_> {
         let took_part = self.is_trial() && preview.is_some_and(|p| p.error.as_ref().is_none_or(is_content));
         ArmObservation {
             arm: arm.clone(),
-            signals: Vec::new(),
+            signals: self.dimensions.get(arm).cloned().unwrap_or_default(),
             quality: self.quality(arm, preview, attempt),
             preview: graded.map(|g| g.terms),
             answer: attempt.and_then(outcome),

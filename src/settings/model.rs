@@ -175,6 +175,8 @@ pub struct FeatureSettings {
     pub kind: FeatureKind,
     /// Characters at which the length feature reaches 1.
     pub length_threshold: usize,
+    /// Whether signals about the arms follow.
+    pub signals: bool,
     /// Where embeddings come from, for the kind `embedding`.
     pub embedding: EmbeddingSettings,
     /// The schema's version that is insisted on.

@@ -126,6 +126,9 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
     row("features.version", Kind::Name, None, Value("bandit-feature-version"),
         "the version that `banditop features` shows, to refuse to start under any other",
         |d, v| d.settings.features.version = Some(v.text().into())),
+    row("features.signals", BOOL, Some("false"), NoFlag,
+        "whether an arm's own latency, errors and hallucination risk are part of its context; a change starts afresh",
+        |d, v| d.settings.features.signals = v.truth()),
     row("features.embedding.encoder", Kind::OneOf(&["hashed", "endpoint", "simulated"]), Some("hashed"), NoFlag,
         "hashed: built in; endpoint: OpenAI-compatible /v1/embeddings; simulated: that of the simulated models",
         |d, v| d.settings.features.embedding.encoder = match v.text() {

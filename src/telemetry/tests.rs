@@ -84,6 +84,7 @@ pub(super) fn record(number: u64) -> RunRecord {
             x: vec![1.0, 0.25],
             intent: Intent::Coding,
             feature_version: "0123".into(),
+            signals: BTreeMap::new(),
             degraded: None,
         },
         arms: vec![score("swift", 0.7), score("penny", 0.6)],

@@ -8,6 +8,7 @@ use crate::bandit::choose::Contender;
 use crate::bandit::kernels::dot;
 use crate::bandit::state::{ArmState, RouterState};
 use crate::bandit::stats::ArmStatistics;
+use crate::domain::context::ArmContexts;
 use crate::domain::terms::Column;
 
 /// What the pacer says about one decision.
@@ -121,11 +122,13 @@ impl RouterState {
     }
 
     /// Reward per dollar by turn, for a forecast over `contexts` under the ceiling itself, without account.
-    pub(in crate::bandit) fn forecast_prices(&self, contexts: &[Vec<f64>]) -> Option<impl Fn(usize) -> f64 + use<>> {
+    pub(in crate::bandit) fn forecast_prices(
+        &self,
+        contexts: &[&ArmContexts],
+    ) -> Option<impl Fn(usize) -> f64 + use<>> {
         let pacer = self.pacer.as_ref()?;
         let mut curve = Vec::new();
-        let fitting = contexts.iter().filter(|x| x.len() == self.config().d).map(Vec::as_slice);
-        self.tabulate(pacer.ceiling, fitting, &mut Vec::new(), &mut curve);
+        self.tabulate(pacer.ceiling, contexts.iter().map(|met| met.x()), &mut Vec::new(), &mut curve);
         let (ceiling, target) = (pacer.ceiling, pacer.ceiling / pacer.overhead());
         Some(move |turn: usize| lambda_for(&curve, target, turn as u64) / ceiling)
     }

@@ -1,10 +1,13 @@
 //! What routing does: arms without data are tried, noise neither locks in nor out, contexts are told
 //! apart, and a forecast moves as the thing it forecasts.
 
+use std::sync::Arc;
+
 use super::super::router::router;
 use super::super::what_if::what_if;
 use super::{Log, complete, config, quality, quality_only, spec};
 use crate::domain::command::RouterCommand;
+use crate::domain::context::ArmContexts;
 use crate::domain::ids::ArmId;
 use crate::domain::spec::RouterKind;
 use crate::domain::terms::Weights;
@@ -100,9 +103,9 @@ fn pool() -> Log {
     log
 }
 
-fn contexts() -> Vec<Vec<f64>> {
+fn contexts() -> Vec<Arc<ArmContexts>> {
     let mut rng = fastrand::Rng::with_seed(1);
-    (0..60).map(|_| vec![1.0, rng.f64(), rng.f64()]).collect()
+    (0..60).map(|_| Arc::new(vec![1.0, rng.f64(), rng.f64()].into())).collect()
 }
 
 fn share_of(forecast: &crate::domain::engine::Forecast, arm: &str) -> f64 {

@@ -5,6 +5,7 @@
 //! ┌ Why ──────────────────────────────────┐
 //! │ bandit: 3 of 5 by score, α 0.60       │
 //! │ atlas-70b .82 ± .04  ····├─●─┤··      │
+//! │ signals latency .32  errors .00  …    │
 //! │ order atlas-70b → swift-8b → scribe   │
 //! │ by worth swift-8b 0.9/s before scribe…│
 //! │ term        value  weight      gives  │
@@ -20,7 +21,7 @@ use super::super::widgets::number::{money, percent, seconds, small, unit};
 use super::super::widgets::wrap::wrap;
 use super::super::widgets::{Canvas, figure};
 use crate::domain::ids::ArmId;
-use crate::domain::record::{AttemptRecord, OrderRecord, RewardRecord, Timings};
+use crate::domain::record::{AttemptRecord, ContextRecord, OrderRecord, RewardRecord, Timings};
 use crate::domain::terms::Term;
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
@@ -71,7 +72,18 @@ fn draw_expectation(canvas: &mut Canvas<'_>, y: u16, model: &Model, own: &OwnRun
     if room > 0 {
         canvas.put_right(canvas.width(), y, small(tail.len()), &tail, theme.dim());
     }
-    y + 1
+    let context = own.record.as_ref().map(|record| &record.context);
+    let Some(signals) = context.and_then(|context| signals_line(context, arm)) else { return y + 1 };
+    canvas.put_within(0, y + 1, &signals, theme.dim(), canvas.width());
+    y + 2
+}
+
+/// What the context said about the arm itself, where it says anything.
+fn signals_line(context: &ContextRecord, arm: &ArmId) -> Option<String> {
+    let own = context.signals.get(arm)?;
+    let names = context.names.iter().skip(context.names.len().saturating_sub(own.len()));
+    let parts = names.zip(own).map(|(name, value)| format!("{} {}", name.trim_start_matches("signal_"), unit(*value)));
+    Some(format!("signals {}", parts.collect::<Vec<_>>().join("  ")))
 }
 
 fn draw_order(canvas: &mut Canvas<'_>, y: u16, own: &OwnRun) -> u16 {
@@ -213,6 +225,17 @@ fn draw_timings(canvas: &mut Canvas<'_>, y: u16, timings: &Timings) {
 mod tests {
     use super::*;
     use crate::domain::record::ArmWorth;
+
+    #[test]
+    fn what_is_known_about_an_arm_itself_is_named() {
+        let names = ["bias", "length", "signal_latency", "signal_errors", "signal_hallucination"];
+        let names = names.map(str::to_owned).to_vec();
+        let signals = [(ArmId::new("a"), vec![0.324, 0.0, 0.12])].into();
+        let context = ContextRecord { names, signals, ..ContextRecord::default() };
+        let line = signals_line(&context, &ArmId::new("a"));
+        assert_eq!(line.as_deref(), Some("signals latency .32  errors .00  hallucination .12"));
+        assert_eq!(signals_line(&context, &ArmId::new("b")), None);
+    }
 
     #[test]
     fn what_decided_the_order_is_one_line() {

@@ -30,6 +30,7 @@ pub(crate) fn record(at: Timestamp, number: u64) -> RecordBuilder {
             x: vec![1.0],
             intent: Intent::Reasoning,
             feature_version: String::new(),
+            signals: BTreeMap::new(),
             degraded: None,
         },
         arms: Vec::new(),

@@ -23,7 +23,7 @@ use crate::domain::money::{Price, Usage};
 use crate::domain::record::Origin;
 use crate::domain::spec::{ArmSpec, Provider, RouterKind, Strategy};
 use crate::domain::terms::Weights;
-use crate::features::{FeatureExtractor, LengthFeatures};
+use crate::features::{FeatureExtractor, LengthFeatures, WithSignals};
 use crate::race::{
     EventSink, JudgeChoice, Knowledge, ModelRegistry, Race, RaceConfig, RaceParts, RunInput, RunReport, Signals,
 };
@@ -196,6 +196,7 @@ pub(super) struct Pool {
     pub(super) strategy: Strategy,
     pub(super) seed: u64,
     features: LengthFeatures,
+    with_signals: bool,
 }
 
 /// What a run left, with what it said.
@@ -230,12 +231,26 @@ impl Pool {
             strategy: Strategy::Race,
             seed: 7,
             features,
+            with_signals: false,
         }
     }
 
     pub(super) fn arm(self, name: &str, model: &Arc<Scripted>) -> Self {
         self.models.set(spec(name), Arc::clone(model) as Arc<dyn ChatModel>);
         self.told(RouterCommand::AddArm { spec: spec(name) })
+    }
+
+    /// With signals about arms in the context. Before arms are added.
+    pub(super) fn with_signals(mut self) -> Self {
+        self.with_signals = true;
+        let config = RouterConfig::for_schema(self.whole_extractor().schema());
+        self.state = RouterState::new(config, Weights::default(), 1.0, 0.0);
+        self
+    }
+
+    fn whole_extractor(&self) -> Arc<dyn FeatureExtractor> {
+        let features = Arc::new(self.features.clone());
+        if self.with_signals { Arc::new(WithSignals::new(features)) } else { features }
     }
 
     pub(super) fn extractor(&self) -> LengthFeatures {
@@ -264,7 +279,7 @@ impl Pool {
             config: self.config.clone(),
             models: Arc::clone(&self.models),
             judge: self.judge.clone(),
-            features: Arc::new(self.features.clone()),
+            features: self.whole_extractor(),
             embedding: None,
             reward: Arc::new(QualityLatencyCostPolicy::new(References::default())),
             router: self.router,

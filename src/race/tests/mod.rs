@@ -4,6 +4,7 @@ mod doubles;
 mod faults;
 mod judging;
 mod learning;
+mod signals;
 mod stopping;
 mod strategies;
 mod way;
