@@ -16,6 +16,7 @@ use super::{parts, prompt};
 use crate::domain::chat::ChatRequest;
 use crate::features::{FeatureExtractor, embedded_text};
 use crate::providers::HttpClient;
+use crate::race::Retry;
 
 /// Runs `features`.
 pub(super) async fn run(context: &Context, args: &FeaturesArgs) -> Outcome {
@@ -87,7 +88,9 @@ async fn embedding(context: &Context, request: &ChatRequest) -> Outcome<Result<V
     let http = HttpClient::new(settings.timeouts.connect, context.clock()).map_err(CliError::failed)?;
     let factory = Factory::new(http, Arc::clone(&simulation));
     let found = match parts::embedding(&settings.features, &factory) {
-        Some(source) => source.of(embedded_text(request)).await.map(|sample| sample.projected.clone()),
+        Some(source) => {
+            source.of(embedded_text(request), &Retry::default()).await.map(|sample| sample.projected.clone())
+        }
         None => Err("no endpoint is configured".to_owned()),
     };
     simulation.shutdown().await;

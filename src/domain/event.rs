@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::handling::Retried;
 use super::ids::{ArmId, RunId};
 use super::judging::Verdict;
 use super::record::{ArmScore, AttemptRecord, ContextRecord, Gate, PreviewRecord, RunRecord};
 use super::spec::Strategy;
+use super::tally::Phase;
 
 /// One step of one run, in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,6 +46,17 @@ pub enum RunEvent {
     PreviewDone {
         /// What it was.
         preview: PreviewRecord,
+    },
+    /// A call failed in passing and will be made again. A reader without room is not told.
+    Retrying {
+        /// What the call is for.
+        phase: Phase,
+        /// The arm, or the judge.
+        name: String,
+        /// 1 for the first retry.
+        nth: u32,
+        /// Why, and the wait before it.
+        retried: Retried,
     },
     /// The judge is asked.
     Judging {

@@ -18,6 +18,7 @@ pub mod engine;
 pub mod event;
 pub mod failure;
 pub mod flag;
+pub mod handling;
 pub mod ids;
 pub mod judging;
 pub mod money;

@@ -10,9 +10,11 @@ use super::clock::Timestamp;
 use super::context::{ArmContexts, Intent};
 use super::failure::Failure;
 use super::flag::Flag;
+use super::handling::{Handling, Retried};
 use super::ids::{ArmId, RunId};
 use super::judging::Verdict;
 use super::spec::Strategy;
+use super::tally::Phase;
 use super::terms::TermValue;
 
 /// One run, from features to reward.
@@ -186,6 +188,9 @@ pub struct PreviewRecord {
     pub text: String,
     /// Why it failed.
     pub error: Option<Failure>,
+    /// How the call was dealt with: retries, deadlines.
+    #[serde(default, skip_serializing_if = "Handling::is_plain")]
+    pub handling: Handling,
 }
 
 /// What asking the judge took, the second asking included.
@@ -202,6 +207,9 @@ pub struct JudgingRecord {
     /// Why the last call failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
+    /// How the calls were dealt with: retries, deadlines.
+    #[serde(default, skip_serializing_if = "Handling::is_plain")]
+    pub handling: Handling,
 }
 
 /// What decided in which order arms were to answer, beside the verdict.
@@ -267,6 +275,9 @@ pub struct AttemptRecord {
     /// What is wrong with its text; see `domain/flag.rs`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<Flag>,
+    /// How the call was dealt with: retries, deadlines.
+    #[serde(default, skip_serializing_if = "Handling::is_plain")]
+    pub handling: Handling,
 }
 
 /// One arm's reward in one run.
@@ -312,10 +323,24 @@ pub enum RunOutcome {
 }
 
 impl RunRecord {
-    /// Calls that were made again: so far the judge's.
+    /// Calls that were made again, in whatever phase; the judge's second asking counts too.
     #[must_use]
     pub fn retries(&self) -> u32 {
-        self.judging.as_ref().map_or(0, |judging| judging.calls.saturating_sub(1))
+        let judging = self.judging.as_ref().map_or(0, |judging| judging.calls.saturating_sub(1));
+        let previews = self.previews.iter().map(|preview| preview.handling.times());
+        let attempts = self.attempts.iter().map(|attempt| attempt.handling.times());
+        previews.chain(attempts).fold(judging, u32::saturating_add)
+    }
+
+    /// Every time that a call was made again because it had failed in passing: what for, to whom, and why.
+    pub fn retried(&self) -> impl Iterator<Item = (Phase, &str, &Retried)> {
+        let judge = self.verdict.as_ref().filter(|verdict| !verdict.local_fallback);
+        let judge = judge.map_or("judge", |verdict| verdict.judge.as_str());
+        let previews = self.previews.iter().map(|p| (Phase::Preview, p.arm.as_str(), &p.handling));
+        let judging = self.judging.iter().map(move |j| (Phase::Judge, judge, &j.handling));
+        let attempts = self.attempts.iter().map(|a| (Phase::Answer, a.arm.as_str(), &a.handling));
+        let calls = previews.chain(judging).chain(attempts);
+        calls.flat_map(|(phase, name, handling)| handling.retries.iter().map(move |retried| (phase, name, retried)))
     }
 
     /// The attempt whose answer was served.

@@ -200,6 +200,7 @@ fn band(length: f64) -> usize {
 mod tests {
     use super::*;
     use crate::domain::failure::{Failure, FailureClass};
+    use crate::domain::handling::Handling;
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
@@ -217,6 +218,7 @@ mod tests {
             lost: false,
             hedge: false,
             flags: Vec::new(),
+            handling: Handling::default(),
         }
     }
 

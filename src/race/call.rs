@@ -18,6 +18,7 @@ use super::outlet::{Lane, Outlet};
 use super::reading::Reading;
 use crate::domain::answer::{AnswerPart, AnswerStream, ChatModel, FinishReason, ModelCall};
 use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::handling::Handling;
 use crate::domain::money::Usage;
 
 /// Timers and bounds of one call.
@@ -27,8 +28,12 @@ pub(crate) struct Limits {
     pub(crate) first_token: Duration,
     /// Between two parts with content.
     pub(crate) between_tokens: Duration,
-    /// The whole call.
+    /// The whole call, made again or not.
     pub(crate) whole: Duration,
+    /// What earlier tries took of that.
+    pub(crate) spent: Duration,
+    /// Whether any of them follows what was seen of the arm.
+    pub(crate) learned: bool,
     /// Bytes of text that are read; more is cut and counts as ended by length.
     pub(crate) max_bytes: usize,
 }
@@ -50,6 +55,10 @@ pub(crate) struct CallReport {
     pub(crate) is_tool_call: bool,
     /// Why it failed.
     pub(crate) failure: Option<Failure>,
+    /// Whether anything came of the answer, were it reasoning alone.
+    pub(crate) has_content: bool,
+    /// How it was dealt with: retries, deadlines.
+    pub(crate) handling: Handling,
 }
 
 impl CallReport {
@@ -64,7 +73,15 @@ impl CallReport {
             finish: None,
             is_tool_call: false,
             failure: Some(failure),
+            has_content: false,
+            handling: Handling::default(),
         }
+    }
+
+    /// Counts its times from `before` its start on.
+    pub(crate) fn delay(&mut self, before: Duration) {
+        self.latency_s += before.as_secs_f64();
+        self.ttft_s = self.ttft_s.map(|seconds| seconds + before.as_secs_f64());
     }
 }
 
@@ -150,6 +167,6 @@ fn truncated() -> Failure {
     Failure::new(FailureClass::Transient, "truncated", "the stream ended in the middle of the answer")
 }
 
-fn cancelled() -> Failure {
+pub(super) fn cancelled() -> Failure {
     Failure::new(FailureClass::Cancelled, "cancelled", "the run was stopped")
 }

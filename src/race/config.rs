@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::extra::ExtraRules;
+use super::retry::RetryRules;
 use crate::domain::ids::RunId;
 use crate::domain::tally::Phase;
 use crate::domain::trace::CallPlace;
@@ -37,6 +38,8 @@ pub struct RaceConfig {
     /// In how many standard deviations the intervals of the leading arms must be apart for `auto` to
     /// take them for decided.
     pub auto_width: f64,
+    /// How calls that failed are made again.
+    pub retry: RetryRules,
     /// How much more than the plain traffic retries and hedges may send.
     pub extras: ExtraRules,
     /// Whether endpoints are told which call of which run theirs is (W3C `traceparent`).
@@ -95,6 +98,7 @@ impl Default for RaceConfig {
             answer_max_tokens: None,
             max_answer_bytes: 1_000_000,
             auto_width: 1.0,
+            retry: RetryRules::default(),
             extras: ExtraRules::default(),
             propagate_trace: false,
         }

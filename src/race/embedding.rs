@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
+use super::retry::Retry;
 use crate::domain::context::{Context, Normaliser};
 use crate::domain::embedding::Embedder;
+use crate::domain::failure::Failure;
 use crate::features::project_embedding;
 
 /// Calls under way at once; with more the run goes without.
@@ -46,16 +48,16 @@ impl EmbeddingSource {
         Self { embedder, slots, patience, cache, calls: Mutex::new(JoinSet::new()) }
     }
 
-    /// The projected embedding of `text`.
+    /// The projected embedding of `text`, asked for again as `retry` has it.
     ///
     /// # Errors
     /// In words, why there is none in time.
-    pub async fn of(&self, text: String) -> Result<Arc<EmbeddingSample>, String> {
+    pub async fn of(&self, text: String, retry: &Retry) -> Result<Arc<EmbeddingSample>, String> {
         let key = key(&text);
         if let Some(known) = locked(&self.cache).get(key) {
             return Ok(known);
         }
-        let answer = self.ask(key, text).ok_or("too many embeddings are under way")?;
+        let answer = self.ask(key, text, retry.clone()).ok_or("too many embeddings are under way")?;
         match timeout(self.patience, answer).await {
             Ok(Ok(found)) => found,
             Ok(Err(_)) => Err("the embedding was given up".to_owned()),
@@ -63,7 +65,12 @@ impl EmbeddingSource {
         }
     }
 
-    fn ask(&self, key: u128, text: String) -> Option<oneshot::Receiver<Result<Arc<EmbeddingSample>, String>>> {
+    fn ask(
+        &self,
+        key: u128,
+        text: String,
+        retry: Retry,
+    ) -> Option<oneshot::Receiver<Result<Arc<EmbeddingSample>, String>>> {
         let mut calls = locked(&self.calls);
         while calls.try_join_next().is_some() {}
         if calls.len() >= MOST_CALLS {
@@ -72,7 +79,7 @@ impl EmbeddingSource {
         let (sender, answer) = oneshot::channel();
         let (embedder, cache, slots) = (Arc::clone(&self.embedder), Arc::clone(&self.cache), self.slots);
         calls.spawn(async move {
-            let asked = timeout(LATEST, embedder.embed(&text)).await;
+            let asked = timeout(LATEST, embed(embedder.as_ref(), &text, &retry)).await;
             let found = match asked {
                 Ok(Ok(embedding)) => take_in(&cache, key, &embedding, slots),
                 Ok(Err(failure)) => Err(format!("no embedding: {}", failure.message)),
@@ -85,6 +92,22 @@ impl EmbeddingSource {
             let _ = sender.send(found);
         });
         Some(answer)
+    }
+}
+
+/// Asks, and again where that may help; the budget is the endpoint's.
+async fn embed(embedder: &dyn Embedder, text: &str, retry: &Retry) -> Result<Vec<f32>, Failure> {
+    let started = Instant::now();
+    let mut tries = retry.begin("embedding", 0);
+    loop {
+        let failure = match embedder.embed(text).await {
+            Ok(found) => return Ok(found),
+            Err(failure) => failure,
+        };
+        match tries.again(&failure, LATEST, started.elapsed()) {
+            Some(wait) => sleep(wait).await,
+            None => return Err(failure),
+        }
     }
 }
 
@@ -192,8 +215,9 @@ mod tests {
     use super::*;
     use crate::domain::BoxFuture;
     use crate::domain::chat::ChatRequest;
-    use crate::domain::failure::{Failure, FailureClass};
+    use crate::domain::failure::FailureClass;
     use crate::features::{EmbeddingFeatures, Encoder, FeatureExtractor, LengthFeatures};
+    use crate::race::{ExtraBudget, ExtraRules, RetryRules};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// Answers after a time that the text names: `slow`, `broken`, `other`, anything else at once.
@@ -202,18 +226,26 @@ mod tests {
 
     impl Embedder for Scripted {
         fn embed<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Vec<f32>, Failure>> {
-            self.0.fetch_add(1, Ordering::SeqCst);
+            let before = self.0.fetch_add(1, Ordering::SeqCst);
             Box::pin(async move {
                 match text {
                     "slow" => tokio::time::sleep(Duration::from_secs(1)).await,
                     "hanging" => std::future::pending().await,
                     "broken" => return Err(Failure::new(FailureClass::Transient, "connect", "h refused")),
+                    "flaky" if before == 0 => {
+                        return Err(Failure::new(FailureClass::Transient, "connect", "h refused"));
+                    }
                     "other" => return Ok(vec![1.0; 5]),
                     _ => {}
                 }
                 Ok(vec![0.5, -0.5, 0.5])
             })
         }
+    }
+
+    fn once() -> Retry {
+        let rules = RetryRules { attempts: 1, ..RetryRules::default() };
+        Retry::new(rules, Arc::new(ExtraBudget::new(ExtraRules::default())), 0)
     }
 
     fn source(kept: usize) -> (Arc<Scripted>, EmbeddingSource) {
@@ -225,35 +257,47 @@ mod tests {
     async fn a_run_waits_no_longer_than_its_patience_and_a_late_answer_is_kept() {
         let (embedder, source) = source(100);
         let started = tokio::time::Instant::now();
-        let reason = source.of("slow".to_owned()).await.unwrap_err();
+        let reason = source.of("slow".to_owned(), &Retry::default()).await.unwrap_err();
         assert_eq!((reason.as_str(), started.elapsed().as_millis()), ("no embedding within 150 ms", 150));
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let found = source.of("slow".to_owned()).await.unwrap();
+        let found = source.of("slow".to_owned(), &Retry::default()).await.unwrap();
         assert_eq!((found.inputs, found.projected.len(), embedder.0.load(Ordering::SeqCst)), (3, 16, 1));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_goes_wrong_is_said_and_harms_nobody_else() {
         let (_, source) = source(100);
-        let good = source.of("good".to_owned()).await.unwrap();
-        assert_eq!(source.of("broken".to_owned()).await.unwrap_err(), "no embedding: h refused");
-        let other = source.of("other".to_owned()).await.unwrap_err();
+        let good = source.of("good".to_owned(), &Retry::default()).await.unwrap();
+        assert_eq!(source.of("broken".to_owned(), &once()).await.unwrap_err(), "no embedding: h refused");
+        let other = source.of("other".to_owned(), &Retry::default()).await.unwrap_err();
         assert!(other.contains("5 numbers where others had 3"), "{other}");
         for n in 0..MOST_CALLS {
-            assert!(source.of("hanging".to_owned()).await.is_err(), "{n}");
+            assert!(source.of("hanging".to_owned(), &Retry::default()).await.is_err(), "{n}");
         }
-        assert_eq!(source.of("new".to_owned()).await.unwrap_err(), "too many embeddings are under way");
-        assert_eq!(source.of("good".to_owned()).await.unwrap(), good, "what is known needs no call");
+        assert_eq!(
+            source.of("new".to_owned(), &Retry::default()).await.unwrap_err(),
+            "too many embeddings are under way"
+        );
+        assert_eq!(source.of("good".to_owned(), &Retry::default()).await.unwrap(), good, "what is known needs no call");
         tokio::time::sleep(LATEST).await;
-        assert!(source.of("new".to_owned()).await.is_ok(), "calls that hang are given up");
+        assert!(source.of("new".to_owned(), &Retry::default()).await.is_ok(), "calls that hang are given up");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_passes_is_tried_again_and_the_late_answer_serves_the_next_prompt() {
+        let (embedder, source) = source(100);
+        assert_eq!(source.of("flaky".to_owned(), &Retry::default()).await.unwrap_err(), "no embedding within 150 ms");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(source.of("flaky".to_owned(), &Retry::default()).await.is_ok());
+        assert_eq!(embedder.0.load(Ordering::SeqCst), 2, "the second call was the retry");
     }
 
     #[tokio::test]
     async fn the_cache_is_bounded_and_keeps_what_is_read() {
         let (embedder, source) = source(8);
         for n in 0..100 {
-            source.of(format!("text {n}")).await.unwrap();
-            source.of("often".to_owned()).await.unwrap();
+            source.of(format!("text {n}"), &Retry::default()).await.unwrap();
+            source.of("often".to_owned(), &Retry::default()).await.unwrap();
         }
         assert_eq!(embedder.0.load(Ordering::SeqCst), 101);
         let cache = locked(&source.cache);

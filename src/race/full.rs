@@ -3,13 +3,15 @@
 //! What fails for the request's own fault is still tried elsewhere, since limits differ between arms.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::call::{CallReport, Limits, read};
+use super::call::{CallReport, Limits};
 use super::config::RaceConfig;
 use super::events::Wire;
 use super::flags::{Extent, inspect};
 use super::models::ModelRegistry;
 use super::outlet::Lane;
+use super::retry::{Retry, Whom};
 use crate::domain::answer::ModelCall;
 use crate::domain::chat::ChatRequest;
 use crate::domain::event::RunEvent;
@@ -28,6 +30,8 @@ pub(crate) struct FullStage<'a> {
     pub(crate) run: RunId,
     /// What to answer.
     pub(crate) request: &'a Arc<ChatRequest>,
+    /// How calls are made again.
+    pub(crate) retry: &'a Retry,
 }
 
 /// What came of the full stage.
@@ -61,7 +65,10 @@ impl FullStage<'_> {
     async fn attempt(&self, arm: &ArmId, index: u32, wire: Wire<'_>) -> (AttemptRecord, String) {
         wire.say(|| RunEvent::AttemptStarted { arm: arm.clone(), index }).await;
         let mut report = match self.models.model(arm) {
-            Ok(model) => read(&model, self.call(index), self.limits(), Lane::Answer(arm), wire).await,
+            Ok(model) => {
+                let whom = Whom { name: arm.as_str(), phase: Phase::Answer, nth: index as usize };
+                self.retry.read(whom, &model, self.call(index), self.limits(), Lane::Answer(arm), wire).await
+            }
             Err(failure) => CallReport::not_made(failure),
         };
         let flags = inspect(self.request, &mut report, Extent::Whole);
@@ -87,6 +94,7 @@ impl FullStage<'_> {
             lost: false,
             hedge: false,
             flags,
+            handling: report.handling.clone(),
         }
     }
 
@@ -106,6 +114,8 @@ impl FullStage<'_> {
             first_token: timeouts.first_token,
             between_tokens: timeouts.between_tokens,
             whole: timeouts.full,
+            spent: Duration::ZERO,
+            learned: false,
             max_bytes: self.config.max_answer_bytes,
         }
     }

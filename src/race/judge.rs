@@ -5,16 +5,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fastrand::Rng;
 use tokio::time::Instant;
 
-use super::call::{CallReport, Limits, read};
+use super::call::{CallReport, Limits};
 use super::config::RaceConfig;
 use super::events::Wire;
 use super::local_judge;
 use super::models::ModelRegistry;
 use super::outlet::Lane;
+use super::retry::{Retry, Whom};
 use super::verdict::read_verdict;
 use crate::domain::answer::{ChatModel, ModelCall};
 use crate::domain::chat::{ChatRequest, Message};
@@ -28,7 +30,7 @@ use crate::domain::tally::Phase;
 use crate::domain::text::cut;
 
 /// Times that a judge is asked.
-const ASKED: u32 = 2;
+const ASKED: usize = 2;
 
 /// What the judge is told. The task itself is the last user turn.
 const RUBRIC: &str = r#"You are an impartial judge of answers written by language models. The user message is a JSON object: "prompt" is what was asked, "candidates" are the beginnings of answers to it, each with an "id" and a "text". A candidate may be cut in the middle of a sentence: judge what is there and where it is going, and do not punish the cut.
@@ -86,6 +88,8 @@ pub(crate) struct JudgeStage<'a> {
     pub(crate) request: &'a ChatRequest,
     /// Tokens that were wanted of each preview.
     pub(crate) target: u32,
+    /// How calls are made again.
+    pub(crate) retry: &'a Retry,
 }
 
 /// A verdict with what it cost.
@@ -125,7 +129,7 @@ impl JudgeStage<'_> {
         })
     }
 
-    /// Asks, and asks again where the reply was no verdict or the endpoint failed in passing.
+    /// Asks, and asks again where the reply was no verdict; what failed in passing was tried again by then.
     async fn ask(&self, choice: &JudgeChoice, lots: &[&PreviewRecord], wire: Wire<'_>) -> Asked {
         let (model, price) = match choice {
             JudgeChoice::Arm(arm) => (self.models.model(arm), self.models.price(arm)),
@@ -143,7 +147,7 @@ impl JudgeStage<'_> {
         let started = Instant::now();
         let mut record = JudgingRecord::default();
         let mut fault = None;
-        for _ in 0..ASKED {
+        for nth in 0..ASKED {
             let left = self.config.timeouts.judge.saturating_sub(started.elapsed());
             if left.is_zero() {
                 break;
@@ -152,9 +156,13 @@ impl JudgeStage<'_> {
                 first_token: self.config.timeouts.first_token.min(left),
                 between_tokens: self.config.timeouts.between_tokens,
                 whole: left,
+                spent: Duration::ZERO,
+                learned: false,
                 max_bytes: (self.config.judge.max_tokens as usize).saturating_mul(16),
             };
-            let report = read(&model, self.call(&task, fault.as_deref()), limits, Lane::Silent, wire).await;
+            let whom = Whom { name: choice.name(), phase: Phase::Judge, nth };
+            let call = self.call(&task, fault.as_deref());
+            let report = self.retry.read(whom, &model, call, limits, Lane::Silent, wire).await;
             take(&mut record, &report, price);
             match understood(&report, &labels) {
                 Ok(scores) => return Asked { scores: Ok(scores), record },
@@ -218,11 +226,14 @@ struct Asked {
 }
 
 fn take(record: &mut JudgingRecord, report: &CallReport, price: Option<Price>) {
-    record.calls += 1;
+    record.calls += 1 + report.handling.times();
     record.tokens_in = record.tokens_in.saturating_add(report.usage.input_tokens);
     record.tokens_out = record.tokens_out.saturating_add(report.usage.output_tokens);
     record.cost_usd += price.map_or(0.0, |p| p.cost(&report.usage));
     record.error.clone_from(&report.failure);
+    record.handling.retries.extend(report.handling.retries.iter().cloned());
+    record.handling.unretried.clone_from(&report.handling.unretried);
+    record.handling.deadlines = record.handling.deadlines.or(report.handling.deadlines);
 }
 
 /// A reply that is no verdict.
@@ -241,7 +252,7 @@ fn understood(report: &CallReport, labels: &[String]) -> Result<Vec<Scores>, Ref
 
 /// Whether asking again could help.
 fn may_pass(failure: &Failure) -> bool {
-    matches!(failure.class, FailureClass::Transient | FailureClass::Content)
+    failure.class == FailureClass::Content
 }
 
 fn verdict(judge: &str, lots: &[&PreviewRecord], scores: Vec<Scores>) -> Verdict {

@@ -97,6 +97,7 @@ fn descending(a: f64, b: f64) -> Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::handling::Handling;
     use proptest::prelude::*;
 
     use crate::domain::failure::Failure;
@@ -133,6 +134,7 @@ mod tests {
             flags: Vec::new(),
             text: String::new(),
             error: Some(Failure::new(class, "x", "")),
+            handling: Handling::default(),
         }
     }
 

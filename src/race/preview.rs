@@ -2,16 +2,18 @@
 //! none waits for another, and the phase ends when the last one is in or its time is up.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use super::call::{CallReport, Limits, read};
+use super::call::{CallReport, Limits};
 use super::config::RaceConfig;
 use super::events::Wire;
 use super::flags::{Extent, inspect};
 use super::models::ModelRegistry;
 use super::outlet::Lane;
+use super::retry::{Retry, Whom};
 use crate::domain::answer::ModelCall;
 use crate::domain::chat::ChatRequest;
 use crate::domain::event::RunEvent;
@@ -31,6 +33,8 @@ pub(crate) struct PreviewStage<'a> {
     pub(crate) run: RunId,
     /// Tokens wanted of each.
     pub(crate) target: u32,
+    /// How calls are made again.
+    pub(crate) retry: &'a Retry,
 }
 
 impl PreviewStage<'_> {
@@ -48,7 +52,10 @@ impl PreviewStage<'_> {
 
     async fn take(&self, nth: usize, arm: &ArmId, wire: Wire<'_>) -> PreviewRecord {
         let mut report = match self.models.model(arm) {
-            Ok(model) => read(&model, self.call(nth), self.limits(), Lane::Preview(arm), wire).await,
+            Ok(model) => {
+                let whom = Whom { name: arm.as_str(), phase: Phase::Preview, nth };
+                self.retry.read(whom, &model, self.call(nth), self.limits(), Lane::Preview(arm), wire).await
+            }
             Err(failure) => CallReport::not_made(failure),
         };
         let flags = inspect(self.request, &mut report, Extent::Beginning);
@@ -65,6 +72,7 @@ impl PreviewStage<'_> {
             flags,
             text: report.text,
             error: report.failure,
+            handling: report.handling,
         };
         wire.say(|| RunEvent::PreviewDone { preview: preview.clone() }).await;
         preview
@@ -82,6 +90,8 @@ impl PreviewStage<'_> {
             first_token: timeouts.first_token,
             between_tokens: timeouts.between_tokens,
             whole: timeouts.preview,
+            spent: Duration::ZERO,
+            learned: false,
             max_bytes: RaceConfig::preview_bytes(self.target),
         }
     }

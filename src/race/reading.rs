@@ -10,6 +10,7 @@ use super::outlet::Outlet;
 use crate::domain::answer::{AnswerPart, FinishReason};
 use crate::domain::chat::ChatRequest;
 use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::handling::Handling;
 use crate::domain::money::{Usage, estimate_tokens};
 use crate::domain::text::cut;
 
@@ -112,7 +113,7 @@ impl Reading {
 
     /// The next moment at which waiting is over, and what that would mean.
     pub(crate) fn deadline(&self) -> (Instant, Late) {
-        let whole = self.started + self.limits.whole;
+        let whole = self.started + self.limits.whole.saturating_sub(self.limits.spent);
         let (next, late) = match self.last_content {
             None => (self.started + self.limits.first_token, Late::FirstToken),
             Some(at) if self.finish.is_some() && self.usage.is_some() => (at + END_GRACE, Late::Whole),
@@ -124,7 +125,7 @@ impl Reading {
 
     /// The whole call's time is up, and the content is not complete.
     pub(crate) fn overdue(&self) -> Option<Late> {
-        let is_late = self.finish.is_none() && self.started.elapsed() >= self.limits.whole;
+        let is_late = self.finish.is_none() && self.limits.spent + self.started.elapsed() >= self.limits.whole;
         is_late.then_some(Late::Whole)
     }
 
@@ -148,6 +149,8 @@ impl Reading {
             finish: self.finish,
             is_tool_call,
             failure,
+            has_content: self.last_content.is_some(),
+            handling: Handling::default(),
             text: self.text,
         }
     }

@@ -86,20 +86,20 @@ pub struct RunReport {
 /// traffic they may send.
 pub struct Race {
     pub(super) parts: RaceParts,
-    pub(super) extras: ExtraBudget,
+    pub(super) extras: Arc<ExtraBudget>,
 }
 
 impl Race {
     /// A race made of `parts`.
     #[must_use]
     pub fn new(parts: RaceParts) -> Self {
-        let extras = ExtraBudget::new(parts.config.extras);
+        let extras = Arc::new(ExtraBudget::new(parts.config.extras));
         Self { parts, extras }
     }
 
     /// How much more than the plain traffic may be sent, and was.
     #[must_use]
-    pub const fn extras(&self) -> &ExtraBudget {
+    pub fn extras(&self) -> &ExtraBudget {
         &self.extras
     }
 

@@ -287,6 +287,7 @@ fn units(seconds: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::handling::Handling;
 
     fn fold_with(latencies: impl IntoIterator<Item = (f64, u64)>) -> RollingLatency {
         let mut rolling = RollingLatency::new();
@@ -358,6 +359,7 @@ mod tests {
             lost: false,
             hedge: false,
             flags: Vec::new(),
+            handling: Handling::default(),
         };
         assert!((preview_equivalent_s(&attempt, 50) - 6.0).abs() < 1e-9);
         assert!((preview_equivalent_s(&attempt, 500) - 11.0).abs() < 1e-9);

@@ -17,6 +17,7 @@ use super::gate::{GateInput, Plan};
 use super::judge::{JudgeStage, Judgement};
 use super::order::{STAND_IN_MARGIN, answering_order, worth};
 use super::preview::PreviewStage;
+use super::retry::Retry;
 use super::run::{Knowledge, Race, RunInput, RunReport};
 use crate::domain::chat::ChatRequest;
 use crate::domain::clock::Timestamp;
@@ -53,17 +54,19 @@ pub(super) struct Setting {
     pub(super) plan: Plan,
     pub(super) length_norm: f64,
     pub(super) target: u32,
+    pub(super) retry: Retry,
 }
 
 impl Race {
     pub(super) async fn stages(&self, input: RunInput, wire: Wire<'_>) -> RunReport {
         let started = Instant::now();
         let mut rng = Rng::with_seed(input.seed);
+        let retry = Retry::new(self.parts.config.retry, Arc::clone(&self.extras), input.seed);
         let found = match &self.parts.embedding {
-            Some(source) => Some(source.of(embedded_text(&input.request)).await),
+            Some(source) => Some(source.of(embedded_text(&input.request), &retry).await),
             None => None,
         };
-        let setting = self.settle(input, found, &mut rng);
+        let setting = self.settle(input, found, retry, &mut rng);
         let mut trail = Trail::default();
         trail.timings.features = seconds_since(started);
         self.announce(&setting, wire).await;
@@ -77,7 +80,13 @@ impl Race {
     }
 
     /// Features and gate.
-    fn settle(&self, input: RunInput, found: Option<Result<Arc<EmbeddingSample>, String>>, rng: &mut Rng) -> Setting {
+    fn settle(
+        &self,
+        input: RunInput,
+        found: Option<Result<Arc<EmbeddingSample>, String>>,
+        retry: Retry,
+        rng: &mut Rng,
+    ) -> Setting {
         let parts = &self.parts;
         let at = parts.clock.now();
         let mut context = parts.features.compute(&input.request);
@@ -115,6 +124,7 @@ impl Race {
             signals,
             sample,
             plan,
+            retry,
         }
     }
 
@@ -136,7 +146,14 @@ impl Race {
     async fn preview_and_judge(&self, setting: &Setting, trail: &mut Trail, rng: &mut Rng, wire: Wire<'_>) {
         let (config, models) = (&self.parts.config, self.parts.models.as_ref());
         let started = Instant::now();
-        let stage = PreviewStage { config, models, run: setting.id, request: &setting.request, target: setting.target };
+        let stage = PreviewStage {
+            config,
+            models,
+            run: setting.id,
+            request: &setting.request,
+            target: setting.target,
+            retry: &setting.retry,
+        };
         trail.previews = stage.take_all(&setting.plan.chosen, wire).await;
         trail.timings.previews = seconds_since(started);
         let complete: Vec<&PreviewRecord> = trail.previews.iter().filter(|p| p.error.is_none()).collect();
@@ -145,8 +162,15 @@ impl Race {
         }
         let started = Instant::now();
         let choice = self.parts.judge.as_ref();
-        let stage =
-            JudgeStage { config, choice, models, run: setting.id, request: &setting.request, target: setting.target };
+        let stage = JudgeStage {
+            config,
+            choice,
+            models,
+            run: setting.id,
+            request: &setting.request,
+            target: setting.target,
+            retry: &setting.retry,
+        };
         let judgement = stage.judge(&complete, rng, wire).await;
         trail.timings.judge = seconds_since(started);
         if let Some(judgement) = judgement {
@@ -167,6 +191,7 @@ impl Race {
             models: &self.parts.models,
             run: setting.id,
             request: &setting.request,
+            retry: &setting.retry,
         };
         trail.full = stage.answer(&trail.order, wire).await;
         trail.timings.full = seconds_since(started);

@@ -9,6 +9,7 @@ use crate::domain::chat::ChatRequest;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::context::Intent;
 use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::handling::Handling;
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::judging::{Scores, Verdict};
 use crate::domain::observer::{Observer, RecordPrompts};
@@ -38,6 +39,7 @@ fn preview(arm: &str) -> PreviewRecord {
         flags: Vec::new(),
         text: format!("{SECRET_PROMPT}, says {arm}"),
         error: None,
+        handling: Handling::default(),
     }
 }
 
@@ -55,6 +57,7 @@ fn attempt(arm: &str, error: Option<Failure>) -> AttemptRecord {
         lost: false,
         hedge: false,
         flags: Vec::new(),
+        handling: Handling::default(),
     }
 }
 
@@ -96,7 +99,14 @@ pub(super) fn record(number: u64) -> RunRecord {
             reason: None,
         }),
         ordering: None,
-        judging: Some(JudgingRecord { calls: 2, tokens_in: 200, tokens_out: 40, cost_usd: 0.0005, error: None }),
+        judging: Some(JudgingRecord {
+            calls: 2,
+            tokens_in: 200,
+            tokens_out: 40,
+            cost_usd: 0.0005,
+            error: None,
+            handling: Handling::default(),
+        }),
         order: vec![ArmId::new("swift"), ArmId::new("penny")],
         attempts: vec![attempt("swift", None)],
         rewards: BTreeMap::from([(ArmId::new("swift"), reward(0.75)), (ArmId::new("penny"), reward(0.5))]),

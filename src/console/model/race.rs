@@ -6,10 +6,12 @@ use super::super::message::Ticket;
 use crate::domain::chat::{ChatRequest, Message};
 use crate::domain::clock::Timestamp;
 use crate::domain::event::RunEvent;
+use crate::domain::handling::Retried;
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::judging::Verdict;
 use crate::domain::record::{ArmScore, AttemptRecord, Gate, PreviewRecord, RunOutcome, RunRecord};
 use crate::domain::spec::Strategy;
+use crate::domain::tally::Phase;
 
 /// How an own run stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -99,6 +101,8 @@ pub(crate) struct OwnRun {
     pub(crate) order: Vec<ArmId>,
     /// Full answers that ended.
     pub(crate) attempts: Vec<AttemptRecord>,
+    /// Calls that were made again: what for, to whom, and why.
+    pub(crate) retries: Vec<(Phase, String, Retried)>,
     /// Who answers now, and at which attempt.
     pub(crate) answering: Option<(ArmId, u32)>,
     /// Who answers beside that one, unseen.
@@ -164,6 +168,7 @@ impl OwnRun {
                 }
                 lane.done = Some(preview);
             }
+            RunEvent::Retrying { phase, name, retried, .. } => self.retries.push((phase, name, retried)),
             RunEvent::Judging { judge } => {
                 self.standing = Standing::Judging;
                 self.judge = Some(judge);
@@ -189,6 +194,9 @@ impl OwnRun {
     }
 
     fn finish(&mut self, record: Arc<RunRecord>) {
+        // The record has them all; the events only those that there was room for.
+        self.retries =
+            record.retried().map(|(phase, name, retried)| (phase, name.to_owned(), retried.clone())).collect();
         self.standing = match &record.outcome {
             RunOutcome::Served => Standing::Served,
             RunOutcome::Failed { message } => Standing::Failed(message.clone()),

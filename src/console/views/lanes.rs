@@ -18,6 +18,7 @@ use super::super::widgets::number::{seconds, small, unit};
 use super::super::widgets::wrap::{tail, wrap};
 use super::super::widgets::{Canvas, figure};
 use crate::domain::judging::Scores;
+use crate::domain::tally::Phase;
 
 /// A lane beside others has at least so many columns.
 const NARROWEST: u16 = 26;
@@ -93,7 +94,7 @@ fn draw_lane(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun, lane: &Lane) 
     body.put_within(0, 1, &figures(theme, own, lane, width), theme.dim(), width);
     let scored = draw_scores(&mut body, own, lane);
     let rows = height.saturating_sub(2).saturating_sub(scored);
-    draw_text(&mut body.part(0, 2, width, rows), lane);
+    draw_text(&mut body.part(0, 2, width, rows), own, lane);
 }
 
 fn draw_progress(canvas: &mut Canvas<'_>, own: &OwnRun, lane: &Lane, style: ratatui::style::Style) {
@@ -151,7 +152,7 @@ fn draw_scores(canvas: &mut Canvas<'_>, own: &OwnRun, lane: &Lane) -> u16 {
 }
 
 /// The preview: its end while it grows, its beginning when it is in.
-fn draw_text(canvas: &mut Canvas<'_>, lane: &Lane) {
+fn draw_text(canvas: &mut Canvas<'_>, own: &OwnRun, lane: &Lane) {
     let theme = canvas.theme;
     let (width, rows) = (canvas.width(), canvas.height());
     if let Some(error) = lane.done.as_ref().and_then(|done| done.error.as_ref()) {
@@ -162,11 +163,21 @@ fn draw_text(canvas: &mut Canvas<'_>, lane: &Lane) {
     }
     let lines = if lane.done.is_some() { wrap(&lane.text, width) } else { tail(&lane.text, width, rows) };
     if lines.iter().all(String::is_empty) {
-        canvas.put_within(0, 0, "waiting for the first token …", theme.dim(), width);
+        canvas.put_within(0, 0, &waiting(own, lane), theme.dim(), width);
     }
     for (y, line) in (0..rows).zip(lines) {
         canvas.put(0, y, &line, theme.text());
     }
+}
+
+/// What a lane without text waits for.
+fn waiting(own: &OwnRun, lane: &Lane) -> String {
+    let is_ours = |phase: &Phase, name: &str| *phase == Phase::Preview && name == lane.arm.as_str();
+    let last = own.retries.iter().rev().find(|(phase, name, _)| is_ours(phase, name));
+    last.map_or_else(
+        || "waiting for the first token …".to_owned(),
+        |(_, _, retried)| format!("{}, again after {} s …", retried.kind, seconds(retried.waited_s)),
+    )
 }
 
 /// A lane in two rows, where there is no room beside the others.
@@ -180,5 +191,5 @@ fn draw_row(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun, lane: &Lane) {
     let overall = scores(own, lane).map_or_else(String::new, |s| format!("  overall {}", unit(s.overall)));
     let text = format!("{}{overall}  {}", figures(theme, own, lane, width.saturating_sub(60)), place(theme, own, lane));
     canvas.put_within(38, 0, &text, theme.dim(), width.saturating_sub(38));
-    draw_text(&mut canvas.part(2, 1, width.saturating_sub(2), 1), lane);
+    draw_text(&mut canvas.part(2, 1, width.saturating_sub(2), 1), own, lane);
 }

@@ -20,8 +20,10 @@ use super::super::model::race::OwnRun;
 use super::super::widgets::number::{money, percent, seconds, small, unit};
 use super::super::widgets::wrap::wrap;
 use super::super::widgets::{Canvas, figure};
+use crate::domain::handling::Retried;
 use crate::domain::ids::ArmId;
 use crate::domain::record::{AttemptRecord, ContextRecord, OrderRecord, RewardRecord, Timings};
+use crate::domain::tally::Phase;
 use crate::domain::terms::Term;
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
@@ -33,6 +35,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
     y = draw_expectation(&mut body, y, model, own);
     y = draw_order(&mut body, y, own);
     y = draw_worth(&mut body, y, own);
+    y = draw_retries(&mut body, y, own);
     y = draw_failures(&mut body, y, own);
     let reward = own.record.as_ref().and_then(|record| record.rewards.get(record.winner.as_ref()?));
     if let Some(reward) = reward {
@@ -135,6 +138,18 @@ fn worth_lines(ordering: &OrderRecord) -> Option<[String; 2]> {
     let long = pair.map(|w| format!("{} {}*{}/{}s", w.arm, unit(w.quality), percent(w.success), seconds(w.seconds)));
     let short = pair.map(|w| format!("{} {:.2}/s", w.arm, w.worth));
     Some([long, short].map(|[first, second]| format!("by worth {first} before {second}")))
+}
+
+/// Calls that were made again, in one line.
+fn draw_retries(canvas: &mut Canvas<'_>, y: u16, own: &OwnRun) -> u16 {
+    if own.retries.is_empty() {
+        return y;
+    }
+    let one = |(phase, name, retried): &(Phase, String, Retried)| format!("{name} {} {}", phase.name(), retried.kind);
+    let parts: Vec<String> = own.retries.iter().map(one).collect();
+    let line = format!("tried again: {}", parts.join(", "));
+    canvas.put_within(0, y, &line, canvas.theme.warn(), canvas.width());
+    y + 1
 }
 
 fn draw_failures(canvas: &mut Canvas<'_>, mut y: u16, own: &OwnRun) -> u16 {

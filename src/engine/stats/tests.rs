@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::flag::Flag;
+use crate::domain::handling::Handling;
 use crate::domain::judging::{Scores, Verdict};
 use crate::domain::record::{AttemptRecord, OrderRecord, PreviewRecord};
 use crate::domain::tally::Outcome;
@@ -95,6 +96,7 @@ fn preview(arm: &str) -> PreviewRecord {
         flags: Vec::new(),
         text: String::new(),
         error: None,
+        handling: Handling::default(),
     }
 }
 

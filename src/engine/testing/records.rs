@@ -6,6 +6,7 @@ use crate::domain::chat::ChatRequest;
 use crate::domain::clock::Timestamp;
 use crate::domain::context::Intent;
 use crate::domain::failure::Failure;
+use crate::domain::handling::Handling;
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::record::{
     AttemptRecord, ContextRecord, Gate, GateDecision, Origin, RewardRecord, RunOutcome, RunRecord, Timings,
@@ -101,6 +102,7 @@ impl RecordBuilder {
             lost: false,
             hedge: false,
             flags: Vec::new(),
+            handling: Handling::default(),
         });
         self
     }

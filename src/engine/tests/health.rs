@@ -25,7 +25,7 @@ async fn a_failing_arm_goes_and_comes_back_by_itself() {
     let alarm = picture.alarms.iter().find(|alarm| alarm.subject == "ejected:a").unwrap();
     assert!(alarm.message.contains("5 failures in a row"), "{alarm:?}");
     let until_when = picture.arms[0].until.unwrap();
-    assert_eq!(until_when.since(handle.now()).as_secs(), 9);
+    assert!((9..=10).contains(&until_when.since(handle.now()).as_secs()));
     until(&handle, "a is back", |picture| picture.arms[0].state != Lifecycle::Ejected).await;
     assert!(handle.now() >= until_when);
     assert!(handle.snapshot().alarms.is_empty());

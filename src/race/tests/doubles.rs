@@ -173,16 +173,23 @@ pub(super) fn scores(overall: f64) -> Scores {
 
 /// A judge that scores texts by what `overall` says of them.
 pub(super) fn judge(overall: impl Fn(&str) -> f64 + Send + Sync + 'static) -> Arc<Scripted> {
-    Scripted::replying(move |call| {
-        let task = task_of(call);
-        let scores = task.candidates.iter().map(|c| (c.id.clone(), scores(overall(&c.text)))).collect();
-        vec![Step::Wait(5), text(&serde_json::to_string(&JudgeReply { scores }).unwrap()), finish(FinishReason::Stop)]
-    })
+    Scripted::replying(move |call| verdict_on(call, &overall))
 }
 
 /// A judge to whom longer is better: 0.1 a character, up to 1.
 pub(super) fn judge_by_length() -> Arc<Scripted> {
-    judge(|text| (text.len() as f64 / 10.0).min(1.0))
+    Scripted::replying(verdict_by_length)
+}
+
+/// What that judge replies.
+pub(super) fn verdict_by_length(call: &ModelCall) -> Vec<Step> {
+    verdict_on(call, |text| (text.len() as f64 / 10.0).min(1.0))
+}
+
+fn verdict_on(call: &ModelCall, overall: impl Fn(&str) -> f64) -> Vec<Step> {
+    let task = task_of(call);
+    let scores = task.candidates.iter().map(|c| (c.id.clone(), scores(overall(&c.text)))).collect();
+    vec![Step::Wait(5), text(&serde_json::to_string(&JudgeReply { scores }).unwrap()), finish(FinishReason::Stop)]
 }
 
 /// A pool of scripted arms and how they race.
@@ -348,6 +355,7 @@ impl Seen {
             RunEvent::AttemptDone { attempt } => {
                 Some(format!("{} {}", attempt.arm, if attempt.ok { "ok" } else { "failed" }))
             }
+            RunEvent::Retrying { name, nth, retried, .. } => Some(format!("retry {nth} {name} {}", retried.kind)),
             RunEvent::Finished { .. } => Some("finished".to_owned()),
         };
         self.events.iter().filter_map(name).collect()

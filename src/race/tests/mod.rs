@@ -4,6 +4,7 @@ mod doubles;
 mod faults;
 mod judging;
 mod learning;
+mod retrying;
 mod signals;
 mod stopping;
 mod strategies;

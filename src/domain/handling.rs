@@ -1,0 +1,57 @@
+//! How a call was dealt with beyond being made: how often and why it was made again, why it was not, and
+//! which deadlines it had. Facts for records; what they mean for an arm is said elsewhere.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+/// How one call was dealt with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Handling {
+    /// One entry per time that it was made again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retries: Vec<Retried>,
+    /// Why a failure in passing was not tried again, where it was not for the number of tries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unretried: Option<Cow<'static, str>>,
+    /// The deadlines that applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadlines: Option<Deadlines>,
+}
+
+/// One time that a call was made again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Retried {
+    /// The kind of the failure before it.
+    pub kind: Cow<'static, str>,
+    /// Seconds that were waited in between.
+    pub waited_s: f64,
+}
+
+/// The deadlines of one call, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deadlines {
+    /// To the first token.
+    pub first_token_s: f64,
+    /// Between two tokens.
+    pub between_tokens_s: f64,
+    /// Of the whole call, made again or not.
+    pub whole_s: f64,
+    /// Whether any of them follows what was seen of the arm, rather than a setting.
+    #[serde(default)]
+    pub learned: bool,
+}
+
+impl Handling {
+    /// Whether there is nothing to say.
+    #[must_use]
+    pub const fn is_plain(&self) -> bool {
+        self.retries.is_empty() && self.unretried.is_none() && self.deadlines.is_none()
+    }
+
+    /// How often the call was made again.
+    #[must_use]
+    pub fn times(&self) -> u32 {
+        u32::try_from(self.retries.len()).unwrap_or(u32::MAX)
+    }
+}
