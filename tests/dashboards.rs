@@ -80,6 +80,8 @@ fn full() -> EngineSnapshot {
         selected: 1,
         served: 1,
         preview: calls(),
+        cache_hits: 1,
+        cache_misses: 2,
         answer: calls(),
         ejections: 1,
         flags: [(Flag::Refusal, 1)].into(),

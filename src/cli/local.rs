@@ -16,6 +16,9 @@ use crate::engine::{Engine, EngineLimits, EngineParts, HealthRules};
 use crate::providers::HttpClient;
 use crate::telemetry::Telemetry;
 
+/// Previews on disk, in the data directory.
+const PREVIEWS: &str = "previews";
+
 /// A running engine with everything under it.
 pub(super) struct LocalEngine {
     engine: Engine,
@@ -59,7 +62,12 @@ impl LocalEngine {
         let simulation = Arc::new(Simulation::new(&settings.simulation, clock.clone())?);
         let http = HttpClient::new(settings.timeouts.connect, clock.clone()).map_err(CliError::failed)?;
         let factory = Arc::new(Factory::new(http, simulation.clone()));
-        let race = parts::race(settings, factory.as_ref(), clock);
+        let mut race = parts::race(settings, factory.as_ref(), clock);
+        if need == Need::Engine
+            && let Some(cache) = parts::cache(&settings.cache, &context.data_dir()?.join(PREVIEWS))
+        {
+            race = race.with_cache(cache);
+        }
         parts::check_version(&settings.features, race.parts().features.as_ref()).map_err(CliError::usage)?;
         let router_config = parts::router_config(&settings.router, race.parts().features.as_ref());
         let mut facts = context.facts();

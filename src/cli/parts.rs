@@ -1,20 +1,23 @@
 //! From settings to the parts of an engine: the one place where a key of the configuration meets the
 //! field of a room. A test holds the defaults of both together.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::factory::{Factory, Unavailable};
 use crate::bandit::RouterConfig;
 use crate::domain::answer::ModelFactory;
+use crate::domain::cache::{CacheBounds, PreviewCache};
 use crate::domain::clock::Clock;
 use crate::engine::{AutomaticPrune, PeriodicDecay, PeriodicRules};
 use crate::features::{EmbeddingFeatures, Encoder, FeatureExtractor, LengthFeatures, WithSignals};
 use crate::race::{EmbeddingSource, JudgeChoice, ModelRegistry, PhaseTimeouts, Race, RaceConfig, RaceParts};
 use crate::reward::{QualityLatencyCostPolicy, References};
 use crate::settings::{
-    DecaySettings, EmbeddingSettings, EncoderKind, FeatureKind, FeatureSettings, JudgeSettings, PruneSettings,
-    RewardSettings, RouterSettings, Settings,
+    CacheKind, CacheSettings, DecaySettings, EmbeddingSettings, EncoderKind, FeatureKind, FeatureSettings,
+    JudgeSettings, PruneSettings, RewardSettings, RouterSettings, Settings,
 };
+use crate::store::{MemoryPreviewCache, SledPreviewCache};
 
 /// How prompts become numbers.
 pub(super) fn features(settings: &FeatureSettings) -> Arc<dyn FeatureExtractor> {
@@ -54,6 +57,23 @@ pub(super) fn race(settings: &Settings, factory: &Factory, clock: Arc<dyn Clock>
         router: settings.router.policy,
         clock,
     })
+}
+
+/// Where previews are kept, where they are; `dir` is for those on disk. One that cannot be opened is no reason
+/// not to start.
+pub(super) fn cache(settings: &CacheSettings, dir: &Path) -> Option<Arc<dyn PreviewCache>> {
+    let bounds = CacheBounds { ttl: settings.ttl, max: settings.max };
+    match settings.kind {
+        CacheKind::Off => None,
+        CacheKind::Memory => Some(Arc::new(MemoryPreviewCache::new(bounds))),
+        CacheKind::Sled => Some(match SledPreviewCache::open(dir, bounds) {
+            Ok(cache) => Arc::new(cache),
+            Err(fault) => {
+                tracing::warn!(%fault, "previews are kept in memory alone");
+                Arc::new(MemoryPreviewCache::new(bounds))
+            }
+        }),
+    }
 }
 
 /// Where embeddings come from, where the features want one.
@@ -115,6 +135,7 @@ fn race_config(settings: &Settings) -> RaceConfig {
         k: settings.router.k,
         preview_tokens: middling(settings.preview.min_tokens),
         max_preview_tokens: settings.preview.max_tokens,
+        cache_threshold: settings.cache.threshold,
         timeouts: PhaseTimeouts {
             first_token: settings.timeouts.first_token,
             between_tokens: settings.timeouts.between_tokens,

@@ -8,6 +8,7 @@
 pub mod action;
 pub mod alarm;
 pub mod answer;
+pub mod cache;
 pub mod chat;
 pub mod clock;
 pub mod command;

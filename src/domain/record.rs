@@ -67,6 +67,34 @@ pub struct RunRecord {
     /// A person's rating, in [0, 1].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rating: Option<f64>,
+    /// What policies beside the router had a part in it.
+    #[serde(default, skip_serializing_if = "Policies::is_empty")]
+    pub policies: Policies,
+}
+
+/// What policies beside the router had a part in a run; each absent where it is off.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Policies {
+    /// The preview cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheRecord>,
+}
+
+/// What the preview cache was asked and gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheRecord {
+    /// Previews that came from it.
+    pub hits: u32,
+    /// Previews that it did not have.
+    pub misses: u32,
+}
+
+impl Policies {
+    /// Whether none had.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Where a prompt came from.
@@ -83,12 +111,23 @@ pub enum Origin {
 }
 
 /// Who decided, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gate {
     /// Bandit, baseline or explore.
     pub decision: GateDecision,
     /// In words, with the numbers that decided.
     pub reason: String,
+    /// The numbers that decided, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub numbers: BTreeMap<String, f64>,
+}
+
+impl Gate {
+    /// A decision for a reason that has its numbers in words alone.
+    #[must_use]
+    pub const fn new(decision: GateDecision, reason: String) -> Self {
+        Self { decision, reason, numbers: BTreeMap::new() }
+    }
 }
 
 /// Who chooses the arms of a run.

@@ -190,6 +190,12 @@ pub struct ArmTally {
     /// Full answers of it.
     #[serde(default)]
     pub answer: Calls,
+    /// Previews of it that came from the cache.
+    #[serde(default)]
+    pub cache_hits: u64,
+    /// Previews of it that the cache was asked for and did not have.
+    #[serde(default)]
+    pub cache_misses: u64,
     /// Times that health took it out.
     #[serde(default)]
     pub ejections: u64,

@@ -18,7 +18,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::engine::{EngineError, RunRequest, RunStream};
 use crate::domain::event::RunEvent;
 use crate::domain::ids::RunId;
-use crate::domain::record::{ContextRecord, Gate, GateDecision, Origin, RunOutcome, RunRecord, Timings};
+use crate::domain::record::{ContextRecord, Gate, GateDecision, Origin, Policies, RunOutcome, RunRecord, Timings};
 use crate::domain::spec::Strategy;
 use crate::race::{EventSink, RunInput, RunReport};
 
@@ -116,7 +116,7 @@ impl Remains {
             origin: self.origin,
             request: self.request,
             strategy: self.strategy,
-            gate: Gate { decision: GateDecision::Bandit, reason: "the run did not get that far".to_owned() },
+            gate: Gate::new(GateDecision::Bandit, "the run did not get that far".to_owned()),
             context: ContextRecord::default(),
             arms: Vec::new(),
             previews: Vec::new(),
@@ -133,6 +133,7 @@ impl Remains {
             timings_s: Timings { total, ..Timings::default() },
             outcome: RunOutcome::Failed { message },
             rating: None,
+            policies: Policies::default(),
         };
         RunReport { record, observation: None, clamped: 0, sample: None }
     }

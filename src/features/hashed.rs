@@ -20,23 +20,30 @@ const LONGEST_WORD: usize = 40;
 /// The projected text, before scaling: `slots` numbers, zeros for a text without letters.
 pub(super) fn encode(text: &str, slots: usize) -> Vec<f64> {
     let mut counts: HashMap<u64, f64> = HashMap::new();
-    let lower = text.to_lowercase();
-    let mut padded: Vec<char> = Vec::new();
-    for word in lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
-        padded.clear();
-        padded.extend(std::iter::once('<').chain(word.chars().take(LONGEST_WORD)).chain(['>']));
-        *counts.entry(digest(&padded)).or_default() += 1.0;
+    words_of(text, |word| {
+        *counts.entry(digest(word)).or_default() += 1.0;
         for size in 3..=5 {
-            for gram in padded.windows(size).filter(|gram| gram.len() < padded.len()) {
+            for gram in word.windows(size).filter(|gram| gram.len() < word.len()) {
                 *counts.entry(digest(gram)).or_default() += 1.0;
             }
         }
-    }
+    });
     let mut pieces: Vec<(u64, f64)> = counts.into_iter().map(|(piece, count)| (piece, 1.0 + count.ln())).collect();
     // Sums in a fixed order: the same bits every time.
     pieces.sort_unstable_by_key(|(piece, _)| *piece);
     let norm = pieces.iter().map(|(_, weight)| weight * weight).sum::<f64>().sqrt();
     project(pieces.into_iter().map(|(piece, weight)| (piece, weight / norm)), slots)
+}
+
+/// Every word of a text, lower case, between marks of its borders.
+pub(super) fn words_of(text: &str, mut visit: impl FnMut(&[char])) {
+    let lower = text.to_lowercase();
+    let mut marked: Vec<char> = Vec::new();
+    for word in lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        marked.clear();
+        marked.extend(std::iter::once('<').chain(word.chars().take(LONGEST_WORD)).chain(['>']));
+        visit(&marked);
+    }
 }
 
 /// The slots of `text`, z-scored.
@@ -55,7 +62,7 @@ fn shipped(slots: usize) -> Normaliser {
     Normaliser { feature_version: String::new(), inputs: 0, prompts: 0, mean: part(&MEAN), sd: part(&SD) }
 }
 
-fn digest(gram: &[char]) -> u64 {
+pub(super) fn digest(gram: &[char]) -> u64 {
     gram.iter().fold(0xcbf2_9ce4_8422_2325, |hash, c| mixed((hash ^ u64::from(*c)).wrapping_mul(0x0100_0000_01b3)))
 }
 

@@ -9,6 +9,7 @@ mod form;
 mod hashed;
 pub mod intent;
 mod length;
+mod likeness;
 mod projection;
 mod scale;
 mod schema;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use embedding::{EmbeddingFeatures, Encoder};
 pub use length::LengthFeatures;
+pub use likeness::{embedding_direction, exact_parts, text_direction};
 pub use projection::project_embedding;
 pub use schema::version_digest;
 pub use signals::{WithSignals, signal_values};

@@ -42,6 +42,8 @@ pub struct RaceConfig {
     pub retry: RetryRules,
     /// How much more than the plain traffic retries and hedges may send.
     pub extras: ExtraRules,
+    /// Cosine between two prompts from which a preview for one may stand for one for the other.
+    pub cache_threshold: f64,
     /// Whether endpoints are told which call of which run theirs is (W3C `traceparent`).
     pub propagate_trace: bool,
 }
@@ -100,6 +102,7 @@ impl Default for RaceConfig {
             auto_width: 1.0,
             retry: RetryRules::default(),
             extras: ExtraRules::default(),
+            cache_threshold: 0.98,
             propagate_trace: false,
         }
     }

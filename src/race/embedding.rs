@@ -15,7 +15,7 @@ use super::retry::Retry;
 use crate::domain::context::{Context, Normaliser};
 use crate::domain::embedding::Embedder;
 use crate::domain::failure::Failure;
-use crate::features::project_embedding;
+use crate::features::{embedding_direction, project_embedding};
 
 /// Calls under way at once; with more the run goes without.
 const MOST_CALLS: usize = 64;
@@ -38,6 +38,8 @@ pub struct EmbeddingSample {
     pub inputs: u32,
     /// One a slot.
     pub projected: Vec<f64>,
+    /// Where it points, for telling prompts that are nearly the same.
+    pub direction: Vec<f32>,
 }
 
 impl EmbeddingSource {
@@ -119,7 +121,8 @@ fn take_in(cache: &Mutex<Cache>, key: u128, embedding: &[f32], slots: usize) -> 
     if inputs != expected {
         return Err(format!("the embedding has {inputs} numbers where others had {expected}: is it another model?"));
     }
-    let sample = Arc::new(EmbeddingSample { inputs, projected: project_embedding(embedding, slots) });
+    let (projected, direction) = (project_embedding(embedding, slots), embedding_direction(embedding));
+    let sample = Arc::new(EmbeddingSample { inputs, projected, direction });
     cache.put(key, Arc::clone(&sample));
     Ok(sample)
 }
@@ -310,7 +313,7 @@ mod tests {
         let features = EmbeddingFeatures::new(LengthFeatures::new(100), encoder, 16);
         let plain = features.compute(&ChatRequest::from_prompt("hello"));
         let slots = features.slots().unwrap();
-        let sample = Arc::new(EmbeddingSample { inputs: 3, projected: vec![1.5; 16] });
+        let sample = Arc::new(EmbeddingSample { inputs: 3, projected: vec![1.5; 16], direction: Vec::new() });
         let scale = |inputs| Normaliser {
             feature_version: plain.schema.version.clone(),
             inputs,

@@ -67,7 +67,7 @@ impl GateInput<'_> {
         let selection = desk.selection;
         let chosen: Vec<ArmId> = selection.scores.iter().filter(|s| s.selected).map(|s| s.arm.clone()).collect();
         let mut gate = match course.imposed {
-            Some(reason) => Gate { decision: GateDecision::Baseline, reason },
+            Some(reason) => Gate::new(GateDecision::Baseline, reason),
             None if selection.explored => self.explored(),
             None => self.learned(kind, &selection.scores, chosen.len()),
         };
@@ -124,14 +124,14 @@ impl GateInput<'_> {
     fn explored(&self) -> Gate {
         let share = self.state.explore_share() * 100.0;
         let reason = format!("exploration draw: {share:.1} % of runs choose their arms uniformly");
-        Gate { decision: GateDecision::Explore, reason }
+        Gate::new(GateDecision::Explore, reason)
     }
 
     fn learned(&self, kind: RouterKind, scores: &[ArmScore], chosen: usize) -> Gate {
         let of = self.candidates.len();
         if kind == RouterKind::Baseline {
             let reason = format!("router baseline: {chosen} of {of} arms in configured order");
-            return Gate { decision: GateDecision::Baseline, reason };
+            return Gate::new(GateDecision::Baseline, reason);
         }
         let name = kind.name();
         let is_unseen = |arm: &&ArmId| self.state.arm(arm.as_str()).is_none_or(|view| view.effective_n <= 0.0);
@@ -145,6 +145,6 @@ impl GateInput<'_> {
         } else {
             format!("{name} chose {chosen} of {of} arms at alpha {:.2}{leads}", self.state.alpha())
         };
-        Gate { decision: GateDecision::Bandit, reason }
+        Gate::new(GateDecision::Bandit, reason)
     }
 }

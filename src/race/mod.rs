@@ -6,6 +6,7 @@
 //! every stream of it at once, and nothing is left behind.
 
 mod answers;
+mod cached;
 mod call;
 mod config;
 mod embedding;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
+use super::cached::Remembered;
 use super::call::{CallReport, Limits};
 use super::config::RaceConfig;
 use super::events::Wire;
@@ -35,6 +36,8 @@ pub(crate) struct PreviewStage<'a> {
     pub(crate) target: u32,
     /// How calls are made again.
     pub(crate) retry: &'a Retry,
+    /// Previews that were made before, where they may be used.
+    pub(crate) cache: Option<&'a Remembered<'a>>,
 }
 
 impl PreviewStage<'_> {
@@ -51,6 +54,19 @@ impl PreviewStage<'_> {
     }
 
     async fn take(&self, nth: usize, arm: &ArmId, wire: Wire<'_>) -> PreviewRecord {
+        let kept = match self.cache {
+            Some(cache) => cache.find(arm).await,
+            None => None,
+        };
+        let preview = match kept {
+            Some(preview) => preview,
+            None => self.ask(nth, arm, wire).await,
+        };
+        wire.say(|| RunEvent::PreviewDone { preview: preview.clone() }).await;
+        preview
+    }
+
+    async fn ask(&self, nth: usize, arm: &ArmId, wire: Wire<'_>) -> PreviewRecord {
         let mut report = match self.models.model(arm) {
             Ok(model) => {
                 let whom = Whom { name: arm.as_str(), phase: Phase::Preview, nth };
@@ -60,7 +76,7 @@ impl PreviewStage<'_> {
         };
         let flags = inspect(self.request, &mut report, Extent::Beginning);
         let price = self.models.price(arm);
-        let preview = PreviewRecord {
+        PreviewRecord {
             arm: arm.clone(),
             latency_s: report.latency_s,
             ttft_s: report.ttft_s,
@@ -73,9 +89,7 @@ impl PreviewStage<'_> {
             text: report.text,
             error: report.failure,
             handling: report.handling,
-        };
-        wire.say(|| RunEvent::PreviewDone { preview: preview.clone() }).await;
-        preview
+        }
     }
 
     fn call(&self, nth: usize) -> ModelCall {

@@ -8,13 +8,13 @@ use super::stages::{Setting, Trail, context_record};
 use super::teach::Lesson;
 use super::words;
 use crate::domain::command::Observation;
-use crate::domain::record::{RunOutcome, RunRecord};
+use crate::domain::record::{Policies, RunOutcome, RunRecord};
 
 impl Race {
     /// The record and the observation.
     pub(super) fn report(&self, setting: Setting, trail: Trail, is_stopped: bool) -> RunReport {
         let state = &setting.knowledge.state;
-        let Trail { previews, judgement, order, ordering, full, timings } = trail;
+        let Trail { previews, cache, judgement, order, ordering, full, timings } = trail;
         let (winner, answer) = full.answer.unzip();
         let lesson = Lesson {
             policy: self.parts.reward.as_ref(),
@@ -72,6 +72,7 @@ impl Race {
             timings_s: timings,
             outcome,
             rating: None,
+            policies: Policies { cache },
         };
         RunReport { record, observation, clamped: learned.clamped, sample: setting.sample }
     }

@@ -15,6 +15,7 @@ use super::judge::JudgeChoice;
 use super::models::ModelRegistry;
 use super::signals::Signals;
 use crate::bandit::RouterState;
+use crate::domain::cache::PreviewCache;
 use crate::domain::chat::{ChatRequest, RequestFault};
 use crate::domain::clock::Clock;
 use crate::domain::command::Observation;
@@ -87,6 +88,7 @@ pub struct RunReport {
 pub struct Race {
     pub(super) parts: RaceParts,
     pub(super) extras: Arc<ExtraBudget>,
+    pub(super) cache: Option<Arc<dyn PreviewCache>>,
 }
 
 impl Race {
@@ -94,7 +96,13 @@ impl Race {
     #[must_use]
     pub fn new(parts: RaceParts) -> Self {
         let extras = Arc::new(ExtraBudget::new(parts.config.extras));
-        Self { parts, extras }
+        Self { parts, extras, cache: None }
+    }
+
+    /// The same with previews that were made before, where a similar prompt asks for them again.
+    #[must_use]
+    pub fn with_cache(self, cache: Arc<dyn PreviewCache>) -> Self {
+        Self { cache: Some(cache), ..self }
     }
 
     /// How much more than the plain traffic may be sent, and was.

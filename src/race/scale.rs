@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn the_scale_is_that_of_the_first_prompts() {
         let mut fit = ScaleFit::default();
-        let sample = |value: f64| EmbeddingSample { inputs: 4, projected: vec![value, 7.0] };
+        let sample = |value: f64| EmbeddingSample { inputs: 4, projected: vec![value, 7.0], direction: Vec::new() };
         let mut found = None;
         for i in 0..PROMPTS {
             assert!(found.is_none());

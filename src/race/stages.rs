@@ -10,6 +10,7 @@ use fastrand::Rng;
 use tokio::time::Instant;
 
 use super::answers::length;
+use super::cached::{Direction, Remembered, tally};
 use super::embedding::{self, EmbeddingSample};
 use super::events::Wire;
 use super::full::{FullOutcome, FullStage};
@@ -24,7 +25,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::context::Context;
 use crate::domain::event::RunEvent;
 use crate::domain::ids::{ArmId, RunId};
-use crate::domain::record::{ArmWorth, ContextRecord, OrderRecord, Origin, PreviewRecord, Timings};
+use crate::domain::record::{ArmWorth, CacheRecord, ContextRecord, OrderRecord, Origin, PreviewRecord, Timings};
 use crate::domain::spec::Strategy;
 use crate::domain::terms::Column;
 use crate::features::embedded_text;
@@ -33,6 +34,7 @@ use crate::features::embedded_text;
 #[derive(Default)]
 pub(super) struct Trail {
     pub(super) previews: Vec<PreviewRecord>,
+    pub(super) cache: Option<CacheRecord>,
     pub(super) judgement: Option<Judgement>,
     pub(super) order: Vec<ArmId>,
     pub(super) ordering: Option<OrderRecord>,
@@ -55,6 +57,7 @@ pub(super) struct Setting {
     pub(super) length_norm: f64,
     pub(super) target: u32,
     pub(super) retry: Retry,
+    pub(super) direction: Direction,
 }
 
 impl Race {
@@ -90,6 +93,7 @@ impl Race {
         let parts = &self.parts;
         let at = parts.clock.now();
         let mut context = parts.features.compute(&input.request);
+        let direction = Direction::of(&input.request, found.as_ref());
         let sample =
             parts.features.slots().zip(found).and_then(|(slots, found)| {
                 embedding::fill(&mut context, slots, found, input.knowledge.state.normaliser())
@@ -125,6 +129,7 @@ impl Race {
             sample,
             plan,
             retry,
+            direction,
         }
     }
 
@@ -146,6 +151,8 @@ impl Race {
     async fn preview_and_judge(&self, setting: &Setting, trail: &mut Trail, rng: &mut Rng, wire: Wire<'_>) {
         let (config, models) = (&self.parts.config, self.parts.models.as_ref());
         let started = Instant::now();
+        let remembered = self.remembered(setting);
+        let cache = remembered.as_ref();
         let stage = PreviewStage {
             config,
             models,
@@ -153,8 +160,10 @@ impl Race {
             request: &setting.request,
             target: setting.target,
             retry: &setting.retry,
+            cache,
         };
         trail.previews = stage.take_all(&setting.plan.chosen, wire).await;
+        trail.cache = cache.map(|_| tally(&trail.previews));
         trail.timings.previews = seconds_since(started);
         let complete: Vec<&PreviewRecord> = trail.previews.iter().filter(|p| p.error.is_none()).collect();
         if complete.is_empty() || wire.stop.is_cancelled() {
@@ -175,8 +184,26 @@ impl Race {
         trail.timings.judge = seconds_since(started);
         if let Some(judgement) = judgement {
             wire.say(|| RunEvent::Judged { verdict: judgement.verdict.clone() }).await;
+            if let Some(remembered) = remembered.filter(|_| judgement.teaches) {
+                remembered.keep(&trail.previews).await;
+            }
             trail.judgement = Some(judgement);
         }
+    }
+
+    /// The cache, where it may be asked: traffic is generated to be measured, and always asks anew.
+    fn remembered<'a>(&'a self, setting: &'a Setting) -> Option<Remembered<'a>> {
+        let cache = self.cache.as_deref().filter(|_| setting.origin != Origin::Traffic)?;
+        Some(Remembered {
+            cache,
+            models: &self.parts.models,
+            threshold: self.parts.config.cache_threshold,
+            direction: &setting.direction,
+            request: &setting.request,
+            features: &setting.context.schema.version,
+            target: setting.target,
+            now: setting.at,
+        })
     }
 
     async fn answer(&self, setting: &Setting, trail: &mut Trail, wire: Wire<'_>) {

@@ -7,6 +7,8 @@
 //!   the failures of `direct` runs would drag every arm towards 0.
 //! - A transient failure teaches nothing here: it is about an endpoint's health.
 //! - The fallback penalty is charged to the arm whose content failed, not to the one that stepped in.
+//! - A preview from the cache teaches nothing: it was judged when it was made, and the same text judged
+//!   again is no further evidence. Full answers are always new, and teach as ever.
 //! - Verdicts of the local judge standing in for one that failed teach no quality and count as no trial.
 
 use std::collections::BTreeMap;
@@ -90,13 +92,14 @@ impl Lesson<'_> {
         let preview = self.previews.iter().find(|p| p.arm == *arm);
         let attempt = self.attempts.iter().find(|a| a.arm == *arm && !a.lost);
         let stats = match (preview, attempt) {
-            (Some(preview), _) => preview.error.is_none().then(|| self.preview_stats(preview)),
+            (Some(preview), _) => (preview.error.is_none() && !preview.cached).then(|| self.preview_stats(preview)),
             (None, Some(attempt)) => attempt.ok.then(|| self.attempt_stats(attempt, price(arm))),
             (None, None) => None,
         };
         let graded = stats.map(|s| self.policy.preview_terms(&s));
         *clamped += graded.map_or(0, |g| g.clamped);
-        let took_part = self.is_trial() && preview.is_some_and(|p| p.error.as_ref().is_none_or(is_content));
+        let took_part =
+            self.is_trial() && preview.is_some_and(|p| !p.cached && p.error.as_ref().is_none_or(is_content));
         ArmObservation {
             arm: arm.clone(),
             signals: self.dimensions.get(arm).cloned().unwrap_or_default(),
@@ -119,6 +122,9 @@ impl Lesson<'_> {
             // With a judge out of order, failures alone would be learned: see the head of this file.
             let teaches = self.judgement.is_none_or(|j| j.teaches);
             return (teaches && is_content(failure)).then_some(0.0);
+        }
+        if preview.is_some_and(|p| p.cached) {
+            return None;
         }
         let judged = self.lesson()?.verdict.scores.get(arm)?.overall;
         let failed = attempt.and_then(|a| a.error.as_ref()).is_some_and(is_content);

@@ -15,6 +15,7 @@ mod kind;
 mod lookup;
 mod model;
 mod observing;
+mod policies;
 mod reference;
 mod row;
 mod rows;
@@ -33,6 +34,7 @@ pub use model::{
     Settings, SimulationSettings, StoreSettings, Theme, TimeoutSettings,
 };
 pub use observing::{AlarmSettings, LogFile, LogSettings, TelemetrySettings};
+pub use policies::{CacheKind, CacheSettings};
 pub use reference::{SettingFlag, key_table, setting_flags, template};
 
 use crate::domain::spec::ArmSpec;

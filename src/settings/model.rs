@@ -12,6 +12,7 @@ use crate::domain::spec::{ArmSpec, ConfigFacts, ConfigPriors, DriftReaction, Pro
 use crate::domain::terms::Weights;
 
 use super::observing::{AlarmSettings, LogSettings, TelemetrySettings};
+use super::policies::CacheSettings;
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -36,6 +37,8 @@ pub struct Settings {
     pub reward: RewardSettings,
     /// Previews.
     pub preview: PreviewSettings,
+    /// Previews that were made before.
+    pub cache: CacheSettings,
     /// Seconds after which to give up.
     pub timeouts: TimeoutSettings,
     /// Limits of runs.

@@ -10,6 +10,7 @@ use super::draft::Draft;
 use super::kind::{Kind, Scalar};
 use super::model::{EncoderKind, FeatureKind, Theme};
 use super::observing::LogFile;
+use super::policies::CacheKind;
 use super::row::FlagForm::{self, FileOnly, None as NoFlag, Off, On, Value};
 use super::row::KeyRow;
 
@@ -188,6 +189,17 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
         "tokens of a preview of a short prompt", |d, v| d.settings.preview.min_tokens = v.count()),
     row("preview.max_tokens", TOKENS, Some("1024"), NoFlag,
         "tokens of a preview, whatever the size of the prompt", |d, v| d.settings.preview.max_tokens = v.count()),
+
+    row("cache.kind", Kind::OneOf(&["off", "memory", "sled"]), Some("memory"), NoFlag,
+        "where previews are kept for prompts that are nearly the same: nowhere, in memory, or on disk in the data directory",
+        |d, v| d.settings.cache.kind = named(&CacheKind::ALL, v)),
+    row("cache.threshold", Kind::Number { min: 0.5, max: 1.0 }, Some("0.98"), NoFlag,
+        "cosine of two prompts from which one preview serves both; their numbers and negations are the same anyway",
+        |d, v| d.settings.cache.threshold = v.number()),
+    row("cache.ttl_s", PERIOD, Some("600"), NoFlag,
+        "seconds after which a preview is asked for anew", |d, v| d.settings.cache.ttl = v.seconds()),
+    row("cache.max", Kind::Integer { min: 1, max: 20_000 }, Some("2048"), NoFlag,
+        "previews kept; of more, those that were used longest ago go", |d, v| d.settings.cache.max = v.size()),
 
     row("timeouts.connect_s", SECONDS, Some("5"), NoFlag,
         "seconds until a connection stands", |d, v| d.settings.timeouts.connect = v.seconds()),

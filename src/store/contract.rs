@@ -6,7 +6,7 @@ use crate::domain::chat::ChatRequest;
 use crate::domain::clock::Timestamp;
 use crate::domain::command::{Actor, ArmObservation, Durability, JournalEntry, LogEntry, Observation, RouterCommand};
 use crate::domain::ids::{ArmId, CommandId, RunId, Sequence};
-use crate::domain::record::{ContextRecord, Gate, GateDecision, Origin, RunOutcome, RunRecord, Timings};
+use crate::domain::record::{ContextRecord, Gate, GateDecision, Origin, Policies, RunOutcome, RunRecord, Timings};
 use crate::domain::spec::Strategy;
 use crate::domain::store::{LogBatch, StateStore, StoreError, StoredSnapshot};
 
@@ -58,7 +58,7 @@ pub(super) fn run(number: u64, answer: &str) -> Arc<RunRecord> {
         origin: Origin::Traffic,
         request: ChatRequest::from_prompt("why?"),
         strategy: Strategy::Race,
-        gate: Gate { decision: GateDecision::Bandit, reason: "learned".into() },
+        gate: Gate::new(GateDecision::Bandit, "learned".into()),
         context: ContextRecord::default(),
         arms: vec![],
         previews: vec![],
@@ -75,6 +75,7 @@ pub(super) fn run(number: u64, answer: &str) -> Arc<RunRecord> {
         timings_s: Timings::default(),
         outcome: RunOutcome::Served,
         rating: None,
+        policies: Policies::default(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! Durable state: the command log, snapshots of what it folds to, run records, named values. One adapter
-//! keeps them on disk in sled, one in memory; both pass the same contract.
+//! keeps them on disk in sled, one in memory; both pass the same contract. Beside it, previews that may be
+//! used again (`preview_cache`).
 //!
 //! ```text
 //! StateStore ── SledStore ── Threads ── Writer ── Ledger      what to write, numbered, without gaps
@@ -18,6 +19,7 @@ mod export;
 mod holder;
 mod ledger;
 mod memory;
+mod preview_cache;
 mod records;
 mod sled_backend;
 mod sled_store;
@@ -29,4 +31,5 @@ mod view;
 mod writer;
 
 pub use memory::MemoryStore;
+pub use preview_cache::{MemoryPreviewCache, SledPreviewCache};
 pub use sled_store::{OpenOptions, SledStore, open_or_memory};

@@ -181,6 +181,15 @@ fn arms_counted(f: &mut Families, tally: &Tally) {
         }
     }
     drop(flags);
+    let mut looked =
+        f.counter("preview_cache_total", "Previews of an arm that the cache had, or was asked for in vain.");
+    for (arm, counted) in &tally.arms {
+        let counts = [("hit", counted.cache_hits), ("miss", counted.cache_misses)];
+        for (result, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+            looked.count(&[("arm", arm.as_str()), ("result", result)], count);
+        }
+    }
+    drop(looked);
     let mut rewards = f.histogram("reward", "Rewards of an arm, in [0, 1].");
     for (arm, counted) in &tally.arms {
         rewards.distribution(&[("arm", arm.as_str())], &counted.reward, UNIT);

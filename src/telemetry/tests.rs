@@ -14,8 +14,8 @@ use crate::domain::ids::{ArmId, RunId};
 use crate::domain::judging::{Scores, Verdict};
 use crate::domain::observer::{Observer, RecordPrompts};
 use crate::domain::record::{
-    ArmScore, AttemptRecord, ContextRecord, Gate, GateDecision, JudgingRecord, Origin, PreviewRecord, RewardRecord,
-    RunOutcome, RunRecord, Timings,
+    ArmScore, AttemptRecord, ContextRecord, Gate, GateDecision, JudgingRecord, Origin, Policies, PreviewRecord,
+    RewardRecord, RunOutcome, RunRecord, Timings,
 };
 use crate::domain::slo::{Indicator, SloSpec};
 use crate::domain::spec::Strategy;
@@ -81,7 +81,7 @@ pub(super) fn record(number: u64) -> RunRecord {
         origin: Origin::Traffic,
         request: ChatRequest::from_prompt(SECRET_PROMPT),
         strategy: Strategy::Race,
-        gate: Gate { decision: GateDecision::Bandit, reason: "linucb chose 2 of 2 arms".into() },
+        gate: Gate::new(GateDecision::Bandit, "linucb chose 2 of 2 arms".into()),
         context: ContextRecord {
             names: vec!["bias".into(), "length".into()],
             x: vec![1.0, 0.25],
@@ -117,6 +117,7 @@ pub(super) fn record(number: u64) -> RunRecord {
         timings_s: Timings { features: 0.001, previews: 0.5, judge: 0.4, full: 1.0, total: 2.0 },
         outcome: RunOutcome::Served,
         rating: None,
+        policies: Policies::default(),
     }
 }
 

@@ -12,7 +12,7 @@ use banditop::domain::engine::{
 };
 use banditop::domain::event::RunEvent;
 use banditop::domain::ids::{ArmId, RunId, TimeId};
-use banditop::domain::record::{ContextRecord, Gate, GateDecision, RunOutcome, RunRecord, Timings};
+use banditop::domain::record::{ContextRecord, Gate, GateDecision, Policies, RunOutcome, RunRecord, Timings};
 use banditop::domain::snapshot::{EngineSnapshot, Series, StoreStatus, Totals};
 use banditop::domain::spec::{Mode, RouterKind, Strategy};
 use banditop::domain::terms::Weights;
@@ -114,7 +114,7 @@ fn record(run: RunId, request: &RunRequest) -> RunRecord {
         origin: request.origin,
         request: request.request.clone(),
         strategy: Strategy::Direct,
-        gate: Gate { decision: GateDecision::Baseline, reason: "a fake".to_owned() },
+        gate: Gate::new(GateDecision::Baseline, "a fake".to_owned()),
         context: ContextRecord::default(),
         arms: Vec::new(),
         previews: Vec::new(),
@@ -131,6 +131,7 @@ fn record(run: RunId, request: &RunRequest) -> RunRecord {
         timings_s: Timings::default(),
         outcome: RunOutcome::Served,
         rating: None,
+        policies: Policies::default(),
     }
 }
 

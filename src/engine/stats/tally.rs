@@ -50,9 +50,11 @@ impl Counting {
         for preview in &record.previews {
             let arm = arm_of(tally, &preview.arm);
             if preview.cached {
+                arm.cache_hits += 1;
                 continue;
             }
             count_flags(arm, &preview.flags);
+            arm.cache_misses += u64::from(record.policies.cache.is_some());
             let usage = Usage { input_tokens: preview.tokens_in, output_tokens: preview.tokens, estimated: false };
             let took = (preview.latency_s, preview.ttft_s);
             count_call(&mut arm.preview, &usage, preview.cost_usd, preview.error.as_ref(), took);

@@ -9,7 +9,7 @@ use crate::domain::failure::Failure;
 use crate::domain::handling::Handling;
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::record::{
-    AttemptRecord, ContextRecord, Gate, GateDecision, Origin, RewardRecord, RunOutcome, RunRecord, Timings,
+    AttemptRecord, ContextRecord, Gate, GateDecision, Origin, Policies, RewardRecord, RunOutcome, RunRecord, Timings,
 };
 use crate::domain::spec::Strategy;
 
@@ -18,7 +18,7 @@ pub(crate) struct RecordBuilder(RunRecord);
 
 /// A cancelled run that started at `at`, of the given number; ends at once.
 pub(crate) fn record(at: Timestamp, number: u64) -> RecordBuilder {
-    let gate = Gate { decision: GateDecision::Bandit, reason: "learned scores".into() };
+    let gate = Gate::new(GateDecision::Bandit, "learned scores".into());
     RecordBuilder(RunRecord {
         run_id: RunId::new(at, number),
         at,
@@ -49,6 +49,7 @@ pub(crate) fn record(at: Timestamp, number: u64) -> RecordBuilder {
         timings_s: Timings::default(),
         outcome: RunOutcome::Cancelled,
         rating: None,
+        policies: Policies::default(),
     })
 }
 

@@ -1,0 +1,197 @@
+//! Previews that were made before, for a prompt that is nearly the same. What must be the same to the letter
+//! goes into a digest: the arm's endpoint and model, the feature version, the system prompt and every earlier
+//! turn, tools and parameters, what is no text in the last turn, its numbers and negations. What is left, the
+//! last turn's wording, only has to point in the same direction.
+//!
+//! Only previews that were judged by a judge who teaches are kept, so whatever comes from here has taught its
+//! lesson once already, and teaches nothing again (see `teach.rs`). It costs nothing and says nothing about
+//! latency. A cache that fails or dawdles is a cache that has nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::{Instant, timeout};
+
+use super::embedding::EmbeddingSample;
+use super::models::ModelRegistry;
+use crate::domain::cache::{CachedPreview, PreviewCache, PreviewKey};
+use crate::domain::chat::{ChatRequest, Content, Message};
+use crate::domain::clock::Timestamp;
+use crate::domain::handling::Handling;
+use crate::domain::ids::ArmId;
+use crate::domain::record::{CacheRecord, PreviewRecord};
+use crate::domain::spec::ArmSpec;
+use crate::features::{embedded_text, exact_parts, text_direction};
+
+/// How long a cache is waited for; then the preview is asked for.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// Fields of a request that say who asks, not what.
+const NOT_ASKED: [&str; 6] = ["user", "metadata", "store", "session_id", "safety_identifier", "prompt_cache_key"];
+
+/// Where a prompt points.
+pub(super) struct Direction {
+    /// The space: directions of two spaces are never compared.
+    space: &'static str,
+    /// The direction.
+    pub(super) at: Vec<f32>,
+}
+
+impl Direction {
+    /// By the run's embedding where there is one, else by the built-in encoder.
+    pub(super) fn of(request: &ChatRequest, found: Option<&Result<Arc<EmbeddingSample>, String>>) -> Self {
+        match found {
+            Some(Ok(sample)) => Self { space: "embedding", at: sample.direction.clone() },
+            _ => Self { space: "words", at: text_direction(&embedded_text(request)) },
+        }
+    }
+}
+
+/// The cache as one run uses it.
+pub(super) struct Remembered<'a> {
+    pub(super) cache: &'a dyn PreviewCache,
+    pub(super) models: &'a ModelRegistry,
+    pub(super) threshold: f64,
+    pub(super) direction: &'a Direction,
+    pub(super) request: &'a ChatRequest,
+    /// The feature version.
+    pub(super) features: &'a str,
+    /// Tokens wanted.
+    pub(super) target: u32,
+    pub(super) now: Timestamp,
+}
+
+impl Remembered<'_> {
+    /// The preview of `arm` for a prompt like this one.
+    pub(super) async fn find(&self, arm: &ArmId) -> Option<PreviewRecord> {
+        let key = self.key(&self.models.get(arm)?.spec);
+        let started = Instant::now();
+        let asked = timeout(PATIENCE, self.cache.find(&key, self.threshold, self.now)).await;
+        let found = match asked {
+            Ok(Ok(found)) => found?,
+            Ok(Err(fault)) => return unused(&fault.to_string()),
+            Err(_) => return unused("it took too long"),
+        };
+        let latency_s = started.elapsed().as_secs_f64();
+        Some(PreviewRecord {
+            arm: arm.clone(),
+            latency_s,
+            ttft_s: Some(latency_s),
+            tokens: found.tokens,
+            tokens_in: found.tokens_in,
+            estimated: found.estimated,
+            cost_usd: Some(0.0),
+            cached: true,
+            flags: Vec::new(),
+            handling: Handling::default(),
+            text: found.text,
+            error: None,
+        })
+    }
+
+    /// Keeps those that are new, whole and without a flag.
+    pub(super) async fn keep(&self, previews: &[PreviewRecord]) {
+        for preview in previews.iter().filter(|p| !p.cached && p.error.is_none() && p.flags.is_empty()) {
+            let Some(arm) = self.models.get(&preview.arm) else { continue };
+            let kept = CachedPreview {
+                key: self.key(&arm.spec),
+                text: preview.text.clone(),
+                tokens: preview.tokens,
+                tokens_in: preview.tokens_in,
+                estimated: preview.estimated,
+                at: self.now,
+            };
+            let fault = match timeout(PATIENCE, self.cache.keep(kept)).await {
+                Ok(Ok(())) => continue,
+                Ok(Err(fault)) => fault.to_string(),
+                Err(_) => "it took too long".to_owned(),
+            };
+            tracing::debug!(fault, cache = self.cache.kind(), "a preview was not kept");
+        }
+    }
+
+    fn key(&self, spec: &ArmSpec) -> PreviewKey {
+        PreviewKey {
+            arm: spec.name.clone(),
+            scope: self.scope(spec),
+            tokens: self.target,
+            direction: self.direction.at.clone(),
+        }
+    }
+
+    fn scope(&self, spec: &ArmSpec) -> String {
+        let mut digest = Digest::default();
+        digest.part(self.direction.space);
+        digest.part(self.features);
+        digest.part(&spec.base_url);
+        digest.part(&spec.model);
+        digest.part(&format!("{:?}", spec.provider));
+        let last = self.request.messages.iter().rposition(|message| message.role == "user");
+        for (at, message) in self.request.messages.iter().enumerate() {
+            if Some(at) == last { digest.last_turn(message, self.request) } else { digest.json(message) }
+        }
+        digest.json(&self.request.tools);
+        for (name, value) in self.request.extra.iter().filter(|(name, _)| !NOT_ASKED.contains(&name.as_str())) {
+            digest.part(name);
+            digest.json(value);
+        }
+        digest.hex()
+    }
+}
+
+/// What was asked of the cache and what it had.
+pub(super) fn tally(previews: &[PreviewRecord]) -> CacheRecord {
+    let count = |cached: bool| {
+        u32::try_from(previews.iter().filter(|preview| preview.cached == cached).count()).unwrap_or(u32::MAX)
+    };
+    CacheRecord { hits: count(true), misses: count(false) }
+}
+
+fn unused(fault: &str) -> Option<PreviewRecord> {
+    tracing::debug!(fault, "the preview cache is not used");
+    None
+}
+
+/// 128 bits over parts with their lengths (FNV-1a twice, with different beginnings): the same in every process.
+struct Digest(u64, u64);
+
+impl Default for Digest {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325, 0x6c62_272e_07bb_0142)
+    }
+}
+
+impl Digest {
+    fn part(&mut self, part: &str) {
+        for byte in (part.len() as u64).to_le_bytes().into_iter().chain(part.bytes()) {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            self.1 = (self.1.rotate_left(5) ^ u64::from(byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+    }
+
+    fn json(&mut self, value: &impl serde::Serialize) {
+        self.part(&serde_json::to_string(value).unwrap_or_default());
+    }
+
+    /// Of the turn to be answered what is no wording: files, numbers, negations. One that is too long for its
+    /// direction to speak of all of it, or that has no words, must be the same.
+    fn last_turn(&mut self, message: &Message, request: &ChatRequest) {
+        if let Some(Content::Parts(parts)) = &message.content {
+            for part in parts.iter().filter(|part| part.get("text").and_then(Value::as_str).is_none()) {
+                self.json(part);
+            }
+        }
+        self.json(&message.extra);
+        let (text, looked_at) = (message.text(), embedded_text(request));
+        for part in exact_parts(&text) {
+            self.part(&part);
+        }
+        if text.len() > looked_at.len() + 1 {
+            self.part(&text);
+        }
+    }
+
+    fn hex(&self) -> String {
+        format!("{:016x}{:016x}", self.0, self.1)
+    }
+}
