@@ -3,12 +3,16 @@
 //! that keeps a connection warm and says nothing is found out. Whatever ends the reading, the stream is
 //! dropped here, which closes its connection.
 //!
-//! A call is not retried here, and nothing is decided about what its failure means for the run.
+//! A panic in an adapter is the failure of that call alone. A call is not retried here, and nothing is
+//! decided about what its failure means for the run.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::select;
 use tokio::task::coop::unconstrained;
 use tokio::time::{Sleep, sleep_until};
@@ -96,7 +100,8 @@ pub(crate) async fn read(
     let request = Arc::clone(&call.request);
     let mut reading = Reading::start(limits);
     let mut outlet = Outlet::new(lane, wire);
-    let ended = read_into(&mut reading, &mut outlet, model, call, wire).await;
+    let calling = AssertUnwindSafe(read_into(&mut reading, &mut outlet, model, call, wire)).catch_unwind();
+    let ended = calling.await.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
     let report = reading.report(&request, ended.err());
     outlet.finish().await;
     report
@@ -165,6 +170,15 @@ async fn next(
 
 fn truncated() -> Failure {
     Failure::new(FailureClass::Transient, "truncated", "the stream ended in the middle of the answer")
+}
+
+/// A fault of our own in one call is that call's failure: other arms may do without it. Asking again
+/// would meet the same fault.
+fn panicked(panic: &(dyn Any + Send)) -> Failure {
+    let told = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(panic = told, "a call panicked");
+    let message = "a fault in banditop itself ended the call: see the log, and please report it";
+    Failure { should_retry: Some(false), ..Failure::new(FailureClass::Transient, "panic", message) }
 }
 
 pub(super) fn cancelled() -> Failure {
