@@ -36,7 +36,7 @@ pub(super) fn submit(shared: &Arc<Shared>, request: RunRequest) -> Result<Box<dy
     shared.race.check(&request).map_err(|fault| refused(fault.to_string()))?;
     let knowledge = shared.knowledge.load_full();
     if knowledge.state.candidates().is_empty() {
-        return Err(refused("no arm can be asked: add one, or bring one back (`state reactivate`)"));
+        return Err(refused(shared.race.why_nobody(&knowledge.state)));
     }
     let place = shared.take_place()?;
     let seed = mixed(shared.seed, shared.started.fetch_add(1, Ordering::SeqCst));

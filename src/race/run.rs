@@ -14,6 +14,7 @@ use super::extra::ExtraBudget;
 use super::judge::JudgeChoice;
 use super::models::ModelRegistry;
 use super::signals::Signals;
+use super::words;
 use crate::bandit::RouterState;
 use crate::domain::cache::PreviewCache;
 use crate::domain::chat::{ChatRequest, RequestFault};
@@ -123,6 +124,12 @@ impl Race {
     /// [`RequestFault`] where the prompt is blank or too large.
     pub fn check(&self, request: &ChatRequest) -> Result<(), RequestFault> {
         request.check(self.parts.config.max_prompt_bytes)
+    }
+
+    /// Why no arm can be asked, arm by arm, and what to do; only where none is a candidate.
+    #[must_use]
+    pub fn why_nobody(&self, state: &RouterState) -> String {
+        words::nobody_answered(state, &self.parts.models, &[], &[])
     }
 
     /// Runs one prompt. Stops at once, dropping every stream, when `cancel` is cancelled or the reader of

@@ -26,7 +26,11 @@ pub(crate) fn nobody_answered(
             lines.push(format!("{arm}: {failure}; {}", advice(failure.class)));
         } else if !view.lifecycle.is_candidate() {
             let reason = view.reason.map(|r| format!(" ({r})")).unwrap_or_default();
-            lines.push(format!("{arm}: {}{reason}; reactivate it to use it", view.lifecycle.name()));
+            let remedy = match view.until {
+                Some(until) => format!("it is asked again at {} UTC", until.clock_text()),
+                None => "reactivate it to use it".to_owned(),
+            };
+            lines.push(format!("{arm}: {}{reason}; {remedy}", view.lifecycle.name()));
         } else if let Err(failure) = models.model(arm) {
             lines.push(format!("{arm}: {failure}"));
         } else {
