@@ -15,6 +15,8 @@
 //! └───────────────────────────────────────┘
 //! ```
 
+use ratatui::style::Style;
+
 use super::super::model::Model;
 use super::super::model::race::OwnRun;
 use super::super::widgets::number::{money, percent, seconds, small, unit};
@@ -113,8 +115,8 @@ fn draw_order(canvas: &mut Canvas<'_>, y: u16, own: &OwnRun) -> u16 {
     let judge = own.verdict.as_ref().filter(|verdict| verdict.local_fallback);
     if let Some(verdict) = judge {
         let reason = verdict.reason.as_deref().unwrap_or("the judge failed");
-        canvas.put_within(0, y + 1, &format!("judged locally: {reason}"), theme.warn(), canvas.width());
-        return y + 2;
+        let failed = small(failures(own).count());
+        return put_whole(canvas, y + 1, &format!("judged locally: {reason}"), theme.warn(), below(own) + failed);
     }
     y + 1
 }
@@ -152,18 +154,25 @@ fn draw_retries(canvas: &mut Canvas<'_>, y: u16, own: &OwnRun) -> u16 {
     y + 1
 }
 
+/// Full answers that failed.
+fn failures(own: &OwnRun) -> impl Iterator<Item = &AttemptRecord> {
+    own.attempts.iter().filter(|attempt| !attempt.ok && !attempt.lost)
+}
+
+/// Rows of the reward and the times.
+fn below(own: &OwnRun) -> u16 {
+    let reward = own.record.as_ref().and_then(|record| record.rewards.get(record.winner.as_ref()?));
+    1 + reward.map_or(0, |reward| small(reward.terms.values().filter(|t| t.weight > 0.0).count()) + 2)
+}
+
 fn draw_failures(canvas: &mut Canvas<'_>, mut y: u16, own: &OwnRun) -> u16 {
     let theme = canvas.theme;
-    for attempt in own.attempts.iter().filter(|attempt| !attempt.ok && !attempt.lost) {
+    let notes = small(own.attempts.iter().filter(|attempt| note(attempt).is_some()).count());
+    let count = notes + small(failures(own).count());
+    for (nth, attempt) in (1..).zip(failures(own)) {
         let why = attempt.error.as_ref().map_or_else(|| "failed".to_owned(), ToString::to_string);
-        canvas.put_within(
-            0,
-            y,
-            &format!("{} {}: {why}", theme.glyphs.outcome[1], attempt.arm),
-            theme.bad(),
-            canvas.width(),
-        );
-        y += 1;
+        let text = format!("{} {}: {why}", theme.glyphs.outcome[1], attempt.arm);
+        y = put_whole(canvas, y, &text, theme.bad(), below(own) + count.saturating_sub(nth));
     }
     for attempt in &own.attempts {
         let Some(note) = note(attempt) else { continue };
@@ -184,6 +193,21 @@ fn note(attempt: &AttemptRecord) -> Option<String> {
     }
     let names: Vec<&str> = attempt.flags.iter().map(|flag| flag.name()).collect();
     (attempt.ok && !names.is_empty()).then(|| format!("{arm} flagged: {}", names.join(", ")))
+}
+
+/// A text from `y` on, whole where `below` rows still fit under it (what to mend stands at the end of a
+/// failure's text), else its first line. The row after it.
+fn put_whole(canvas: &mut Canvas<'_>, y: u16, text: &str, style: Style, below: u16) -> u16 {
+    let lines = wrap(text, canvas.width());
+    let room = canvas.height().saturating_sub(y).saturating_sub(below);
+    if small(lines.len()) > room {
+        canvas.put_within(0, y, text, style, canvas.width());
+        return y + 1;
+    }
+    for (y, line) in (y..).zip(&lines) {
+        canvas.put(0, y, line, style);
+    }
+    y + small(lines.len())
 }
 
 fn draw_reward(canvas: &mut Canvas<'_>, y: u16, reward: &RewardRecord) -> u16 {
