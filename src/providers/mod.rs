@@ -8,6 +8,7 @@
 
 mod answer;
 mod chunk;
+mod complaint;
 mod dialect;
 mod embeddings;
 mod failure;
