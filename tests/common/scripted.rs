@@ -93,10 +93,20 @@ impl AnswerStream for Lines {
 
 /// The parts of an engine with these arms.
 pub(crate) fn parts(arms: &[&str], troupe: &Troupe, store: Arc<dyn StateStore>) -> EngineParts {
+    parts_with(arms, Arc::new(troupe.clone()), store, |_| {})
+}
+
+/// The same with other models, and a race that is made otherwise.
+pub(crate) fn parts_with(
+    arms: &[&str],
+    factory: Arc<dyn ModelFactory>,
+    store: Arc<dyn StateStore>,
+    adjust: impl FnOnce(&mut RaceParts),
+) -> EngineParts {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let features = Arc::new(LengthFeatures::new(2_000));
     let router_config = RouterConfig::for_schema(features.schema());
-    let race = Race::new(RaceParts {
+    let mut race = RaceParts {
         config: RaceConfig::default(),
         models: Arc::new(ModelRegistry::new()),
         judge: None,
@@ -105,7 +115,8 @@ pub(crate) fn parts(arms: &[&str], troupe: &Troupe, store: Arc<dyn StateStore>) 
         reward: Arc::new(QualityLatencyCostPolicy::new(References::default())),
         router: RouterKind::Linucb,
         clock,
-    });
+    };
+    adjust(&mut race);
     let spec = |name: &&str| ArmSpec {
         name: ArmId::new(name),
         provider: Provider::Simulated,
@@ -117,8 +128,8 @@ pub(crate) fn parts(arms: &[&str], troupe: &Troupe, store: Arc<dyn StateStore>) 
     };
     EngineParts {
         store,
-        race,
-        factory: Arc::new(troupe.clone()),
+        race: Race::new(race),
+        factory,
         facts: ConfigFacts {
             arms: arms.iter().map(spec).collect(),
             weights: Weights::default(),

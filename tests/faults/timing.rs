@@ -1,0 +1,142 @@
+//! Faults of time: silence, silence behind signs of life, and no silence at all. Timers are short here; each
+//! row says after how long the request is given up, and the endpoint itself measures that it is.
+
+use std::time::Duration;
+
+use banditop::domain::failure::FailureClass::Transient;
+use banditop::domain::spec::Strategy;
+use banditop::providers::HttpClient;
+
+use super::rig::{Rig, client};
+use super::server::{Act, Server, delta, says, stream};
+use super::table::{GRACE, Row, TRIES, hold};
+
+const TOKEN: Duration = Duration::from_millis(150);
+const PREVIEW: Duration = Duration::from_millis(400);
+const FULL: Duration = Duration::from_millis(500);
+const NO_PAUSE: Duration = Duration::ZERO;
+
+fn hasty(http: &HttpClient, strategy: Strategy) -> Rig {
+    Rig::new(http, strategy).with(|race| {
+        let timeouts = &mut race.config.timeouts;
+        (timeouts.first_token, timeouts.between_tokens) = (TOKEN, TOKEN);
+        (timeouts.preview, timeouts.full) = (PREVIEW, FULL);
+        race.config.max_answer_bytes = 100_000;
+    })
+}
+
+fn silences() -> Vec<Row> {
+    let often = Duration::from_millis(10);
+    let text = |pieces: &str, pause| Act::Forever(pieces.as_bytes().to_vec(), pause);
+    let no_token: &[&str] = &["first_token_timeout", "no token within 150ms"];
+    let stall: &[&str] = &["nothing came for 150ms in the middle of the answer"];
+    vec![
+        Row::fails("slow first byte", [Act::Hold], Transient, "first_token_timeout", no_token)
+            .given_up_after(TOKEN, TOKEN),
+        Row::fails("headers and nothing else", [stream(""), Act::Hold], Transient, "first_token_timeout", no_token)
+            .given_up_after(TOKEN, TOKEN),
+        Row::fails(
+            "comments instead of a first token",
+            [stream(""), text(": keep-alive\n\n", often)],
+            Transient,
+            "first_token_timeout",
+            no_token,
+        )
+        .given_up_after(TOKEN, TOKEN),
+        Row::fails(
+            "a stall mid-stream while keep-alive comments still arrive",
+            [stream(&says("An answer")), text(": keep-alive\n\n", often)],
+            Transient,
+            "stall",
+            stall,
+        )
+        .given_up_after(TOKEN * 2, TOKEN * 2),
+        Row::fails(
+            "a stall while empty deltas still arrive",
+            [stream(&says("An answer")), text(&delta(r#"{"content":""}"#), often)],
+            Transient,
+            "stall",
+            stall,
+        )
+        .given_up_after(TOKEN * 2, TOKEN * 2),
+    ]
+}
+
+fn floods() -> Vec<Row> {
+    let text = |pieces: &str, pause| Act::Forever(pieces.as_bytes().to_vec(), pause);
+    let many = |event: &str| event.repeat(200);
+    let no_token: &[&str] = &["first_token_timeout", "no token within 150ms"];
+    let late: &[&str] = &["phase_timeout", "not complete within"];
+    let endless = text(&many(&says("and so on ")), NO_PAUSE);
+    vec![
+        Row::fails(
+            "a word now and then, for ever",
+            [stream(&says("An answer")), text(&says("w "), Duration::from_millis(50))],
+            Transient,
+            "phase_timeout",
+            late,
+        )
+        .given_up_after(FULL, PREVIEW),
+        Row::fails(
+            "reasoning without end and without a pause",
+            [stream(""), text(&many(&delta(r#"{"reasoning":"hm"}"#)), NO_PAUSE)],
+            Transient,
+            "phase_timeout",
+            late,
+        )
+        .given_up_after(FULL, PREVIEW),
+        Row::fails(
+            "empty deltas without end and without a pause",
+            [stream(""), text(&many(&delta("{}")), NO_PAUSE)],
+            Transient,
+            "first_token_timeout",
+            no_token,
+        )
+        .given_up_after(TOKEN, TOKEN),
+        Row::fails(
+            "comments without end and without a pause",
+            [stream(""), text(&many(": keep-alive\n\n"), NO_PAUSE)],
+            Transient,
+            "first_token_timeout",
+            no_token,
+        )
+        .given_up_after(TOKEN, TOKEN),
+        Row::served("an endless answer", [stream(""), endless], &["and so on"]).given_up_after(FULL, PREVIEW),
+    ]
+}
+
+#[tokio::test]
+async fn silence_is_not_waited_for() {
+    hold(silences(), hasty).await;
+}
+
+#[tokio::test]
+async fn a_flood_does_not_stop_the_clock() {
+    hold(floods(), hasty).await;
+}
+
+/// Whoever asked goes away in each phase: the endpoint sees its connections closed, nothing is learned,
+/// nobody is blamed, no task is left.
+#[tokio::test]
+async fn the_caller_is_gone() {
+    let http = client();
+    let half = || vec![stream(&says("An answer")), Act::Hold];
+    let trickle = vec![stream(""), Act::Forever(says("w ").into_bytes(), Duration::from_millis(5))];
+    let rows = [
+        ("before the headers", vec![Act::Hold], Strategy::Baseline, 1),
+        ("in the middle of an answer", half(), Strategy::Baseline, 1),
+        ("while words come", trickle, Strategy::Baseline, 1),
+        ("among previews", half(), Strategy::Race, 2),
+    ];
+    for (when, script, strategy, calls) in rows {
+        let mut best = Duration::MAX;
+        for _ in 0..TRIES {
+            let rig = Rig::new(&http, strategy);
+            best = best.min(rig.leave(&Server::start(vec![script.clone()]), calls).await);
+            if best <= GRACE {
+                break;
+            }
+        }
+        assert!(best <= GRACE, "{when}: connections were closed after {best:?}");
+    }
+}
