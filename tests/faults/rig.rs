@@ -93,6 +93,7 @@ impl Rig {
         let factory = Arc::new(Adapters { http: self.http.clone(), urls, panics: self.panics });
         let adjust = |race: &mut RaceParts| {
             race.config.k = 2;
+            race.config.retry.base = Duration::from_millis(5);
             race.judge = self.judge.as_ref().map(|judge| JudgeChoice::Model {
                 name: "judge".to_owned(),
                 model: adapter(&self.http, "judge", judge.base_url()),

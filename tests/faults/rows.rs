@@ -38,15 +38,16 @@ pub(crate) fn transport() -> Vec<Row> {
         Row::fails("reset before headers", [Reset], Transient, "reset", &["closed the connection before it answered"]),
         Row::fails("closed before headers", [Close], Transient, "reset", &["before it answered"]),
         Row::fails("no HTTP", [Send(b"SSH-2.0-OpenSSH\r\n".to_vec())], Transient, "reset", &["before it answered"]),
-        Row::fails("reset mid-stream", [begun(), Reset], Transient, "reset", &["in the middle of its answer"]),
-        Row::fails("truncated stream", [begun()], Transient, "truncated", &["no finish reason came"]),
+        Row::fails("reset mid-stream", [begun(), Reset], Transient, "reset", &["in the middle of its answer"]).once(),
+        Row::fails("truncated stream", [begun()], Transient, "truncated", &["no finish reason came"]).once(),
         Row::fails(
             "body shorter than said",
             [response("200 OK", "content-type: text/event-stream\r\ncontent-length: 999\r\n", &says("An answer"))],
             Transient,
             "truncated",
             &["broke the connection in the middle of its answer"],
-        ),
+        )
+        .once(),
         Row::fails(
             "broken chunk length",
             [chunked(&event_stream("transfer-encoding: chunked\r\n"), b"zz\r\ndata\r\n", 9000)],
@@ -118,8 +119,12 @@ pub(crate) fn statuses() -> Vec<Row> {
             &["has nothing left to spend"],
         ),
         Row::fails("429 without a wish", plain("429 Too Many Requests"), Transient, "http_429", &["answered 429"]),
-        Row::fails("429 in seconds", with("429 Slow", "retry-after: 7\r\n"), Transient, "http_429", &[]).wishing(7_000),
-        Row::fails("429 as float", with("429 Slow", "retry-after: 7.5\r\n"), Transient, "http_429", &[]).wishing(7_500),
+        Row::fails("429 in seconds", with("429 Slow", "retry-after: 7\r\n"), Transient, "http_429", &[])
+            .wishing(7_000)
+            .once(),
+        Row::fails("429 as float", with("429 Slow", "retry-after: 7.5\r\n"), Transient, "http_429", &[])
+            .wishing(7_500)
+            .once(),
         Row::fails(
             "429 in milliseconds",
             with("429 Slow", "retry-after-ms: 7250\r\nretry-after: 99\r\n"),
@@ -127,7 +132,8 @@ pub(crate) fn statuses() -> Vec<Row> {
             "http_429",
             &[],
         )
-        .wishing(7_250),
+        .wishing(7_250)
+        .once(),
         Row::fails(
             "429 until a date, by a clock that is 25 years slow",
             with("429 Slow", "date: Thu, 08 Nov 2001 10:00:00 GMT\r\nretry-after: Thu, 08 Nov 2001 10:00:30 GMT\r\n"),
@@ -135,7 +141,8 @@ pub(crate) fn statuses() -> Vec<Row> {
             "http_429",
             &[],
         )
-        .wishing(30_000),
+        .wishing(30_000)
+        .once(),
         Row::fails(
             "429 until a date that is past",
             with("429 Slow", "retry-after: Thu, 08 Nov 2001 10:00:30 GMT\r\n"),
@@ -147,7 +154,8 @@ pub(crate) fn statuses() -> Vec<Row> {
         Row::fails("500", plain("500 Oops"), Transient, "http_500", &["answered 500"]),
         Row::fails("502 with a page", [response("502 Bad", "", "<html>")], Transient, "http_502", &["an HTML page"]),
         Row::fails("503 with Retry-After", with("503 Busy", "retry-after: 9\r\n"), Transient, "http_503", &[])
-            .wishing(9_000),
+            .wishing(9_000)
+            .once(),
         Row::fails("504", plain("504 Timeout"), Transient, "http_504", &["answered 504"]),
         Row::fails(
             "529",
@@ -233,21 +241,24 @@ pub(crate) fn bad_streams() -> Vec<Row> {
             Transient,
             "malformed_stream",
             &["an event holds broken JSON"],
-        ),
+        )
+        .once(),
         Row::fails(
             "error inside a stream",
             error(r#"{"code":502,"message":"bad gateway"}"#),
             Transient,
             "http_502",
             &["bad gateway"],
-        ),
+        )
+        .once(),
         Row::fails(
             "overloaded inside a stream",
             error(r#"{"type":"overloaded_error"}"#),
             Transient,
             "http_529",
             &["overloaded"],
-        ),
+        )
+        .once(),
         Row::fails(
             "quota inside a stream",
             error(r#"{"code":"insufficient_quota"}"#),

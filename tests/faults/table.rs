@@ -21,6 +21,14 @@ pub(crate) enum Ends {
     Fails(FailureClass, &'static str),
 }
 
+impl Ends {
+    /// Whether it is asked again at once: a failure in passing, of which nothing came and no time was lost.
+    fn may_pass(self) -> bool {
+        const OUT_OF_TIME: [&str; 3] = ["first_token_timeout", "phase_timeout", "stall"];
+        matches!(self, Self::Fails(FailureClass::Transient, kind) if !OUT_OF_TIME.contains(&kind))
+    }
+}
+
 /// What the router learns about the arm from a race.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Learns {
@@ -48,6 +56,8 @@ pub(crate) struct Row {
     pub(crate) ejected: bool,
     /// Words that a person reads.
     pub(crate) words: &'static [&'static str],
+    /// How often it is asked.
+    pub(crate) tries: usize,
     /// How long the endpoint wants to be left alone.
     pub(crate) wish: Option<Duration>,
     /// After which a full answer and a preview are given up.
@@ -56,6 +66,8 @@ pub(crate) struct Row {
 
 /// A request may outlive its deadline by so much.
 pub(crate) const GRACE: Duration = Duration::from_millis(100);
+/// Calls that are made of one that fails in passing.
+pub(crate) const RETRIED: usize = 3;
 /// What a bound of wall-clock time is tried at, on a machine that may have other things to do.
 pub(crate) const TRIES: usize = 3;
 
@@ -79,6 +91,7 @@ impl Row {
             learns,
             ejected,
             words,
+            tries: if ends.may_pass() { RETRIED } else { 1 },
             wish: None,
             given_up: None,
         }
@@ -106,6 +119,11 @@ impl Row {
     /// The same, and the caller expects TLS.
     pub(crate) fn over_tls(self) -> Self {
         Self { tls: true, ..self }
+    }
+
+    /// The same, and it is asked but once: something came of it already, or its wish is too long.
+    pub(crate) fn once(self) -> Self {
+        Self { tries: 1, ..self }
     }
 
     pub(crate) fn wishing(self, millis: u64) -> Self {
@@ -155,6 +173,15 @@ impl Row {
         }
         for words in self.words {
             assert!(played.screens[0].contains(words), "{words:?} is not on screen");
+        }
+        let handling = if strategy == Strategy::Baseline {
+            played.record.attempts.first().map(|attempt| &attempt.handling)
+        } else {
+            played.record.previews.iter().find(|p| p.arm.as_str() == "bad").map(|preview| &preview.handling)
+        };
+        assert_eq!(handling.unwrap().retries.len() + 1, self.tries, "asked again: {:?}", handling.unwrap());
+        if self.base_url.is_none() && self.full != Ends::Served {
+            assert_eq!(played.calls.len(), self.tries, "the endpoint counts with us");
         }
         let state = played.arm().state;
         assert_eq!(state == Lifecycle::Ejected, self.ejected, "{state:?}: {:?}", played.arm().state_reason);
