@@ -168,6 +168,21 @@ impl Pacer {
         self.mean.extend(self.sum.iter().map(|v| v / self.seen));
     }
 
+    /// Whether it can be gone on with, whoever wrote it.
+    pub(super) fn is_sound(&self, d: usize) -> bool {
+        let account = [self.spent, self.balance, self.seen, self.scatter[0], self.scatter[1]];
+        let overhead = [self.overhead.realised, self.overhead.expected];
+        let mut rows = self.ring.iter();
+        self.ceiling.is_finite()
+            && self.ceiling > 0.0
+            && account.iter().chain(&overhead).all(|number| number.is_finite())
+            && self.sum.iter().chain(&self.curve).chain(self.ring.iter().flat_map(|x| x.iter())).all(|v| v.is_finite())
+            && self.ring.len() <= RING
+            && (self.ring.len() < RING || self.next < RING)
+            && self.sum.len() <= d
+            && rows.all(|x| x.len() == self.sum.len())
+    }
+
     /// The numbers that two equal pacers share, for a digest.
     pub(super) fn bits(&self) -> impl Iterator<Item = u64> + '_ {
         let account = [self.ceiling, self.spent, self.balance, self.seen, self.scatter[0], self.scatter[1]];
@@ -289,8 +304,12 @@ impl RouterState {
         })
     }
 
-    /// Sets or lifts the ceiling: a new account.
+    /// Sets or lifts the ceiling: a new account. The ceiling that stands already goes on with its own, or saying it
+    /// again would forgive what was overspent.
     pub(super) fn set_budget(&mut self, dollars: Option<f64>) {
+        if dollars == self.budget_per_request() {
+            return;
+        }
         self.pacer = dollars.map(|ceiling| Arc::new(Pacer::new(ceiling, self.pacer.as_deref())));
         self.solve();
     }

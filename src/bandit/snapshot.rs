@@ -122,6 +122,9 @@ impl RouterState {
         }
         let mut state = header.without_arms(config);
         state.normaliser.clone_from(&header.normaliser);
+        if header.pacer.as_ref().is_some_and(|pacer| !pacer.is_sound(config.d)) {
+            return Err(StateFault::Corrupt("the account under the ceiling does not fit".to_owned()));
+        }
         state.pacer = header.pacer.map(|pacer| Arc::new(pacer.restored()));
         for (run, step) in header.recent {
             state.recent.push(run, step);

@@ -85,7 +85,7 @@ impl Owner {
         if let RouterCommand::Undo { target } = command {
             self.check_not_undone(target).await?;
         }
-        let Rewound { state, target } = self.rewound(&command).await?;
+        let Rewound { state, target, ratings } = self.rewound(&command).await?;
         let shown = self.acts_on(target.unwrap_or_else(|| command.clone())).await;
         let shown = &shown;
         let before = self.folds.state.before_after(shown);
@@ -97,6 +97,7 @@ impl Owner {
         if let RouterCommand::Undo { target } = command {
             self.mark_undone(target, Some(line.sequence)).await;
         }
+        self.restore_ratings(&ratings).await;
         // A restart need not fold across it.
         self.pending.batch.snapshot = Some(self.folds.to_snapshot());
         self.follow(&line);

@@ -2,13 +2,14 @@
 //! since then folded again without it. An earlier undo counts too: its target must stay out, so the
 //! snapshot has to be older than every entry that is left out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bandit::{RouterConfig, RouterState, exclusions, refold};
 use crate::domain::clock::Timestamp;
 use crate::domain::command::{Actor, LogEntry, RouterCommand};
-use crate::domain::ids::{CommandId, Sequence};
+use crate::domain::ids::{CommandId, RunId, Sequence};
 use crate::domain::store::StoreError;
+use crate::domain::terms::Column;
 
 use super::folds::{blank, split};
 use super::ledger::Ledger;
@@ -19,6 +20,17 @@ pub(super) struct Rewound {
     pub state: RouterState,
     /// The action that is undone.
     pub target: Option<RouterCommand>,
+    /// The ratings that stand in that state, of every run that was rated since the snapshot it is made from.
+    pub ratings: BTreeMap<RunId, Standing>,
+}
+
+/// What a run's quality was amended to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Standing {
+    /// What it was before any of the amendments that were looked at.
+    pub first: Option<f64>,
+    /// The newest that stands.
+    pub rating: Option<f64>,
 }
 
 impl Owner {
@@ -43,7 +55,8 @@ impl Owner {
                 _ => {
                     entries.pop();
                     no_import_between(&entries, &without)?;
-                    return Ok(Rewound { state: refold(&base, &entries, &without), target });
+                    let ratings = standing(&entries, &without);
+                    return Ok(Rewound { state: refold(&base, &entries, &without), target, ratings });
                 }
             }
         }
@@ -71,6 +84,19 @@ impl Owner {
             command: command.clone(),
         }
     }
+}
+
+/// What ratings are left of `entries` without `without`.
+fn standing(entries: &[LogEntry], without: &BTreeSet<Sequence>) -> BTreeMap<RunId, Standing> {
+    let mut found = BTreeMap::new();
+    for entry in entries {
+        let RouterCommand::Amend { run, column: Column::Quality, old, new, .. } = &entry.command else { continue };
+        let standing = found.entry(*run).or_insert(Standing { first: *old, rating: None });
+        if !without.contains(&entry.sequence) {
+            standing.rating = Some(*new);
+        }
+    }
+    found
 }
 
 /// The first place that `entries` leave out, whether it is among them or before them. A discard that

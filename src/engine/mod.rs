@@ -12,6 +12,7 @@
 
 mod actions;
 mod alarms;
+mod ceiling;
 mod commit;
 mod drift;
 mod facts;

@@ -25,26 +25,47 @@ pub(super) struct Overlay {
 }
 
 impl Overlay {
-    /// What the flags of `session` change on top of the configuration, onto `state`.
-    pub(super) fn of(configured: &ConfigFacts, session: &ConfigFacts, state: &RouterState) -> Self {
-        let (arms, priors) = (configured.arms.clone(), configured.priors.clone());
-        let numbers = ConfigFacts { arms, priors, ..session.clone() };
-        let asked = reconcile(Some(configured), &numbers, &[]);
-        let pairs = asked.into_iter().map(|set| (standing(state, &set), set)).filter(|(before, set)| before != set);
-        let (before, set) = pairs.unzip();
+    /// What the flags of `session` change on top of the configuration, onto `state`. What those of the last start,
+    /// `then`, have set already and set again goes on.
+    pub(super) fn of(then: &Self, configured: &ConfigFacts, session: &ConfigFacts, state: &RouterState) -> Self {
+        let pair = |set: RouterCommand| {
+            let stands = standing(state, &set);
+            let before = if stands == set { then.before(&set)?.clone() } else { stands };
+            Some((before, set))
+        };
+        let (before, set) = asked(configured, session).into_iter().filter_map(pair).unzip();
         Self { set, before }
     }
 
-    /// The commands to apply now.
-    pub(super) fn commands(&self) -> impl Iterator<Item = RouterCommand> + '_ {
-        self.set.iter().cloned()
+    fn before(&self, set: &RouterCommand) -> Option<&RouterCommand> {
+        self.set.iter().position(|each| each == set).and_then(|at| self.before.get(at))
     }
 
-    /// The commands that take it back: of what still stands as the flags had it.
-    pub(super) fn taken_back(&self, state: &RouterState) -> Vec<RouterCommand> {
-        let pairs = self.set.iter().zip(&self.before);
-        pairs.filter(|(set, _)| standing(state, set) == **set).map(|(_, before)| before.clone()).collect()
+    /// The commands to apply now: of what does not stand in `state` yet.
+    pub(super) fn commands(&self, state: &RouterState) -> Vec<RouterCommand> {
+        self.set.iter().filter(|set| standing(state, set) != **set).cloned().collect()
     }
+
+    /// The commands that take it back: of what still stands as the flags had it, and is not asked for again by the
+    /// flags of `session`. A ceiling that goes on keeps its account.
+    pub(super) fn taken_back(
+        &self,
+        configured: &ConfigFacts,
+        session: &ConfigFacts,
+        state: &RouterState,
+    ) -> Vec<RouterCommand> {
+        let again = asked(configured, session);
+        let pairs = self.set.iter().zip(&self.before);
+        let ends = pairs.filter(|(set, _)| standing(state, set) == **set && !again.contains(set));
+        ends.map(|(_, before)| before.clone()).collect()
+    }
+}
+
+/// What the flags of `session` ask for beyond the configuration.
+fn asked(configured: &ConfigFacts, session: &ConfigFacts) -> Vec<RouterCommand> {
+    let (arms, priors) = (configured.arms.clone(), configured.priors.clone());
+    let numbers = ConfigFacts { arms, priors, ..session.clone() };
+    reconcile(Some(configured), &numbers, &[])
 }
 
 /// `command` with the values that stand in `state`.

@@ -1,12 +1,14 @@
 //! Rules that time asks for: forgetting a share of everything learned every so often, and taking out arms
 //! that hardly ever win. Both are off until they are configured, and go through the log like a person's
-//! command, by the actor `rule`. When one was last applied is read off the journal, so that a restart does
-//! not start its clock anew.
+//! command, by the actor `rule`. When one was last looked at is stored, so that a restart does not start its
+//! clock anew.
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::clock::Timestamp;
-use crate::domain::command::{Actor, RouterCommand};
+use crate::domain::command::RouterCommand;
 
 use super::owner::Owner;
 
@@ -14,6 +16,8 @@ use super::owner::Owner;
 const FORGETTING: &str = "forgetting";
 /// The rule that prunes.
 const PRUNING: &str = "pruning";
+/// The stored value that holds when they were last looked at.
+pub(super) const LOOKED: &str = "rules.looked";
 
 /// Which of these rules hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,56 +48,59 @@ pub struct AutomaticPrune {
     pub min_win_rate: f64,
 }
 
+/// When each rule was last looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Looked {
+    decay: Option<Timestamp>,
+    prune: Option<Timestamp>,
+}
+
 impl Owner {
     /// Applies what is due.
     pub(super) fn review_periodic(&mut self, now: Timestamp) {
-        let PeriodicRules { decay, prune } = self.folds.periodic.rules.clone();
+        let Periodic { rules: PeriodicRules { decay, prune }, looked } = self.folds.periodic.clone();
+        let mut next = looked;
         if let Some(PeriodicDecay { every, factor }) = decay
-            && self.is_due(FORGETTING, every, now)
+            && is_due(&mut next.decay, every, now)
         {
-            self.folds.periodic.decayed = Some(now);
             self.by_rule(FORGETTING, RouterCommand::Decay { factor, arms: Vec::new() });
         }
         if let Some(AutomaticPrune { every, min_trials, min_win_rate }) = prune
-            && self.is_due(PRUNING, every, now)
-        {
-            self.folds.periodic.pruned = Some(now);
+            && is_due(&mut next.prune, every, now)
             // That nobody would go is the rule's normal answer, not worth a line anywhere.
-            if let Ok(prune) =
+            && let Ok(prune) =
                 self.folds.state.prepare(RouterCommand::Prune { min_trials, min_win_rate, victims: Vec::new() })
-            {
-                self.by_rule(PRUNING, prune);
-            }
+        {
+            self.by_rule(PRUNING, prune);
         }
-    }
-
-    /// Whether `every` has passed since the rule was last looked at: in this process, or by the journal, or
-    /// else since the start. A clock that was set back starts the time anew.
-    fn is_due(&mut self, rule: &str, every: Duration, now: Timestamp) -> bool {
-        let periodic = &self.folds.periodic;
-        let here = if rule == FORGETTING { periodic.decayed } else { periodic.pruned };
-        let is_of_it = |actor: &Actor| matches!(actor, Actor::Rule(name) if name == rule);
-        let before = || self.folds.journal.iter().find(|line| is_of_it(&line.actor)).map(|line| line.at);
-        let Some(last) = here.or_else(before).filter(|last| *last <= now) else {
-            let started =
-                if rule == FORGETTING { &mut self.folds.periodic.decayed } else { &mut self.folds.periodic.pruned };
-            *started = Some(now);
-            return false;
-        };
-        now.since(last) >= every
+        if next != looked
+            && let Ok(bytes) = serde_json::to_vec(&next)
+        {
+            self.folds.periodic.looked = next;
+            self.pending.batch.values.push((LOOKED.to_owned(), bytes));
+        }
     }
 }
 
-/// The rules, and when they were last applied in this process.
+/// Whether `every` has passed since `last`, which is now then. Time begins when the rule is first looked at, and
+/// anew where the clock was set back.
+fn is_due(last: &mut Option<Timestamp>, every: Duration, now: Timestamp) -> bool {
+    let is_due = last.filter(|last| *last <= now).map(|last| now.since(last) >= every);
+    if is_due.unwrap_or(true) {
+        *last = Some(now);
+    }
+    is_due == Some(true)
+}
+
+/// The rules, and when they were last looked at.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Periodic {
-    pub rules: PeriodicRules,
-    decayed: Option<Timestamp>,
-    pruned: Option<Timestamp>,
+    rules: PeriodicRules,
+    looked: Looked,
 }
 
 impl Periodic {
-    pub(super) fn new(rules: PeriodicRules) -> Self {
-        Self { rules, decayed: None, pruned: None }
+    pub(super) fn new(rules: PeriodicRules, looked: Looked) -> Self {
+        Self { rules, looked }
     }
 }

@@ -1,6 +1,7 @@
 //! What a finished run and a person's rating of it change. A rating amends the quality that the run
 //! taught, with the run's own context; rating again amends it again, so it can be taken back.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::command::{Acknowledgement, Actor, PreviewTerms, RouterCommand};
@@ -11,8 +12,12 @@ use crate::domain::terms::{Column, Term};
 use crate::race::EmbeddingSample;
 
 use super::actions::{applied, refused};
+use super::history::Standing;
 use super::message::Finished;
 use super::owner::Owner;
+
+/// The stored value that holds the scale of an embedding's slots while it is being learned.
+pub(super) const SCALE: &str = "features.scale";
 
 impl Owner {
     /// Takes in a finished run. An observation that does not fit is dropped with a word in the log: the
@@ -52,6 +57,10 @@ impl Owner {
         let version = self.folds.state.config().feature_version.clone();
         if let Some(normaliser) = self.folds.scale.add(sample, &version) {
             self.by_rule("normaliser", RouterCommand::SetNormaliser { normaliser });
+        }
+        // Kept at every prompt: programs that ask once and leave must get there too.
+        if let Ok(bytes) = serde_json::to_vec(&self.folds.scale) {
+            self.pending.batch.values.push((SCALE.to_owned(), bytes));
         }
     }
 
@@ -95,11 +104,29 @@ impl Owner {
         };
         self.pending.sync = true;
         self.folds.stats.rated(&record, rating);
-        let rated = Arc::new(RunRecord { rating: Some(rating), ..RunRecord::clone(&record) });
-        self.shared.recent().replace(&rated);
+        let rated = self.keep_rating(&record, Some(rating));
         self.shared.observer.rated(&rated);
-        self.pending.batch.runs.push(rated);
         Ok(applied(line))
+    }
+
+    fn keep_rating(&mut self, record: &RunRecord, rating: Option<f64>) -> Arc<RunRecord> {
+        let rated = Arc::new(RunRecord { rating, ..record.clone() });
+        self.shared.recent().replace(&rated);
+        self.pending.batch.runs.push(Arc::clone(&rated));
+        rated
+    }
+
+    /// After an undo or a discard records say what the state was taught, or the next rating would amend from what
+    /// never was. Counts of ratings stay: that a person gave them did happen.
+    pub(super) async fn restore_ratings(&mut self, ratings: &BTreeMap<RunId, Standing>) {
+        for (run, standing) in ratings {
+            let Ok(record) = self.known_run(*run).await else { continue };
+            let judged = record.winner.as_ref().and_then(|arm| term(record.rewards.get(arm)?, Term::Quality));
+            let rating = standing.rating.or(standing.first.filter(|first| Some(*first) != judged));
+            if rating != record.rating {
+                self.keep_rating(&record, rating);
+            }
+        }
     }
 
     async fn known_run(&mut self, run: RunId) -> Result<Arc<RunRecord>, EngineError> {

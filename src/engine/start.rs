@@ -14,7 +14,7 @@ use crate::domain::ids::{ArmId, CommandId, Sequence};
 use crate::domain::record::RunRecord;
 use crate::domain::spec::ConfigFacts;
 use crate::domain::store::{StoreError, StoredSnapshot, StoredState};
-use crate::race::{ScaleFit, SignalFold};
+use crate::race::SignalFold;
 
 use super::alarms::{Alarms, Notice};
 use super::facts::reconcile;
@@ -27,7 +27,8 @@ use super::lifecycle::StartError;
 use super::overlay::{OVERLAY, Overlay};
 use super::owner::Owner;
 use super::parts::EngineParts;
-use super::periodic::Periodic;
+use super::periodic::{LOOKED, Periodic};
+use super::ratings::SCALE;
 use super::recent::Recent;
 use super::stats::LiveStats;
 use super::transfer::{features_of, kept_aside};
@@ -95,11 +96,11 @@ pub(super) async fn load(parts: &EngineParts) -> Result<Loaded, StartError> {
         signals: SignalFold::new(config.preview_tokens),
         alarms: Alarms::default(),
         health: Health::new(parts.health.clone()),
-        periodic: Periodic::new(parts.periodic.clone()),
+        periodic: Periodic::new(parts.periodic.clone(), stored(parts, LOOKED).await?.unwrap_or_default()),
         ids: RecentIds::default(),
         journal: VecDeque::new(),
         summaries: VecDeque::new(),
-        scale: ScaleFit::default(),
+        scale: stored(parts, SCALE).await?.unwrap_or_default(),
         equipped: BTreeSet::new(),
         unavailable: BTreeMap::new(),
     };
@@ -239,7 +240,7 @@ impl Owner {
         // A fresh pool knows nothing of what the configuration said before.
         let is_fresh = self.folds.state.sequence() == 0;
         let last = facts_then.as_ref().filter(|_| !is_fresh);
-        for command in flags_then.taken_back(&self.folds.state) {
+        for command in flags_then.taken_back(&facts_now, &session, &self.folds.state) {
             self.by_config(command);
         }
         let pool: Vec<_> = self.folds.state.arms().map(|arm| (arm.spec.name.clone(), arm.lifecycle)).collect();
@@ -249,8 +250,8 @@ impl Owner {
                 not_applied(&mut applied, last, &command);
             }
         }
-        let flags = Overlay::of(&facts_now, &session, &self.folds.state);
-        for command in flags.commands() {
+        let flags = Overlay::of(&flags_then, &facts_now, &session, &self.folds.state);
+        for command in flags.commands(&self.folds.state) {
             self.by_config(command);
         }
         self.reinstate_mended();

@@ -1,6 +1,8 @@
 //! The scale of an embedding's slots, fitted on the first prompts: running mean and variance by slot
 //! (Welford 1962). What it gives is frozen by a command; until then slots are 0.
 
+use serde::{Deserialize, Serialize};
+
 use super::embedding::EmbeddingSample;
 use crate::domain::context::Normaliser;
 
@@ -9,9 +11,10 @@ pub(crate) const PROMPTS: u32 = 64;
 /// The least deviation: a slot that never moved must not blow up later.
 const LEAST: f64 = 1e-3;
 
-/// See above.
-#[derive(Clone, Debug, Default)]
+/// See above. Other features begin it anew.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ScaleFit {
+    feature_version: String,
     inputs: u32,
     prompts: u32,
     mean: Vec<f64>,
@@ -21,9 +24,11 @@ pub struct ScaleFit {
 impl ScaleFit {
     /// Takes one prompt in; the scale, when there were enough. Another model's embedding starts afresh.
     pub fn add(&mut self, sample: &EmbeddingSample, feature_version: &str) -> Option<Normaliser> {
-        if self.inputs != sample.inputs || self.mean.len() != sample.projected.len() {
-            let zeros = vec![0.0; sample.projected.len()];
-            *self = Self { inputs: sample.inputs, prompts: 0, mean: zeros.clone(), squares: zeros };
+        let slots = sample.projected.len();
+        let fits = self.mean.len() == slots && self.squares.len() == slots;
+        if self.inputs != sample.inputs || self.feature_version != feature_version || !fits {
+            let (zeros, feature_version) = (vec![0.0; slots], feature_version.to_owned());
+            *self = Self { feature_version, inputs: sample.inputs, prompts: 0, mean: zeros.clone(), squares: zeros };
         }
         self.prompts += 1;
         for ((value, mean), squares) in sample.projected.iter().zip(&mut self.mean).zip(&mut self.squares) {
@@ -35,7 +40,7 @@ impl ScaleFit {
             let fitted = std::mem::take(self);
             let sd = |squares: &f64| (squares / f64::from(fitted.prompts)).sqrt().max(LEAST);
             Normaliser {
-                feature_version: feature_version.to_owned(),
+                feature_version: fitted.feature_version,
                 inputs: fitted.inputs,
                 prompts: fitted.prompts,
                 sd: fitted.squares.iter().map(sd).collect(),
@@ -57,6 +62,8 @@ mod tests {
         for i in 0..PROMPTS {
             assert!(found.is_none());
             found = fit.add(&sample(f64::from(i % 2) * 2.0), "v");
+            // Every prompt may be asked of another process.
+            fit = serde_json::from_str(&serde_json::to_string(&fit).unwrap()).unwrap();
         }
         let scale = found.unwrap();
         assert_eq!((scale.inputs, scale.prompts, scale.feature_version.as_str()), (4, PROMPTS, "v"));

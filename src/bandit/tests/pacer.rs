@@ -112,6 +112,26 @@ fn a_ceiling_is_refused_in_words_undone_exactly_and_written_down() {
     assert_eq!(undone.account(), None);
 }
 
+/// A state may come from a file that somebody wrote: an account that cannot be gone on with is refused.
+#[test]
+fn an_account_that_does_not_fit_is_refused() {
+    let mut log = paced(Some(1.0));
+    run(&mut log, 300, &mut steady);
+    let broken = |find: &str, put: &str| {
+        let mut snapshot = log.state.to_snapshot();
+        let router = &mut snapshot.parts.iter_mut().find(|(name, _)| name == "router").unwrap().1;
+        let text = String::from_utf8(router.clone()).unwrap();
+        let at = text.find(find).unwrap();
+        let end = at + text[at..].find([',', '}']).unwrap();
+        *router = format!("{}{put}{}", &text[..at], &text[end..]).into_bytes();
+        RouterState::from_snapshot(&snapshot, log.state.config()).is_err()
+    };
+    assert!(!broken("\"next\":", "\"next\":3"));
+    assert!(broken("\"next\":", "\"next\":999"));
+    assert!(broken("\"ceiling\":", "\"ceiling\":0.0"));
+    assert!(broken("\"ceiling\":", "\"ceiling\":-1.0"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 

@@ -152,6 +152,24 @@ async fn a_rating_amends_and_can_be_taken_back() {
     }
 }
 
+/// A rating that is taken out with its interval was never given: the next one amends what the verdict taught.
+#[tokio::test(start_paused = true)]
+async fn a_discarded_rating_is_no_longer_what_is_amended() {
+    let rig = Rig::new(&["a", "b"]);
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    let run = ask(&handle, "please rate me").await;
+    handle.rate(run.run_id, 1.0, ann()).await.unwrap();
+    let once = engine.means(&run.context.x);
+    handle.rate(run.run_id, 0.0, ann()).await.unwrap();
+    let rated = rig.store.log().last().unwrap().sequence;
+    applied(&handle, RouterCommand::Discard { from: rated - 1, to: rated }).await;
+    assert_eq!(handle.run(run.run_id).await.unwrap().unwrap().rating, None);
+    handle.rate(run.run_id, 1.0, ann()).await.unwrap();
+    let again = engine.means(&run.context.x);
+    assert!(once.iter().zip(&again).all(|(once, again)| (once - again).abs() < 1e-9), "{once:?} {again:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_if_changes_nothing() {
     let rig = Rig::new(&["a", "b", "c"]);

@@ -1,5 +1,6 @@
 //! What the engine promises, held against scripted models and a store that can be broken.
 
+mod ceiling;
 mod commands;
 mod drift;
 mod health;
