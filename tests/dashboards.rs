@@ -121,6 +121,7 @@ fn full() -> EngineSnapshot {
         tally: tally.into(),
         objectives: vec![slo],
         budget_per_request_usd: some,
+        budget_per_day_usd: some,
         totals: Totals {
             first_try: ratio,
             fallback_rate: ratio,

@@ -94,6 +94,7 @@ impl World {
             seed: self.runs,
             knowledge: Arc::new(knowledge),
             strategy,
+            reservation: None,
         }
     }
 

@@ -23,6 +23,8 @@ const STATE: &[&str] = &[
     "weights.token_efficiency",
     "weights.stability",
     "budget_per_request_usd",
+    "budget_per_day_usd",
+    "spent_today_usd",
     "arms[].arm",
     "arms[].state",
     "arms[].trials",

@@ -108,6 +108,7 @@ async fn race(shared: &Shared, started: Instant, late_s: f64, i: u64) -> Measure
         seed: i,
         knowledge: Arc::clone(&shared.knowledge),
         strategy: Strategy::Race,
+        reservation: None,
     };
     let (sender, mut reader) = tokio::sync::mpsc::channel(64);
     let cancel = CancellationToken::new();

@@ -11,7 +11,9 @@ use crate::domain::cache::{CacheBounds, PreviewCache};
 use crate::domain::clock::Clock;
 use crate::engine::{AutomaticPrune, PeriodicDecay, PeriodicRules};
 use crate::features::{EmbeddingFeatures, Encoder, FeatureExtractor, LengthFeatures, WithSignals};
-use crate::race::{EmbeddingSource, JudgeChoice, ModelRegistry, PhaseTimeouts, Race, RaceConfig, RaceParts};
+use crate::race::{
+    BudgetRules, EmbeddingSource, JudgeChoice, ModelRegistry, PhaseTimeouts, Race, RaceConfig, RaceParts,
+};
 use crate::reward::{QualityLatencyCostPolicy, References};
 use crate::settings::{
     CacheKind, CacheSettings, DecaySettings, EmbeddingSettings, EncoderKind, FeatureKind, FeatureSettings,
@@ -147,6 +149,11 @@ fn race_config(settings: &Settings) -> RaceConfig {
         max_prompt_bytes: settings.run.max_prompt_bytes,
         answer_max_tokens: settings.run.answer_max_tokens,
         max_answer_bytes: settings.run.max_answer_bytes,
+        budget: BudgetRules {
+            tokens: [settings.budget.preview_tokens, settings.budget.judge_tokens, settings.budget.answer_tokens],
+            run_usd: settings.budget.per_run_usd,
+            day_usd: settings.budget.per_day_usd,
+        },
         propagate_trace: settings.telemetry.propagate,
         ..defaults
     }

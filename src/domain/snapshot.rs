@@ -54,6 +54,9 @@ pub struct EngineSnapshot {
     pub weights: Weights,
     /// The dollar ceiling per run, where there is one.
     pub budget_per_request_usd: Option<f64>,
+    /// Dollars of all runs of a day (UTC), where that has a ceiling; what was spent of it is in the totals.
+    #[serde(default)]
+    pub budget_per_day_usd: Option<f64>,
     /// How the account under it stands; `None` without one.
     #[serde(default)]
     pub account: Option<SpendAccount>,

@@ -109,6 +109,10 @@ impl Engine {
 pub(super) async fn standing(parts: EngineParts) -> Result<(Owner, mpsc::Receiver<Message>), StartError> {
     let Loaded { mut folds, recent, ledger, rest } = load(&parts).await?;
     let EngineParts { store, race, factory, strategy, seed, limits, observer, .. } = parts;
+    if let Some(account) = race.day() {
+        let now = race.parts().clock.now();
+        account.restore(now, folds.stats.totals(now).usd_today);
+    }
     let (to_owner, queue) = mpsc::channel(QUEUE);
     let (revision, seen) = watch::channel(0);
     let view = View {

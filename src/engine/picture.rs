@@ -79,6 +79,7 @@ impl Folds {
             window: self.state.config().window,
             weights: *self.state.weights(),
             budget_per_request_usd: self.state.budget_per_request(),
+            budget_per_day_usd: view.race.day().map(|day| day.ceiling_usd()),
             account: self.state.account().map(|account| SpendAccount {
                 requests: account.requests,
                 spent_usd: account.spent_usd,

@@ -20,7 +20,7 @@ use crate::domain::event::RunEvent;
 use crate::domain::ids::RunId;
 use crate::domain::record::{ContextRecord, Gate, GateDecision, Origin, Policies, RunOutcome, RunRecord, Timings};
 use crate::domain::spec::Strategy;
-use crate::race::{EventSink, RunInput, RunReport};
+use crate::race::{EventSink, Reservation, RunInput, RunReport};
 
 use super::actions::refused;
 use super::message::{Finished, Message};
@@ -39,9 +39,10 @@ pub(super) fn submit(shared: &Arc<Shared>, request: RunRequest) -> Result<Box<dy
         return Err(refused(shared.race.why_nobody(&knowledge.state)));
     }
     let place = shared.take_place()?;
+    let reservation = reserve(shared)?;
     let seed = mixed(shared.seed, shared.started.fetch_add(1, Ordering::SeqCst));
     let run = RunId::new(shared.now(), seed);
-    let input = RunInput { id: run, request, origin, seed, knowledge, strategy: shared.strategy };
+    let input = RunInput { id: run, request, origin, seed, knowledge, strategy: shared.strategy, reservation };
     let (sender, reader) = mpsc::channel(shared.limits.event_buffer.max(1));
     let cancel = shared.tokens.cancel.child_token();
     // An error span: what is said in a run has its id at every level.
@@ -50,6 +51,14 @@ pub(super) fn submit(shared: &Arc<Shared>, request: RunRequest) -> Result<Box<dy
     let going = conduct(Arc::clone(shared), place, input, events, cancel.clone());
     shared.tasks.spawn(going.instrument(span));
     Ok(Box::new(LocalStream { run, events: reader, _cancel_on_drop: cancel.drop_guard() }))
+}
+
+/// What a run costs on average, out of the day's ceiling, where there is one.
+fn reserve(shared: &Shared) -> Result<Option<Reservation>, EngineError> {
+    let Some(account) = shared.race.day() else { return Ok(None) };
+    let usual = shared.snapshot.load().totals.usd_per_run.unwrap_or(0.0);
+    let expected = shared.race.parts().config.budget.run_usd.map_or(usual, |most| usual.min(most));
+    account.reserve(shared.now(), expected).map(Some).map_err(|full| refused(full.to_string()))
 }
 
 /// A seed for run number `count`, with all its bits mixed (`SplitMix64`, Steele et al. 2014): different

@@ -17,13 +17,15 @@ use tokio::select;
 use tokio::task::coop::unconstrained;
 use tokio::time::{Sleep, sleep_until};
 
+use super::budget::Meter;
 use super::events::Wire;
 use super::outlet::{Lane, Outlet};
-use super::reading::Reading;
+use super::reading::{Reading, input_tokens};
 use crate::domain::answer::{AnswerPart, AnswerStream, ChatModel, FinishReason, ModelCall};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::handling::Handling;
-use crate::domain::money::Usage;
+use crate::domain::money::{Price, Usage};
+use crate::domain::tally::Phase;
 
 /// Timers and bounds of one call.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +40,10 @@ pub(crate) struct Limits {
     pub(crate) spent: Duration,
     /// Whether any of them follows what was seen of the arm.
     pub(crate) learned: bool,
+    /// What the call is for: whose tokens it takes.
+    pub(crate) phase: Phase,
+    /// Dollars per million tokens, where they are known.
+    pub(crate) price: Option<Price>,
     /// Bytes of text that are read; more is cut and counts as ended by length.
     pub(crate) max_bytes: usize,
 }
@@ -98,11 +104,16 @@ pub(crate) async fn read(
     wire: Wire<'_>,
 ) -> CallReport {
     let request = Arc::clone(&call.request);
+    let mut meter = match wire.purse.open(limits.phase, limits.price, input_tokens(&request)) {
+        Ok(meter) => meter,
+        Err(failure) => return CallReport::not_made(failure),
+    };
     let mut reading = Reading::start(limits);
     let mut outlet = Outlet::new(lane, wire);
-    let calling = AssertUnwindSafe(read_into(&mut reading, &mut outlet, model, call, wire)).catch_unwind();
+    let calling = AssertUnwindSafe(read_into(&mut reading, &mut outlet, &mut meter, model, call, wire)).catch_unwind();
     let ended = calling.await.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
     let report = reading.report(&request, ended.err());
+    meter.settle(&report.usage);
     outlet.finish().await;
     report
 }
@@ -111,6 +122,7 @@ pub(crate) async fn read(
 async fn read_into(
     reading: &mut Reading,
     outlet: &mut Outlet<'_>,
+    meter: &mut Meter<'_>,
     model: &Arc<dyn ChatModel>,
     call: ModelCall,
     wire: Wire<'_>,
@@ -120,13 +132,19 @@ async fn read_into(
     let mut stream = select! {
         biased;
         () = wire.stop.cancelled() => return Err(cancelled()),
+        failure = meter.exhausted() => return Err(failure),
         opened = model.stream(call) => opened?,
         () = timer.as_mut() => return Err(reading.late(reason)),
     };
-    while let Some(part) = next(reading, outlet, stream.as_mut(), timer.as_mut(), wire).await? {
+    while let Some(part) = next(reading, outlet, meter, stream.as_mut(), timer.as_mut(), wire).await? {
         reading.take(part, outlet);
+        let over = meter.note(&reading.so_far(meter.input_tokens()));
         if reading.is_full() {
             break;
+        }
+        // What is complete is kept, whatever it took.
+        if let Some(failure) = over.filter(|_| !reading.is_complete()) {
+            return Err(failure);
         }
         // An endpoint that is never silent leaves no timer time to be asked.
         if let Some(reason) = reading.overdue() {
@@ -141,6 +159,7 @@ async fn read_into(
 async fn next(
     reading: &Reading,
     outlet: &mut Outlet<'_>,
+    meter: &Meter<'_>,
     stream: &mut dyn AnswerStream,
     mut timer: Pin<&mut Sleep>,
     wire: Wire<'_>,
@@ -154,6 +173,7 @@ async fn next(
         select! {
             biased;
             () = wire.stop.cancelled() => break Some(Err(cancelled())),
+            failure = meter.exhausted() => break Some(Err(failure)),
             part = &mut coming => break part,
             room = outlet.room() => outlet.send(room),
             // Outside of tokio's budget: parts that are always there already would use all of it up, and a

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::budget::BudgetRules;
 use super::extra::ExtraRules;
 use super::retry::RetryRules;
 use crate::domain::ids::RunId;
@@ -40,6 +41,8 @@ pub struct RaceConfig {
     pub auto_width: f64,
     /// How calls that failed are made again.
     pub retry: RetryRules,
+    /// What may be spent.
+    pub budget: BudgetRules,
     /// How much more than the plain traffic retries and hedges may send.
     pub extras: ExtraRules,
     /// Cosine between two prompts from which a preview for one may stand for one for the other.
@@ -101,6 +104,7 @@ impl Default for RaceConfig {
             max_answer_bytes: 1_000_000,
             auto_width: 1.0,
             retry: RetryRules::default(),
+            budget: BudgetRules::default(),
             extras: ExtraRules::default(),
             cache_threshold: 0.98,
             propagate_trace: false,

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::{Permit, Sender};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::budget::Purse;
 use crate::domain::event::RunEvent;
 use crate::domain::observer::Observer;
 
@@ -113,6 +114,8 @@ pub(crate) struct Wire<'a> {
     pub(crate) events: &'a EventSink,
     /// Stops everything of this run at once.
     pub(crate) stop: &'a CancellationToken,
+    /// What the run may spend.
+    pub(crate) purse: &'a Purse,
 }
 
 impl Wire<'_> {

@@ -58,6 +58,10 @@ impl FullStage<'_> {
                 outcome.answer = Some((arm.clone(), text));
                 break;
             }
+            // A cheaper arm may still fit under a ceiling that is not reached yet.
+            if wire.purse.is_over(Phase::Answer) {
+                break;
+            }
         }
         outcome
     }
@@ -67,7 +71,7 @@ impl FullStage<'_> {
         let mut report = match self.models.model(arm) {
             Ok(model) => {
                 let whom = Whom { name: arm.as_str(), phase: Phase::Answer, nth: index as usize };
-                self.retry.read(whom, &model, self.call(index), self.limits(), Lane::Answer(arm), wire).await
+                self.retry.read(whom, &model, self.call(index), self.limits(arm), Lane::Answer(arm), wire).await
             }
             Err(failure) => CallReport::not_made(failure),
         };
@@ -108,7 +112,7 @@ impl FullStage<'_> {
         }
     }
 
-    fn limits(&self) -> Limits {
+    fn limits(&self, arm: &ArmId) -> Limits {
         let timeouts = &self.config.timeouts;
         Limits {
             first_token: timeouts.first_token,
@@ -116,6 +120,8 @@ impl FullStage<'_> {
             whole: timeouts.full,
             spent: Duration::ZERO,
             learned: false,
+            phase: Phase::Answer,
+            price: self.models.price(arm),
             max_bytes: self.config.max_answer_bytes,
         }
     }

@@ -158,6 +158,8 @@ impl JudgeStage<'_> {
                 whole: left,
                 spent: Duration::ZERO,
                 learned: false,
+                phase: Phase::Judge,
+                price,
                 max_bytes: (self.config.judge.max_tokens as usize).saturating_mul(16),
             };
             let whom = Whom { name: choice.name(), phase: Phase::Judge, nth };

@@ -6,6 +6,7 @@
 //! every stream of it at once, and nothing is left behind.
 
 mod answers;
+mod budget;
 mod cached;
 mod call;
 mod config;
@@ -35,6 +36,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use budget::{BudgetRules, DayAccount, DayFull, Reservation};
 pub use config::{JudgeConfig, PhaseTimeouts, RaceConfig};
 pub use embedding::{EmbeddingSample, EmbeddingSource};
 pub use events::{EventSink, Gone};

@@ -83,7 +83,7 @@ impl Ordered {
 
 /// Whether the same arm might do better at the next call of the same run.
 const fn may_pass(class: FailureClass) -> bool {
-    matches!(class, FailureClass::Transient | FailureClass::Content | FailureClass::Caller)
+    matches!(class, FailureClass::Transient | FailureClass::Content | FailureClass::Caller | FailureClass::Budget)
 }
 
 /// Descending; NaN, which no arm should have, goes last.

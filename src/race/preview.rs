@@ -70,7 +70,7 @@ impl PreviewStage<'_> {
         let mut report = match self.models.model(arm) {
             Ok(model) => {
                 let whom = Whom { name: arm.as_str(), phase: Phase::Preview, nth };
-                self.retry.read(whom, &model, self.call(nth), self.limits(), Lane::Preview(arm), wire).await
+                self.retry.read(whom, &model, self.call(nth), self.limits(arm), Lane::Preview(arm), wire).await
             }
             Err(failure) => CallReport::not_made(failure),
         };
@@ -98,7 +98,7 @@ impl PreviewStage<'_> {
         ModelCall { request, max_tokens, json: false, temperature: None, trace }
     }
 
-    fn limits(&self) -> Limits {
+    fn limits(&self, arm: &ArmId) -> Limits {
         let timeouts = &self.config.timeouts;
         Limits {
             first_token: timeouts.first_token,
@@ -106,6 +106,8 @@ impl PreviewStage<'_> {
             whole: timeouts.preview,
             spent: Duration::ZERO,
             learned: false,
+            phase: Phase::Preview,
+            price: self.models.price(arm),
             max_bytes: RaceConfig::preview_bytes(self.target),
         }
     }

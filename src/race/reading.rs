@@ -186,10 +186,23 @@ impl Reading {
         if failure.is_some() && !answered {
             return Usage { estimated: true, ..Usage::default() };
         }
-        let input_tokens = request.messages.iter().map(|m| estimate_tokens(&m.text())).fold(0, u32::saturating_add);
+        self.estimate(input_tokens(request))
+    }
+
+    /// What the call took so far: as the endpoint counted, or an estimate.
+    pub(crate) fn so_far(&self, input_tokens: u32) -> Usage {
+        self.usage.unwrap_or_else(|| self.estimate(input_tokens))
+    }
+
+    fn estimate(&self, input_tokens: u32) -> Usage {
         let output_tokens = tokens_of(self.chars + self.reasoning_chars + self.tool_bytes);
         Usage { input_tokens, output_tokens, estimated: true }
     }
+}
+
+/// Tokens of all turns, estimated.
+pub(crate) fn input_tokens(request: &ChatRequest) -> u32 {
+    request.messages.iter().map(|m| estimate_tokens(&m.text())).fold(0, u32::saturating_add)
 }
 
 /// Tokens in so many characters, as [`estimate_tokens`] has it.

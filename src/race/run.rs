@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::select;
 use tokio_util::sync::CancellationToken;
 
+use super::budget::{DayAccount, Purse, Reservation};
 use super::config::RaceConfig;
 use super::embedding::{EmbeddingSample, EmbeddingSource};
 use super::events::{EventSink, Wire};
@@ -69,6 +70,8 @@ pub struct RunInput {
     pub knowledge: Arc<Knowledge>,
     /// The configured strategy; a strategy in the state's mode comes before it.
     pub strategy: Strategy,
+    /// What was reserved for it of the day's ceiling; absent where there is none.
+    pub reservation: Option<Reservation>,
 }
 
 /// What a run leaves.
@@ -85,11 +88,12 @@ pub struct RunReport {
 }
 
 /// The orchestrator. Any number of runs may be in flight; what they share is how much more than the plain
-/// traffic they may send.
+/// traffic they may send, and what a day may cost.
 pub struct Race {
     pub(super) parts: RaceParts,
     pub(super) extras: Arc<ExtraBudget>,
     pub(super) cache: Option<Arc<dyn PreviewCache>>,
+    day: Option<Arc<DayAccount>>,
 }
 
 impl Race {
@@ -97,13 +101,20 @@ impl Race {
     #[must_use]
     pub fn new(parts: RaceParts) -> Self {
         let extras = Arc::new(ExtraBudget::new(parts.config.extras));
-        Self { parts, extras, cache: None }
+        let day = parts.config.budget.day_usd.map(|ceiling| Arc::new(DayAccount::new(ceiling)));
+        Self { parts, extras, cache: None, day }
     }
 
     /// The same with previews that were made before, where a similar prompt asks for them again.
     #[must_use]
     pub fn with_cache(self, cache: Arc<dyn PreviewCache>) -> Self {
         Self { cache: Some(cache), ..self }
+    }
+
+    /// What all runs of a day may spend, where that has a ceiling: runs are to reserve their share of it.
+    #[must_use]
+    pub const fn day(&self) -> Option<&Arc<DayAccount>> {
+        self.day.as_ref()
     }
 
     /// How much more than the plain traffic may be sent, and was.
@@ -135,9 +146,10 @@ impl Race {
     /// Runs one prompt. Stops at once, dropping every stream, when `cancel` is cancelled or the reader of
     /// `events` has gone; the report then says so. Says everything but `Finished`, which is for who
     /// takes the report in. Dropping the future stops everything too, and leaves no report.
-    pub async fn run(&self, input: RunInput, events: &EventSink, cancel: &CancellationToken) -> RunReport {
+    pub async fn run(&self, mut input: RunInput, events: &EventSink, cancel: &CancellationToken) -> RunReport {
         let stop = cancel.child_token();
-        let wire = Wire { events, stop: &stop };
+        let purse = Purse::new(self.parts.config.budget, input.reservation.take());
+        let wire = Wire { events, stop: &stop, purse: &purse };
         let reader_leaves = async {
             events.closed().await;
             stop.cancel();

@@ -20,6 +20,7 @@ mod reference;
 mod row;
 mod rows;
 mod slos;
+mod spending;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +37,7 @@ pub use model::{
 pub use observing::{AlarmSettings, LogFile, LogSettings, TelemetrySettings};
 pub use policies::{CacheKind, CacheSettings};
 pub use reference::{SettingFlag, key_table, setting_flags, template};
+pub use spending::{BudgetSettings, HedgeSettings, HedgeStart};
 
 use crate::domain::spec::ArmSpec;
 use draft::Draft;

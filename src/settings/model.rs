@@ -13,6 +13,7 @@ use crate::domain::terms::Weights;
 
 use super::observing::{AlarmSettings, LogSettings, TelemetrySettings};
 use super::policies::CacheSettings;
+use super::spending::{BudgetSettings, HedgeSettings};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,6 +44,10 @@ pub struct Settings {
     pub timeouts: TimeoutSettings,
     /// Limits of runs.
     pub run: RunSettings,
+    /// What runs may spend.
+    pub budget: BudgetSettings,
+    /// When a second answer is started beside the first.
+    pub hedge: HedgeSettings,
     /// What is kept.
     pub store: StoreSettings,
     /// Simulated models and traffic.

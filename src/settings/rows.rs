@@ -13,6 +13,7 @@ use super::observing::LogFile;
 use super::policies::CacheKind;
 use super::row::FlagForm::{self, FileOnly, None as NoFlag, Off, On, Value};
 use super::row::KeyRow;
+use super::spending::HedgeStart;
 
 /// Any number of at least 0.
 const POSITIVE: Kind = Kind::Number { min: 0.0, max: f64::MAX };
@@ -24,6 +25,10 @@ const SECONDS: Kind = Kind::Number { min: 0.01, max: 86_400.0 };
 const PERIOD: Kind = Kind::Number { min: 1.0, max: 31_536_000.0 };
 /// Tokens of one call.
 const TOKENS: Kind = Kind::Integer { min: 1, max: 1_000_000 };
+/// Tokens of several calls.
+const CEILING: Kind = Kind::Integer { min: 1, max: 1_000_000_000 };
+/// Dollars that may be spent.
+const DOLLARS: Kind = Kind::Number { min: 1e-9, max: 1e9 };
 /// A yes or no.
 const BOOL: Kind = Kind::Bool;
 
@@ -225,6 +230,31 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
         |d, v| d.settings.run.answer_max_tokens = Some(v.count())),
     row("run.max_answer_bytes", Kind::Integer { min: 1024, max: 1 << 26 }, Some("1000000"), NoFlag,
         "bytes of a full answer", |d, v| d.settings.run.max_answer_bytes = v.size()),
+
+    row("budget.preview_tokens", CEILING, None, NoFlag,
+        "tokens of all previews of a run together, prompts included; default: no ceiling",
+        |d, v| d.settings.budget.preview_tokens = Some(v.integer())),
+    row("budget.judge_tokens", CEILING, None, NoFlag,
+        "tokens of the judge in a run, prompts included; default: no ceiling",
+        |d, v| d.settings.budget.judge_tokens = Some(v.integer())),
+    row("budget.answer_tokens", CEILING, None, NoFlag,
+        "tokens of all full answers of a run together, prompts included; default: no ceiling",
+        |d, v| d.settings.budget.answer_tokens = Some(v.integer())),
+    row("budget.per_run_usd", DOLLARS, None, NoFlag,
+        "dollars of one run, previews and judge included; what would exceed it is stopped; default: no ceiling",
+        |d, v| d.settings.budget.per_run_usd = Some(v.number())),
+    row("budget.per_day_usd", DOLLARS, None, NoFlag,
+        "dollars of all runs of a day (UTC); when they are spent, runs are refused; default: no ceiling",
+        |d, v| d.settings.budget.per_day_usd = Some(v.number())),
+
+    row("hedge.start", Kind::OneOf(&["p95", "immediate", "off"]), Some("p95"), NoFlag,
+        "when the next arm answers a long prompt beside the first: where that is silent for longer than the p95 of its first tokens, at once, or never",
+        |d, v| d.settings.hedge.start = named(&HedgeStart::ALL, v)),
+    row("hedge.prompt_chars", Kind::Integer { min: 0, max: 1 << 26 }, Some("4000"), NoFlag,
+        "characters of all turns from which a prompt is long", |d, v| d.settings.hedge.prompt_chars = v.size()),
+    row("hedge.margin_tokens", TOKENS, Some("48"), NoFlag,
+        "tokens by which one of the two must be ahead to be the clear winner before it is complete",
+        |d, v| d.settings.hedge.margin_tokens = v.count()),
 
     row("store.retain_runs", Kind::Integer { min: 1, max: 10_000_000 }, Some("10000"), NoFlag,
         "run records kept", |d, v| d.settings.store.retain_runs = v.size()),

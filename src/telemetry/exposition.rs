@@ -247,6 +247,8 @@ fn router(f: &mut Families, snapshot: &EngineSnapshot) {
     f.gauge("router_alpha", "Exploration in units of uncertainty.").is(snapshot.alpha);
     f.gauge("router_explore_share_ratio", "Configured share of runs that explore.").is(snapshot.explore_share);
     f.gauge("router_budget_usd_per_run", "The ceiling of dollars per run.").may_be(snapshot.budget_per_request_usd);
+    f.gauge("spend_today_usd", "Dollars of the runs that began today (UTC).").is(snapshot.totals.usd_today);
+    f.gauge("budget_usd_per_day", "The ceiling of dollars per day.").may_be(snapshot.budget_per_day_usd);
     let mut weights = f.gauge("reward_weight", "Weight of a term of the reward; they sum to 1.");
     for term in Term::ALL {
         weights.with(&[("term", term.name())], snapshot.weights.get(term));

@@ -94,6 +94,7 @@ pub(crate) fn snapshot(revision: u64) -> EngineSnapshot {
         window: 0,
         weights: Weights::default(),
         budget_per_request_usd: None,
+        budget_per_day_usd: None,
         account: None,
         arms: Vec::new(),
         totals: Totals::default(),

@@ -38,6 +38,8 @@ fn shape(snapshot: &EngineSnapshot) -> Value {
         "weights": weights,
         "fallback_penalty": snapshot.weights.fallback_penalty(),
         "budget_per_request_usd": snapshot.budget_per_request_usd,
+        "budget_per_day_usd": snapshot.budget_per_day_usd,
+        "spent_today_usd": snapshot.totals.usd_today,
         "account": snapshot.account,
         "arms": arms,
         "totals": snapshot.totals,
@@ -131,6 +133,9 @@ fn head(snapshot: &EngineSnapshot) -> String {
             text,
             "ceiling ${ceiling}/run · spent ${spent:.6} of ${allowed:.6} allowed ({used}) · λ {lambda:.4}"
         );
+    }
+    if let Some(ceiling) = snapshot.budget_per_day_usd {
+        _ = writeln!(text, "today (UTC) ${:.6} of ${ceiling} is spent", snapshot.totals.usd_today);
     }
     if let Some(notice) = &snapshot.store.notice {
         _ = writeln!(text, "store: {}", crate::domain::text::one_line(notice));

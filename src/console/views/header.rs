@@ -132,12 +132,16 @@ fn second(model: &Model, theme: &Theme) -> Vec<Segment> {
     let known = |usd| model.spent(usd, |_| true);
     let spent = or_dashes(totals.usd_per_run.and_then(known), money);
     let ceiling = shown.budget_per_request_usd.map_or_else(String::new, |b| format!(" of {}", dollars(b)));
+    let day = shown.budget_per_day_usd;
+    let of = day.map_or_else(String::new, |most| format!(" of {}", money(most)));
+    let today = format!("{}{of}", or_dashes(known(totals.usd_today), money));
+    let is_spent = day.is_some_and(|most| totals.usd_today >= most);
     let mut parts = vec![
         label(theme, "p50", time(totals.p50_s), text, 3),
         label(theme, "p95", time(totals.p95_s), text, 8),
         label(theme, "p99", time(totals.p99_s), text, 2),
         Segment::spans(vec![Span::styled(spent, text), Span::styled(format!("/run{ceiling}"), theme.dim())], 7),
-        label(theme, "today", or_dashes(known(totals.usd_today), money), text, 6),
+        label(theme, "today", today, if is_spent { theme.bad() } else { text }, 6),
         label(theme, "weights", weights_text(&shown.weights), text, 5),
         label(theme, theme.glyphs.alpha, format!("{:.2}", shown.alpha), text, 4),
         label(theme, "explore", or_dashes(totals.explore_rate.map(Ratio::get), percent), text, 3),

@@ -302,6 +302,7 @@ impl Pool {
             seed: self.seed,
             knowledge: Arc::new(Knowledge { state: self.state.clone(), signals: Arc::new(self.signals.clone()) }),
             strategy: self.strategy,
+            reservation: None,
         }
     }
 

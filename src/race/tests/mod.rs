@@ -1,5 +1,6 @@
 //! What a run does, as a specification: scripted models in memory, time paused, no network.
 
+mod budget;
 mod caching;
 mod doubles;
 mod faults;
