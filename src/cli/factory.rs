@@ -12,7 +12,10 @@ use crate::domain::answer::{AnswerStream, ChatModel, ModelCall, ModelFactory};
 use crate::domain::embedding::Embedder;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::spec::{ArmSpec, Provider};
-use crate::providers::{EmbeddingsConfig, EmbeddingsModel, HttpClient, OpenAiConfig, OpenAiModel, Secret};
+use crate::providers::{
+    AnthropicConfig, AnthropicModel, EmbeddingsConfig, EmbeddingsModel, HttpClient, OpenAiConfig, OpenAiModel,
+    ProviderFault, Secret,
+};
 use crate::settings::{EmbeddingSettings, EncoderKind};
 
 /// Builds adapters.
@@ -27,7 +30,7 @@ impl Factory {
     }
 
     fn base_url<'a>(&self, spec: &'a ArmSpec) -> Result<Cow<'a, str>, String> {
-        if spec.provider == Provider::Openai {
+        if spec.provider != Provider::Simulated {
             return Ok(Cow::Borrowed(&spec.base_url));
         }
         let server = self.simulation.server()?;
@@ -41,15 +44,18 @@ impl Factory {
 
 impl ModelFactory for Factory {
     fn build(&self, spec: &ArmSpec) -> Result<Arc<dyn ChatModel>, String> {
-        let config = OpenAiConfig {
-            http: self.http.clone(),
-            base_url: self.base_url(spec)?.into_owned(),
-            model: spec.model.clone(),
-            api_key: spec.api_key_env.as_deref().map(key).transpose()?,
-            extra: Map::new(),
+        let (http, model, extra) = (self.http.clone(), spec.model.clone(), Map::new());
+        let base_url = self.base_url(spec)?.into_owned();
+        let api_key = spec.api_key_env.as_deref().map(key).transpose()?;
+        let built: Result<Arc<dyn ChatModel>, ProviderFault> = match spec.provider {
+            Provider::Anthropic => {
+                AnthropicModel::new(AnthropicConfig { http, base_url, model, api_key, extra }).map(|m| Arc::new(m) as _)
+            }
+            Provider::Openai | Provider::Simulated => {
+                OpenAiModel::new(OpenAiConfig { http, base_url, model, api_key, extra }).map(|m| Arc::new(m) as _)
+            }
         };
-        let model = OpenAiModel::new(config).map_err(|fault| fault.to_string())?;
-        Ok(Arc::new(model))
+        built.map_err(|fault| fault.to_string())
     }
 }
 

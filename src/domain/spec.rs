@@ -17,13 +17,25 @@ use super::terms::Weights;
 pub enum Provider {
     /// Any OpenAI-compatible endpoint.
     Openai,
+    /// Anthropic's messages.
+    Anthropic,
     /// A simulated model of this process, reached over loopback HTTP like any other.
     Simulated,
 }
 
 impl Provider {
     /// Every provider, with the name that the configuration uses.
-    pub const ALL: [(Self, &'static str); 2] = [(Self::Openai, "openai"), (Self::Simulated, "simulated")];
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::Openai, "openai"), (Self::Anthropic, "anthropic"), (Self::Simulated, "simulated")];
+
+    /// Where its endpoint is, where nothing else is said and there is only one.
+    #[must_use]
+    pub const fn usual_base_url(self) -> Option<&'static str> {
+        match self {
+            Self::Anthropic => Some("https://api.anthropic.com/v1"),
+            Self::Openai | Self::Simulated => None,
+        }
+    }
 }
 
 /// One model at one endpoint.

@@ -1,7 +1,8 @@
-//! A streamed answer of chat completions: events in, parts out, and the judgement how it ended. It ends
-//! at `[DONE]`, or with the body once a finish reason was seen; an end before that is the failure
-//! `truncated`. What comes after the finish is only usage: an endpoint that counts as it goes is passed
-//! on as its last word.
+//! A streamed answer, whatever the wire format: events in, parts out, and the judgement how it ended. It
+//! ends where the format says so, or with the body once a finish reason was seen; an end before that is
+//! the failure `truncated`. What comes after the finish is only usage: an endpoint that counts as it goes
+//! is passed on as its last word. What an event means is the [`Decode`]r's matter (`chunk.rs` for chat
+//! completions, `anthropic/events.rs` for messages).
 //!
 //! An event that begins as JSON and is none fails the answer, since one with a hole in it is no answer.
 
@@ -15,7 +16,7 @@ use crate::domain::answer::{AnswerPart, AnswerStream, FinishReason};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::money::Usage;
 
-use super::chunk::{Chunk, read};
+use super::chunk::Chunk;
 use super::failure::Endpoint;
 use super::sse::SseParser;
 
@@ -23,6 +24,12 @@ use super::sse::SseParser;
 const LAST_CHUNK_PATIENCE: Duration = Duration::from_millis(5);
 /// Events that are no JSON, in one stream, before it is given up.
 const MOST_NOISE: u32 = 64;
+
+/// One wire format's events, read one by one; what must be remembered between two of them is its own.
+pub(super) trait Decode: Send {
+    /// What the data of one event holds.
+    fn decode(&mut self, data: &str) -> Chunk;
+}
 
 /// How far the body was read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,8 +42,9 @@ enum Phase {
 }
 
 /// An answer on its way. Dropping it drops the response, which ends the request.
-pub(super) struct OpenAiStream {
+pub(super) struct EventStream<D> {
     response: Response,
+    decoder: D,
     endpoint: Endpoint,
     parser: SseParser,
     parts: VecDeque<AnswerPart>,
@@ -49,10 +57,11 @@ pub(super) struct OpenAiStream {
     phase: Phase,
 }
 
-impl OpenAiStream {
-    pub(super) fn new(response: Response, endpoint: Endpoint) -> Self {
+impl<D: Decode> EventStream<D> {
+    pub(super) fn new(response: Response, endpoint: Endpoint, decoder: D) -> Self {
         Self {
             response,
+            decoder,
             endpoint,
             parser: SseParser::default(),
             parts: VecDeque::new(),
@@ -100,7 +109,7 @@ impl OpenAiStream {
     }
 
     async fn take(&mut self, data: &str) -> Result<(), Failure> {
-        match read(data) {
+        match self.decoder.decode(data) {
             Chunk::Done => self.done().await,
             Chunk::Error(complaint) => return Err(self.endpoint.complained(&complaint)),
             Chunk::Malformed => return Err(self.malformed("an event holds broken JSON")),
@@ -169,7 +178,7 @@ impl OpenAiStream {
     }
 }
 
-impl AnswerStream for OpenAiStream {
+impl<D: Decode> AnswerStream for EventStream<D> {
     fn next(&mut self) -> BoxFuture<'_, Option<Result<AnswerPart, Failure>>> {
         Box::pin(self.advance())
     }

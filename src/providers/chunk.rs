@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::domain::answer::{AnswerPart, FinishReason};
 use crate::domain::money::Usage;
 
-use super::failure::Complaint;
+use super::answer::Decode;
+use super::complaint::Complaint;
 
 /// What one event holds.
 #[derive(Debug, PartialEq)]
@@ -30,13 +31,23 @@ pub(super) enum Chunk {
     Malformed,
 }
 
+/// The events of chat completions, each of which says everything itself.
+pub(super) struct Completions;
+
+impl Decode for Completions {
+    fn decode(&mut self, data: &str) -> Chunk {
+        read(data)
+    }
+}
+
 /// Reads the data of one event.
-pub(super) fn read(data: &str) -> Chunk {
+fn read(data: &str) -> Chunk {
     let data = data.trim();
     if data == "[DONE]" {
         return Chunk::Done;
     }
-    if !data.starts_with('{') {
+    // Gemini's errors come as a list of one.
+    if !data.starts_with(['{', '[']) {
         return Chunk::Noise;
     }
     let Ok(value) = serde_json::from_str::<Value>(data) else { return Chunk::Malformed };
@@ -85,12 +96,13 @@ fn typed_part(item: &Value) -> Option<AnswerPart> {
     text.map(|text| AnswerPart::Text(text.to_owned()))
 }
 
-fn finish(reason: &str) -> FinishReason {
+/// A finish reason by its name, whoever names it.
+pub(super) fn finish(reason: &str) -> FinishReason {
     match reason {
         "stop" | "stop_sequence" | "end_turn" | "eos" | "eos_token" => FinishReason::Stop,
-        "length" | "max_tokens" => FinishReason::Length,
+        "length" | "max_tokens" | "model_length" | "model_context_window_exceeded" => FinishReason::Length,
         "tool_calls" | "tool_use" | "function_call" => FinishReason::ToolCalls,
-        "content_filter" | "refusal" => FinishReason::ContentFilter,
+        "content_filter" | "refusal" | "safety" => FinishReason::ContentFilter,
         _ => FinishReason::Other,
     }
 }

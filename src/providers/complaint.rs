@@ -110,8 +110,9 @@ impl Complaint {
 
     /// The request is longer than the model reads.
     pub(super) fn is_context_length(&self) -> bool {
-        const PHRASES: [&str; 5] = [
+        const PHRASES: [&str; 6] = [
             "maximum context length",
+            "exceed context limit",
             "context_length_exceeded",
             "prompt is too long",
             "exceeds the available context size",

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::answer::ModelCall;
 use crate::domain::chat::ChatRequest;
 
-use super::failure::Complaint;
+use super::complaint::Complaint;
 
 /// Fields of a request that the adapter decides; the caller's own are replaced.
 const OURS: [&str; 6] = ["model", "stream", "stream_options", "n", "messages", "tools"];

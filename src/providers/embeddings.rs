@@ -12,7 +12,8 @@ use crate::domain::failure::{Failure, FailureClass};
 
 use super::failure::Endpoint;
 use super::http::HttpClient;
-use super::openai::{ProviderFault, bearer, complaint, endpoint_url};
+use super::openai::ProviderFault;
+use super::reply::{complaint, endpoint_url};
 use super::retry_after::retry_after;
 use super::secret::Secret;
 
@@ -65,10 +66,8 @@ impl EmbeddingsModel {
         if config.model.trim().is_empty() {
             return Err(ProviderFault::Model);
         }
-        let authorization = config.api_key.as_ref().map(bearer).transpose()?;
-        let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
-        let host = format!("{}{port}", url.host_str().unwrap_or_default());
-        let endpoint = Endpoint { host, key: config.api_key };
+        let authorization = config.api_key.as_ref().map(Secret::bearer).transpose()?;
+        let endpoint = Endpoint::at(&url, config.api_key);
         Ok(Self { http: config.http, url, model: config.model, authorization, endpoint })
     }
 

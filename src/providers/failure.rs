@@ -28,6 +28,12 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
+    /// The endpoint that `url` is at, and the key that it is sent.
+    pub(super) fn at(url: &reqwest::Url, key: Option<Secret>) -> Self {
+        let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+        Self { host: format!("{}{port}", url.host_str().unwrap_or_default()), key }
+    }
+
     /// A failure whose message starts with the host.
     pub(super) fn failure(&self, class: FailureClass, kind: &'static str, what: &str) -> Failure {
         Failure::new(class, kind, format!("{} {what}", self.host))

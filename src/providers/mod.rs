@@ -1,12 +1,13 @@
 //! Models behind HTTP endpoints. An adapter turns one wire format into the stream of
 //! [`crate::domain::answer`] and every fault into one classified failure; OpenAI's chat completions is
-//! the format that nearly every endpoint speaks.
+//! the format that nearly every endpoint speaks; Anthropic's messages is the other one.
 //!
 //! Architecture invariants: nothing here retries a failure, races, or judges an answer. No timer runs
 //! over an answer but the connect timeout: phases belong to the race. No buffer grows without bound, no
 //! redirect is followed, no body is decompressed, and no key is ever printed.
 
 mod answer;
+mod anthropic;
 mod chunk;
 mod complaint;
 mod dialect;
@@ -14,12 +15,14 @@ mod embeddings;
 mod failure;
 mod http;
 mod openai;
+mod reply;
 mod retry_after;
 mod secret;
 mod sse;
 #[cfg(test)]
 mod tests;
 
+pub use anthropic::{AnthropicConfig, AnthropicModel};
 pub use embeddings::{EmbeddingsConfig, EmbeddingsModel};
 pub use http::HttpClient;
 pub use openai::{OpenAiConfig, OpenAiModel, ProviderFault};

@@ -4,6 +4,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use reqwest::header::HeaderValue;
+
+use super::openai::ProviderFault;
+
 /// What a reader sees in place of a key.
 const REDACTED: &str = "[redacted]";
 /// A shorter key than this is not looked for in texts: it would be found everywhere.
@@ -20,9 +24,14 @@ impl Secret {
         Self(key.trim().to_owned())
     }
 
-    /// The key itself: for the header it belongs in, and for nothing else.
-    pub(super) fn expose(&self) -> &str {
-        &self.0
+    /// The key as the whole value of a header, marked as one that is never printed.
+    pub(super) fn header(&self) -> Result<HeaderValue, ProviderFault> {
+        header(&self.0, &self.0)
+    }
+
+    /// The key as a bearer token.
+    pub(super) fn bearer(&self) -> Result<HeaderValue, ProviderFault> {
+        header(&self.0, &format!("Bearer {}", self.0))
     }
 
     /// `text` without this key.
@@ -44,6 +53,15 @@ impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(REDACTED)
     }
+}
+
+fn header(key: &str, text: &str) -> Result<HeaderValue, ProviderFault> {
+    if key.is_empty() {
+        return Err(ProviderFault::Key);
+    }
+    let mut value = HeaderValue::from_str(text).map_err(|_| ProviderFault::Key)?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// `text` without `key`, and without anything else that looks like one (a masked echo such as
@@ -75,7 +93,8 @@ mod tests {
     fn a_key_never_prints() {
         let key = Secret::new(" sk-secret-123\n");
         assert_eq!(format!("{key:?} {key}"), "[redacted] [redacted]");
-        assert_eq!(key.expose(), "sk-secret-123");
+        assert_eq!(key.header().unwrap(), "sk-secret-123");
+        assert!(!format!("{:?}", key.bearer().unwrap()).contains("secret"));
     }
 
     #[test]

@@ -104,7 +104,8 @@ pub(super) fn endpoint(
     };
     let provider = draft.provider.unwrap_or(Provider::Openai);
     let is_simulated = provider == Provider::Simulated;
-    if !is_simulated && draft.base_url.is_none() {
+    let base_url = draft.base_url.clone().or_else(|| provider.usual_base_url().map(str::to_owned));
+    if !is_simulated && base_url.is_none() {
         missing("base_url", "the endpoint's address", "add base_url = \"https://host/v1\"");
     }
     let model = draft.model.clone().or_else(|| name.clone().filter(|_| is_simulated));
@@ -124,7 +125,7 @@ pub(super) fn endpoint(
     let spec = name.filter(|_| faults.is_empty()).map(|name| ArmSpec {
         name: ArmId::new(&name),
         provider,
-        base_url: draft.base_url.clone().unwrap_or_default(),
+        base_url: base_url.unwrap_or_default(),
         model: model.unwrap_or_default(),
         api_key_env: draft.api_key_env.clone(),
         price: draft.price(),

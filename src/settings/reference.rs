@@ -60,6 +60,26 @@ price_per_million = { input = 0.05, output = 0.1 }
 #model = \"gpt-5-mini\"
 #api_key_env = \"OPENAI_API_KEY\"
 #price_per_million = { input = 0.25, output = 2.00 }
+
+# Anthropic's messages, natively; the address is known:
+#[[arms]]
+#name = \"claude\"
+#provider = \"anthropic\"
+#model = \"claude-sonnet-4-5\"
+#api_key_env = \"ANTHROPIC_API_KEY\"
+#price_per_million = { input = 3.00, output = 15.00 }
+
+# Gemini and Ollama, through their OpenAI-compatible endpoints:
+#[[arms]]
+#name = \"flash\"
+#base_url = \"https://generativelanguage.googleapis.com/v1beta/openai\"
+#model = \"gemini-2.5-flash\"
+#api_key_env = \"GEMINI_API_KEY\"
+#
+#[[arms]]
+#name = \"local\"
+#base_url = \"http://localhost:11434/v1\"
+#model = \"qwen3:8b\"
 #
 # Keys of an arm:
 ";

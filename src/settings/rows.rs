@@ -66,7 +66,7 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
 
     row("judge.arm", Kind::Name, None, NoFlag,
         "the arm that judges; or name a model of its own below", |d, v| d.judge_arm = Some(v.text().into())),
-    row("judge.provider", Kind::OneOf(&["openai", "simulated"]), None, NoFlag,
+    row("judge.provider", Kind::OneOf(&["openai", "anthropic", "simulated"]), None, NoFlag,
         "wire format of the judge's endpoint", |d, v| d.judge.provider = Some(named(&Provider::ALL, v))),
     row("judge.base_url", Kind::Url, None, NoFlag,
         "the judge's endpoint, up to and including /v1", |d, v| d.judge.base_url = Some(v.text().into())),
@@ -325,11 +325,12 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
 #[rustfmt::skip]
 pub(super) static ARM_KEYS: &[KeyRow<EndpointDraft>] = &[
     endpoint("name", Kind::Name, None, "its name, unique in the pool", |d, v| d.name = Some(v.text().into())),
-    endpoint("provider", Kind::OneOf(&["openai", "simulated"]), Some("openai"),
-        "openai: any OpenAI-compatible endpoint; simulated: a model of this process",
+    endpoint("provider", Kind::OneOf(&["openai", "anthropic", "simulated"]), Some("openai"),
+        "openai: any OpenAI-compatible endpoint; anthropic: Anthropic's messages; simulated: a model of this process",
         |d, v| d.provider = Some(named(&Provider::ALL, v))),
     endpoint("base_url", Kind::Url, None,
-        "the endpoint, up to and including /v1", |d, v| d.base_url = Some(v.text().into())),
+        "the endpoint, up to and including /v1; anthropic: default https://api.anthropic.com/v1",
+        |d, v| d.base_url = Some(v.text().into())),
     endpoint("model", Kind::Text, None,
         "the model's name at that endpoint; simulated: default its name", |d, v| d.model = Some(v.text().into())),
     endpoint("api_key_env", Kind::VariableName, None,

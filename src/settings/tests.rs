@@ -46,7 +46,7 @@ fn the_template_changes_no_default_and_every_line_of_it_is_valid() {
         template.lines().map(|line| if is_setting(line) && !line.ends_with('=') { &line[1..] } else { line }).collect();
     let live = live.join("\n").replace("#[[arms]]", "[[arms]]");
     let loaded = load(&sources(&live)).unwrap_or_else(|faults| panic!("{faults}"));
-    assert_eq!(loaded.arms.len(), 3);
+    assert_eq!(loaded.arms.len(), 6);
     for row in KEYS {
         let leaf = row.name.rsplit('.').next().unwrap();
         assert!(template.contains(&format!("{leaf} =")), "{} is not in the template", row.name);

@@ -165,8 +165,8 @@ pub(super) enum ModeName {
 pub(super) struct AddArmArgs {
     /// Its name, unique in the pool
     pub(super) name: String,
-    /// openai: any OpenAI-compatible endpoint; simulated: a model of this process
-    #[arg(long, default_value = "openai", value_parser = ["openai", "simulated"])]
+    /// openai: any OpenAI-compatible endpoint; anthropic: Anthropic's messages; simulated: a model of this process
+    #[arg(long, default_value = "openai", value_parser = ["openai", "anthropic", "simulated"])]
     pub(super) provider: String,
     /// The endpoint, up to and including /v1
     #[arg(long, value_name = "URL")]

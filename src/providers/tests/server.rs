@@ -120,8 +120,13 @@ pub(super) fn call() -> ModelCall {
 
 /// Every part of one answer, and how it failed if it did.
 pub(super) async fn ask(base_url: &str) -> (Vec<AnswerPart>, Option<Failure>) {
+    ask_model(&model(base_url)).await
+}
+
+/// The same of any adapter.
+pub(super) async fn ask_model(model: &dyn ChatModel) -> (Vec<AnswerPart>, Option<Failure>) {
     let mut parts = Vec::new();
-    let mut stream = match model(base_url).stream(call()).await {
+    let mut stream = match model.stream(call()).await {
         Ok(stream) => stream,
         Err(failure) => return (parts, Some(failure)),
     };

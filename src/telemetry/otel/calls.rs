@@ -153,8 +153,10 @@ const HOSTS: &[(&str, &str)] = &[
 ];
 
 fn provider_name(spec: &ArmSpec) -> &'static str {
-    if spec.provider == Provider::Simulated {
-        return "banditop.simulated";
+    match spec.provider {
+        Provider::Simulated => return "banditop.simulated",
+        Provider::Anthropic => return "anthropic",
+        Provider::Openai => {}
     }
     let host = host_and_port(&spec.base_url).map(|(host, _)| host).unwrap_or_default();
     HOSTS.iter().find(|(known, _)| host.ends_with(known)).map_or("openai_compatible", |(_, name)| name)
