@@ -55,7 +55,7 @@ fn engine_parts(dir: &Path) -> EngineParts {
 async fn ask(engine: &Arc<dyn EngineHandle>, n: usize) {
     let kind = ["Write a function that parses", "Explain step by step why", "Draft a letter about", "Summarise"][n % 4];
     let text = format!("{kind} the matter number {n}. {}", "Some more words of context follow. ".repeat(n % 30));
-    let request = RunRequest { request: ChatRequest::from_prompt(&text), origin: Origin::Traffic };
+    let request = RunRequest { request: ChatRequest::from_prompt(&text), origin: Origin::Traffic, session: None };
     let mut run = engine.submit(request).await.unwrap();
     while run.next().await.is_some() {}
 }

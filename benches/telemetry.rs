@@ -100,7 +100,11 @@ fn telemetry(log: RotatingFile, sinks: Sinks, clock: Arc<dyn Clock>) -> Arc<Tele
 
 async fn ask(engine: &Arc<dyn EngineHandle>, n: usize) -> Arc<RunRecord> {
     let kind = ["Write a function that parses", "Explain step by step why", "Draft a letter about", "Summarise"][n % 4];
-    let request = RunRequest { request: ChatRequest::from_prompt(&format!("{kind} {n}")), origin: Origin::Traffic };
+    let request = RunRequest {
+        request: ChatRequest::from_prompt(&format!("{kind} {n}")),
+        origin: Origin::Traffic,
+        session: None,
+    };
     let mut run = engine.submit(request).await.unwrap();
     loop {
         match run.next().await {

@@ -52,7 +52,7 @@ async fn bench(through_socket: bool) -> Bench {
 }
 
 fn prompt(text: &str) -> RunRequest {
-    RunRequest { request: ChatRequest::from_prompt(text), origin: Origin::Person }
+    RunRequest { request: ChatRequest::from_prompt(text), origin: Origin::Person, session: None }
 }
 
 fn ann() -> Actor {

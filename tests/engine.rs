@@ -71,7 +71,7 @@ async fn the_contract_holds_through_the_socket() {
 }
 
 async fn ask(engine: &Arc<dyn EngineHandle>, text: &str) {
-    let request = RunRequest { request: ChatRequest::from_prompt(text), origin: Origin::Person };
+    let request = RunRequest { request: ChatRequest::from_prompt(text), origin: Origin::Person, session: None };
     let mut run = engine.submit(request).await.unwrap();
     while run.next().await.is_some() {}
 }

@@ -104,7 +104,7 @@ async fn runs(hub: &Arc<Telemetry>, count: usize) -> Vec<Arc<RunRecord>> {
     let engine = Engine::start(EngineParts { observer: hub.clone(), factory, ..parts }).await.unwrap();
     let mut records = Vec::new();
     for _ in 0..count {
-        let request = RunRequest { request: ChatRequest::from_prompt(PROMPT), origin: Origin::Person };
+        let request = RunRequest { request: ChatRequest::from_prompt(PROMPT), origin: Origin::Person, session: None };
         let mut run = engine.handle().submit(request).await.unwrap();
         while let Some(event) = run.next().await {
             if let RunEvent::Finished { record } = event {

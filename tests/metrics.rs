@@ -74,7 +74,7 @@ impl Watched {
     }
 
     async fn ask(&self, prompt: &str) {
-        let request = RunRequest { request: ChatRequest::from_prompt(prompt), origin: Origin::Traffic };
+        let request = RunRequest { request: ChatRequest::from_prompt(prompt), origin: Origin::Traffic, session: None };
         let mut run = self.engine.handle().submit(request).await.unwrap();
         while let Some(event) = run.next().await {
             if let RunEvent::Finished { .. } = event {

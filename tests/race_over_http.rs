@@ -88,6 +88,7 @@ impl World {
     fn input(&self, prompt: &str, strategy: Strategy) -> RunInput {
         let knowledge = Knowledge { state: self.state.clone(), signals: self.signals.summary() };
         RunInput {
+            session: None,
             id: TimeId::new(Timestamp::from_millis(self.runs), self.runs),
             request: ChatRequest::from_prompt(prompt),
             origin: Origin::Person,

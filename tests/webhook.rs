@@ -77,8 +77,11 @@ async fn engine(url: String) -> (Engine, Arc<Telemetry>) {
     let engine = Engine::start(EngineParts { observer: telemetry.clone(), ..parts }).await.unwrap();
     telemetry.watch(&engine.handle());
     for n in 0..25 {
-        let request =
-            RunRequest { request: ChatRequest::from_prompt(&format!("question {n}")), origin: Origin::Traffic };
+        let request = RunRequest {
+            request: ChatRequest::from_prompt(&format!("question {n}")),
+            origin: Origin::Traffic,
+            session: None,
+        };
         let mut run = engine.handle().submit(request).await.unwrap();
         while run.next().await.is_some() {}
     }

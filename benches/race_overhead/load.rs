@@ -102,6 +102,7 @@ async fn race(shared: &Shared, started: Instant, late_s: f64, i: u64) -> Measure
         clock: Arc::clone(&shared.clock),
     });
     let input = RunInput {
+        session: None,
         id: TimeId::new(shared.clock.now(), i),
         request: ChatRequest::from_prompt(PROMPT),
         origin: Origin::Traffic,

@@ -116,6 +116,10 @@ pub(super) struct AskArgs {
     /// A system message before the prompt
     #[arg(long, value_name = "TEXT")]
     pub(super) system: Option<String>,
+
+    /// The conversation that the prompt belongs to, by any name: it keeps its arm while a console or `serve` runs
+    #[arg(long, value_name = "NAME")]
+    pub(super) session: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -22,14 +22,14 @@ pub(super) async fn run(context: &Context, args: AskArgs) -> Outcome {
         request.messages.insert(0, Message::new("system", system));
     }
     let session = context.open(Need::Engine).await?;
-    let asked = ask(session.engine(), request, args.json).await;
+    let asked = ask(session.engine(), request, args.session, args.json).await;
     let closed = session.close().await;
     asked.and(closed)
 }
 
-async fn ask(engine: &dyn EngineHandle, request: ChatRequest, json: bool) -> Outcome {
+async fn ask(engine: &dyn EngineHandle, request: ChatRequest, talk: Option<String>, json: bool) -> Outcome {
     let out = Output::new();
-    let mut run = engine.submit(RunRequest { request, origin: Origin::Person }).await?;
+    let mut run = engine.submit(RunRequest { request, origin: Origin::Person, session: talk }).await?;
     let mut interrupted = std::pin::pin!(ctrl_c());
     let mut screen = Answer { out: &out, shown: 0, last: None, silent: json };
     let record = loop {

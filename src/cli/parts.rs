@@ -12,12 +12,13 @@ use crate::domain::clock::Clock;
 use crate::engine::{AutomaticPrune, PeriodicDecay, PeriodicRules};
 use crate::features::{EmbeddingFeatures, Encoder, FeatureExtractor, LengthFeatures, WithSignals};
 use crate::race::{
-    BudgetRules, EmbeddingSource, JudgeChoice, ModelRegistry, PhaseTimeouts, Race, RaceConfig, RaceParts,
+    BudgetRules, EmbeddingSource, GateRules, JudgeChoice, ModelRegistry, PhaseTimeouts, PolicyRules, Race, RaceConfig,
+    RaceParts, SessionRules,
 };
 use crate::reward::{QualityLatencyCostPolicy, References};
 use crate::settings::{
     CacheKind, CacheSettings, DecaySettings, EmbeddingSettings, EncoderKind, FeatureKind, FeatureSettings,
-    JudgeSettings, PruneSettings, RewardSettings, RouterSettings, Settings,
+    GateSettings, JudgeSettings, PruneSettings, RewardSettings, RouterSettings, SessionSettings, Settings,
 };
 use crate::store::{MemoryPreviewCache, SledPreviewCache};
 
@@ -138,6 +139,7 @@ fn race_config(settings: &Settings) -> RaceConfig {
         preview_tokens: middling(settings.preview.min_tokens),
         max_preview_tokens: settings.preview.max_tokens,
         cache_threshold: settings.cache.threshold,
+        policies: policies(settings),
         timeouts: PhaseTimeouts {
             first_token: settings.timeouts.first_token,
             between_tokens: settings.timeouts.between_tokens,
@@ -156,6 +158,16 @@ fn race_config(settings: &Settings) -> RaceConfig {
         },
         propagate_trace: settings.telemetry.propagate,
         ..defaults
+    }
+}
+
+fn policies(settings: &Settings) -> PolicyRules {
+    let GateSettings { auto, novelty, novelty_share, cheap_share, low_fallback } = settings.gate;
+    let SessionSettings { margin, ttl, max } = settings.session;
+    PolicyRules {
+        gate: GateRules { auto, novelty, novelty_share, cheap_share, low_fallback },
+        session: SessionRules { margin, ttl, max },
+        experiment: settings.experiment.shares(),
     }
 }
 
@@ -192,6 +204,6 @@ mod tests {
         let config = router_config(&settings.router, features.as_ref());
         assert_eq!(config, RouterConfig::for_schema(features.schema()));
         assert_eq!(periodic(&settings), PeriodicRules::default());
-        assert_eq!(race_config(&settings).preview_target(0.0), settings.preview.min_tokens);
+        assert_eq!(race_config(&settings).preview_target(0.0, 0.0), settings.preview.min_tokens);
     }
 }

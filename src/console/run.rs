@@ -264,7 +264,7 @@ where
         let (engine, answers) = (Arc::clone(&self.engine), self.tasks.answers.clone());
         match effect {
             Effect::Submit(ticket, request) => {
-                let request = RunRequest { request: *request, origin: Origin::Person };
+                let request = RunRequest { request: *request, origin: Origin::Person, session: None };
                 let task = self.tasks.set.spawn(follow(engine, answers, ticket, request));
                 self.tasks.runs.insert(ticket, task);
             }

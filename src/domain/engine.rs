@@ -22,6 +22,9 @@ pub struct RunRequest {
     pub request: ChatRequest,
     /// Where it came from.
     pub origin: Origin,
+    /// The conversation that it belongs to, by any name; runs of one conversation keep their arm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
 }
 
 /// Something a person (or the configuration, or a rule) wants changed.

@@ -78,6 +78,33 @@ pub struct Policies {
     /// The preview cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheRecord>,
+    /// The experiment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<ExperimentRecord>,
+    /// The conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionRecord>,
+}
+
+/// The strategy that a run was assigned to at random.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExperimentRecord {
+    /// Which; what the run did may differ, where nothing was to be raced.
+    pub strategy: Strategy,
+    /// The probability with which it was, in [0, 1].
+    pub share: f64,
+}
+
+/// The conversation that a run continued or began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SessionRecord {
+    /// A digest of its id.
+    pub id: String,
+    /// Who answered it before; absent at its beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<ArmId>,
+    /// Whether the same arm answered again.
+    pub kept: bool,
 }
 
 /// What the preview cache was asked and gave.

@@ -32,7 +32,8 @@ use super::shared::{Place, Shared};
 /// [`EngineError::Refused`] for a prompt that cannot be run or where no arm could be asked,
 /// [`EngineError::Busy`], [`EngineError::Stopped`].
 pub(super) fn submit(shared: &Arc<Shared>, request: RunRequest) -> Result<Box<dyn RunStream>, EngineError> {
-    let RunRequest { request, origin } = request;
+    let RunRequest { request, origin, session } = request;
+    let session = session.or_else(|| named_in(&request));
     shared.race.check(&request).map_err(|fault| refused(fault.to_string()))?;
     let knowledge = shared.knowledge.load_full();
     if knowledge.state.candidates().is_empty() {
@@ -42,7 +43,7 @@ pub(super) fn submit(shared: &Arc<Shared>, request: RunRequest) -> Result<Box<dy
     let reservation = reserve(shared)?;
     let seed = mixed(shared.seed, shared.started.fetch_add(1, Ordering::SeqCst));
     let run = RunId::new(shared.now(), seed);
-    let input = RunInput { id: run, request, origin, seed, knowledge, strategy: shared.strategy, reservation };
+    let input = RunInput { id: run, request, origin, seed, knowledge, strategy: shared.strategy, session, reservation };
     let (sender, reader) = mpsc::channel(shared.limits.event_buffer.max(1));
     let cancel = shared.tokens.cancel.child_token();
     // An error span: what is said in a run has its id at every level.
@@ -59,6 +60,14 @@ fn reserve(shared: &Shared) -> Result<Option<Reservation>, EngineError> {
     let usual = shared.snapshot.load().totals.usd_per_run.unwrap_or(0.0);
     let expected = shared.race.parts().config.budget.run_usd.map_or(usual, |most| usual.min(most));
     account.reserve(shared.now(), expected).map(Some).map_err(|full| refused(full.to_string()))
+}
+
+/// The conversation as a request itself names it, in its metadata. `user` names a person, or a whole application,
+/// and is not taken for one.
+fn named_in(request: &ChatRequest) -> Option<String> {
+    let metadata = request.extra.get("metadata")?;
+    let name = ["session_id", "conversation_id"].iter().find_map(|name| metadata.get(name)?.as_str())?;
+    Some(name.to_owned())
 }
 
 /// A seed for run number `count`, with all its bits mixed (`SplitMix64`, Steele et al. 2014): different

@@ -112,6 +112,9 @@ pub(super) async fn load(parts: &EngineParts) -> Result<Loaded, StartError> {
     for line in parts.store.journal(REMEMBERED).await?.into_iter().rev() {
         folds.note(&line);
     }
+    for record in runs.iter().rev() {
+        parts.race.recall(record);
+    }
     let recent = remember(runs, &mut folds, &parts.router_config);
     Ok(Loaded { folds, recent, ledger, rest })
 }

@@ -2,6 +2,7 @@
 //! versioned schema; nothing is sent anywhere and nothing is remembered between calls. Work is bounded:
 //! of a huge prompt only its beginning and its end are looked at.
 
+mod complexity;
 mod cues;
 mod cues_abroad;
 mod embedding;
@@ -10,6 +11,7 @@ mod hashed;
 pub mod intent;
 mod length;
 mod likeness;
+mod novelty;
 mod projection;
 mod scale;
 mod schema;
@@ -21,9 +23,11 @@ pub(crate) mod contract;
 #[cfg(test)]
 mod tests;
 
+pub use complexity::complexity;
 pub use embedding::{EmbeddingFeatures, Encoder};
 pub use length::LengthFeatures;
 pub use likeness::{embedding_direction, exact_parts, text_direction};
+pub use novelty::{Novelty, RecentPrompts};
 pub use projection::project_embedding;
 pub use schema::version_digest;
 pub use signals::{WithSignals, signal_values};

@@ -38,6 +38,11 @@ pub(super) struct Direction {
 }
 
 impl Direction {
+    /// Whether it is that of the run's embedding.
+    pub(super) fn is_embedded(&self) -> bool {
+        self.space == "embedding"
+    }
+
     /// By the run's embedding where there is one, else by the built-in encoder.
     pub(super) fn of(request: &ChatRequest, found: Option<&Result<Arc<EmbeddingSample>, String>>) -> Self {
         match found {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::budget::BudgetRules;
 use super::extra::ExtraRules;
+use super::policies::PolicyRules;
 use super::retry::RetryRules;
 use crate::domain::ids::RunId;
 use crate::domain::tally::Phase;
@@ -47,6 +48,8 @@ pub struct RaceConfig {
     pub extras: ExtraRules,
     /// Cosine between two prompts from which a preview for one may stand for one for the other.
     pub cache_threshold: f64,
+    /// What stands beside the router.
+    pub policies: PolicyRules,
     /// Whether endpoints are told which call of which run theirs is (W3C `traceparent`).
     pub propagate_trace: bool,
 }
@@ -107,6 +110,7 @@ impl Default for RaceConfig {
             budget: BudgetRules::default(),
             extras: ExtraRules::default(),
             cache_threshold: 0.98,
+            policies: PolicyRules::default(),
             propagate_trace: false,
         }
     }
@@ -137,12 +141,14 @@ const CHARS_PER_TOKEN: usize = 4;
 const PREVIEW_SLACK: usize = 3;
 
 impl RaceConfig {
-    /// Tokens wanted of a preview: 0.75 to 1.5 of `preview_tokens`, growing with the size of the prompt
-    /// (`length_norm` in [0, 1]; anything else counts as the nearer end, NaN as 0), at least 1.
+    /// Tokens wanted of a preview: 0.75 to 1.5 of `preview_tokens`, growing with the size of the prompt and with
+    /// how much it asks for (`size` and `complexity` in [0, 1]; anything else counts as the nearer end, NaN as 0;
+    /// together 1 − (1 − size)·(1 − complexity)), at least 1.
     #[must_use]
-    pub fn preview_target(&self, length_norm: f64) -> u32 {
-        let size = if length_norm.is_nan() { 0.0 } else { length_norm.clamp(0.0, 1.0) };
-        let wanted = f64::from(self.preview_tokens) * 0.75f64.mul_add(size, 0.75);
+    pub fn preview_target(&self, size: f64, complexity: f64) -> u32 {
+        let share = |value: f64| if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) };
+        let need = 1.0 - (1.0 - share(size)) * (1.0 - share(complexity));
+        let wanted = f64::from(self.preview_tokens) * 0.75f64.mul_add(need, 0.75);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded, not negative, clamped")]
         let wanted = wanted.round() as u32;
         wanted.clamp(1, self.max_preview_tokens.max(1))
@@ -164,9 +170,11 @@ mod tests {
         let config = RaceConfig { preview_tokens: 64, max_preview_tokens: 90, ..RaceConfig::default() };
         let rows = [(0.0, 48), (1.0 / 3.0, 64), (1.0, 90), (7.0, 90), (-1.0, 48), (f64::NAN, 48)];
         for (size, tokens) in rows {
-            assert_eq!(config.preview_target(size), tokens, "size {size}");
+            assert_eq!(config.preview_target(size, 0.0), tokens, "size {size}");
+            assert_eq!(config.preview_target(0.0, size), tokens, "complexity {size}");
         }
+        assert_eq!(config.preview_target(0.2, 0.2), 65, "both add up, and never beyond one and a half");
         let tiny = RaceConfig { preview_tokens: 0, ..RaceConfig::default() };
-        assert_eq!(tiny.preview_target(1.0), 1);
+        assert_eq!(tiny.preview_target(1.0, 1.0), 1);
     }
 }

@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::bandit::{Contexts, Desk, RouterState, router};
+use super::opinion::{Held, Opinion, Told};
+use crate::bandit::{Contexts, Desk, RouterState, Selection, router};
 use crate::domain::context::Context;
 use crate::domain::ids::ArmId;
 use crate::domain::record::{ArmScore, Gate, GateDecision};
-use crate::domain::spec::{RouterKind, Strategy};
+use crate::domain::spec::{Lifecycle, RouterKind, Strategy};
 
 /// What the gate looks at.
 pub(crate) struct GateInput<'a> {
@@ -30,6 +31,8 @@ pub(crate) struct GateInput<'a> {
     pub(crate) k: usize,
     /// Standard deviations that make `auto` take a context for decided.
     pub(crate) auto_width: f64,
+    /// What it is told beside what was learned.
+    pub(crate) told: &'a Told,
 }
 
 /// What the gate decided.
@@ -43,6 +46,10 @@ pub(crate) struct Plan {
     pub(crate) scores: Vec<ArmScore>,
     /// The chosen arms, best first.
     pub(crate) chosen: Vec<ArmId>,
+    /// Whether what was learned orders full answers that verdicts do not.
+    pub(crate) orders: bool,
+    /// The arm that the conversation stays with.
+    pub(crate) held: Option<ArmId>,
 }
 
 /// How a run is to go, and who decides it.
@@ -58,24 +65,102 @@ impl GateInput<'_> {
     /// Decides; `draw` gives uniforms in [0, 1).
     pub(crate) fn plan(&self, draw: &mut dyn FnMut() -> f64) -> Plan {
         let course = self.course();
-        let kind = if course.imposed.is_some() { RouterKind::Baseline } else { self.router };
+        let is_open = course.imposed.is_none() && self.router != RouterKind::Baseline;
+        let held = if is_open { self.held() } else { None };
+        let stays = held.as_ref().filter(|held| held.stays).map(|held| held.arm.clone());
+        let opinion = if is_open && stays.is_none() { self.opinion(course.strategy) } else { Opinion::Router };
         let k = if course.strategy == Strategy::Race { self.k.max(1) } else { 1 };
-        let own: Vec<f64> = self.candidates.iter().filter_map(|arm| self.signals.get(arm)).flatten().copied().collect();
-        let contexts = Contexts::with_signals(self.context.shared(), &own);
-        let mut desk = Desk::default();
-        router(kind).select_on(&mut desk, self.state, contexts, self.candidates, k, draw);
-        let selection = desk.selection;
-        let chosen: Vec<ArmId> = selection.scores.iter().filter(|s| s.selected).map(|s| s.arm.clone()).collect();
-        let mut gate = match course.imposed {
-            Some(reason) => Gate::new(GateDecision::Baseline, reason),
-            None if selection.explored => self.explored(),
-            None => self.learned(kind, &selection.scores, chosen.len()),
+        let (kind, imposed, orders) = match (course.imposed, &opinion) {
+            (Some(reason), _) => (RouterKind::Baseline, Some(reason), true),
+            (None, Opinion::Configured { reason, orders }) => (RouterKind::Baseline, Some(reason.clone()), *orders),
+            (None, _) => (self.router, None, true),
         };
+        let selection = match (&stays, &opinion) {
+            (Some(arm), _) => self.select_beside(arm, k, draw),
+            (None, Opinion::Explore(_)) => self.spread(self.select(kind, self.candidates, k, draw), k, draw),
+            (None, _) => self.select(kind, self.candidates, k, draw),
+        };
+        let chosen: Vec<ArmId> = selection.scores.iter().filter(|s| s.selected).map(|s| s.arm.clone()).collect();
+        let mut gate = match (imposed, opinion) {
+            (Some(reason), _) => Gate::new(GateDecision::Baseline, reason),
+            (None, Opinion::Explore(reason)) => Gate::new(GateDecision::Explore, reason),
+            (None, _) if selection.explored => self.explored(),
+            (None, _) => self.learned(kind, &selection.scores, chosen.len()),
+        };
+        gate.numbers = self.told.numbers();
+        if let Some(held) = &held {
+            gate.numbers.insert("session_gain".to_owned(), held.gain);
+            gate.numbers.insert("session_margin".to_owned(), self.told.session.margin);
+        }
+        let held = held.map(|held| self.of_conversation(&held));
         let paused = self.state.mode().learning_paused.then(|| "learning is paused".to_owned());
-        for note in course.note.into_iter().chain(paused) {
+        for note in course.note.into_iter().chain(held).chain(paused) {
             gate.reason = format!("{}; {note}", gate.reason);
         }
-        Plan { strategy: course.strategy, gate, scores: selection.scores, chosen }
+        Plan { strategy: course.strategy, gate, scores: selection.scores, chosen, orders, held: stays }
+    }
+
+    fn opinion(&self, strategy: Strategy) -> Opinion {
+        let (is_paused, has_ceiling) = (self.state.mode().learning_paused, self.state.budget_per_request().is_some());
+        self.told.opinion(strategy, is_paused, has_ceiling)
+    }
+
+    fn select(&self, kind: RouterKind, among: &[ArmId], k: usize, draw: &mut dyn FnMut() -> f64) -> Selection {
+        let own: Vec<f64> = among.iter().filter_map(|arm| self.signals.get(arm)).flatten().copied().collect();
+        let contexts = Contexts::with_signals(self.context.shared(), &own);
+        let mut desk = Desk::default();
+        router(kind).select_on(&mut desk, self.state, contexts, among, k, draw);
+        desk.selection
+    }
+
+    /// The conversation's arm with certainty, and beside it what the router chooses of the others.
+    fn select_beside(&self, held: &ArmId, k: usize, draw: &mut dyn FnMut() -> f64) -> Selection {
+        let others: Vec<ArmId> = self.candidates.iter().filter(|arm| *arm != held).cloned().collect();
+        let mut selection = self.select(self.router, &others, k.saturating_sub(1).max(1), draw);
+        if k <= 1 {
+            for score in &mut selection.scores {
+                (score.selected, score.propensity) = (false, 0.0);
+            }
+        }
+        let own = self.select(self.router, std::slice::from_ref(held), 1, draw);
+        selection.scores.splice(0..0, own.scores);
+        Selection { explored: selection.explored && k > 1, ..selection }
+    }
+
+    /// The same arms with k of them drawn uniformly: among those that are not on probation, where there are enough.
+    fn spread(&self, selection: Selection, k: usize, draw: &mut dyn FnMut() -> f64) -> Selection {
+        let mut scores = selection.scores;
+        let is_settled =
+            |s: &ArmScore| self.state.arm(s.arm.as_str()).is_some_and(|view| view.lifecycle == Lifecycle::Active);
+        let settled: Vec<usize> = (0..scores.len()).filter(|&i| is_settled(&scores[i])).collect();
+        let mut open = if settled.len() >= k { settled } else { (0..scores.len()).collect() };
+        let (n, k) = (open.len(), k.min(open.len()));
+        for score in &mut scores {
+            (score.selected, score.propensity) = (false, 0.0);
+        }
+        for &i in &open {
+            scores[i].propensity = k as f64 / n as f64;
+        }
+        for _ in 0..k {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a uniform times a small count"
+            )]
+            let at = ((draw() * open.len() as f64) as usize).min(open.len() - 1);
+            scores[open.swap_remove(at)].selected = true;
+        }
+        scores.sort_by(|a, b| b.selected.cmp(&a.selected).then(b.score.total_cmp(&a.score)));
+        Selection { scores, explored: true }
+    }
+
+    fn of_conversation(&self, held: &Held) -> String {
+        let (arm, gain, margin) = (&held.arm, held.gain, self.told.session.margin);
+        if held.stays {
+            format!("the conversation stays with {arm}: leaving would gain {gain:.3}, the margin is {margin:.3}")
+        } else {
+            format!("the conversation leaves {arm}: that gains {gain:.3}, more than the margin of {margin:.3}")
+        }
     }
 
     fn course(&self) -> Course {

@@ -4,13 +4,31 @@
 use std::sync::Arc;
 
 use super::run::{Race, RunReport};
+use super::sessions::SessionKey;
 use super::stages::{Setting, Trail, context_record};
 use super::teach::Lesson;
 use super::words;
+use crate::domain::clock::Timestamp;
 use crate::domain::command::Observation;
-use crate::domain::record::{Policies, RunOutcome, RunRecord};
+use crate::domain::ids::ArmId;
+use crate::domain::record::{Policies, RunOutcome, RunRecord, SessionRecord};
 
 impl Race {
+    /// Remembers who answered a conversation.
+    fn continued(
+        &self,
+        session: Option<&(SessionKey, Option<ArmId>)>,
+        winner: Option<&ArmId>,
+        at: Timestamp,
+    ) -> Option<SessionRecord> {
+        let (key, before) = session?;
+        if let Some(winner) = winner {
+            self.sessions.answered(*key, winner, &self.parts.config.policies.session, at);
+        }
+        let kept = winner.is_some() && winner == before.as_ref();
+        Some(SessionRecord { id: key.text(), before: before.clone(), kept })
+    }
+
     /// The record and the observation.
     pub(super) fn report(&self, setting: Setting, trail: Trail, is_stopped: bool) -> RunReport {
         let state = &setting.knowledge.state;
@@ -47,6 +65,7 @@ impl Race {
             arms: learned.observations,
             spent_usd,
         });
+        let session = self.continued(setting.session.as_ref(), winner.as_ref(), setting.at);
         let fallbacks = full.attempts.iter().filter(|a| !a.lost).count().saturating_sub(1);
         let context = context_record(&setting);
         let record = RunRecord {
@@ -72,8 +91,9 @@ impl Race {
             timings_s: timings,
             outcome,
             rating: None,
-            policies: Policies { cache },
+            policies: Policies { cache, experiment: setting.experiment, session },
         };
+        self.recollection.absorb(&record);
         RunReport { record, observation, clamped: learned.clamped, sample: setting.sample }
     }
 }

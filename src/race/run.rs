@@ -14,6 +14,8 @@ use super::events::{EventSink, Wire};
 use super::extra::ExtraBudget;
 use super::judge::JudgeChoice;
 use super::models::ModelRegistry;
+use super::recollection::Recollection;
+use super::sessions::Sessions;
 use super::signals::Signals;
 use super::words;
 use crate::bandit::RouterState;
@@ -72,6 +74,8 @@ pub struct RunInput {
     pub strategy: Strategy,
     /// What was reserved for it of the day's ceiling; absent where there is none.
     pub reservation: Option<Reservation>,
+    /// The id of the conversation that it belongs to, as its caller names it.
+    pub session: Option<String>,
 }
 
 /// What a run leaves.
@@ -94,6 +98,8 @@ pub struct Race {
     pub(super) extras: Arc<ExtraBudget>,
     pub(super) cache: Option<Arc<dyn PreviewCache>>,
     day: Option<Arc<DayAccount>>,
+    pub(super) recollection: Recollection,
+    pub(super) sessions: Sessions,
 }
 
 impl Race {
@@ -102,7 +108,7 @@ impl Race {
     pub fn new(parts: RaceParts) -> Self {
         let extras = Arc::new(ExtraBudget::new(parts.config.extras));
         let day = parts.config.budget.day_usd.map(|ceiling| Arc::new(DayAccount::new(ceiling)));
-        Self { parts, extras, cache: None, day }
+        Self { parts, extras, cache: None, recollection: Recollection::default(), sessions: Sessions::default(), day }
     }
 
     /// The same with previews that were made before, where a similar prompt asks for them again.
@@ -121,6 +127,11 @@ impl Race {
     #[must_use]
     pub fn extras(&self) -> &ExtraBudget {
         &self.extras
+    }
+
+    /// Takes in a run of before this start, in the order in which they were completed.
+    pub fn recall(&self, record: &RunRecord) {
+        self.recollection.recall(record);
     }
 
     /// What it is made of.

@@ -16,19 +16,25 @@ use super::events::Wire;
 use super::full::{FullOutcome, FullStage};
 use super::gate::{GateInput, Plan};
 use super::judge::{JudgeStage, Judgement};
+use super::opinion::Told;
 use super::order::{STAND_IN_MARGIN, answering_order, worth};
+use super::policies::assigned;
 use super::preview::PreviewStage;
 use super::retry::Retry;
 use super::run::{Knowledge, Race, RunInput, RunReport};
+use super::sessions::SessionKey;
 use crate::domain::chat::ChatRequest;
 use crate::domain::clock::Timestamp;
 use crate::domain::context::Context;
 use crate::domain::event::RunEvent;
 use crate::domain::ids::{ArmId, RunId};
-use crate::domain::record::{ArmWorth, CacheRecord, ContextRecord, OrderRecord, Origin, PreviewRecord, Timings};
+use crate::domain::judging::Verdict;
+use crate::domain::record::{
+    ArmWorth, CacheRecord, ContextRecord, ExperimentRecord, OrderRecord, Origin, PreviewRecord, Timings,
+};
 use crate::domain::spec::Strategy;
 use crate::domain::terms::Column;
-use crate::features::embedded_text;
+use crate::features::{complexity, embedded_text};
 
 /// What the stages of a run leave behind them, one by one.
 #[derive(Default)]
@@ -58,6 +64,11 @@ pub(super) struct Setting {
     pub(super) target: u32,
     pub(super) retry: Retry,
     pub(super) direction: Direction,
+    pub(super) experiment: Option<ExperimentRecord>,
+    /// What another arm has to be better by for a conversation to leave its own.
+    pub(super) margin: f64,
+    /// The conversation, and who answered it before.
+    pub(super) session: Option<(SessionKey, Option<ArmId>)>,
 }
 
 impl Race {
@@ -105,15 +116,27 @@ impl Race {
         let has_signals = context.shared().len() < context.x.len();
         let own = |arm: &ArmId| (arm.clone(), known.dimensions(arm, length_norm).to_vec());
         let signals: BTreeMap<_, _> = candidates.iter().filter(|_| has_signals).map(own).collect();
+        let policies = &parts.config.policies;
+        let session = input.session.as_deref().and_then(SessionKey::of);
+        let experiment = self.assign(&input, session, rng);
+        let told = Told {
+            gate: policies.gate,
+            novelty: if input.origin == Origin::Traffic { None } else { self.recollection.meet(&direction) },
+            costs: if policies.gate.auto { self.recollection.costs() } else { None },
+            session: policies.session,
+            answered: session.and_then(|key| self.sessions.arm(key, &policies.session, at)),
+        };
+        let target = parts.config.preview_target(length_norm, complexity(&input.request));
         let gate = GateInput {
             state: &input.knowledge.state,
             context: &context,
             signals: &signals,
             candidates: &candidates,
             router: parts.router,
-            strategy: input.strategy,
+            strategy: experiment.map_or(input.strategy, |experiment| experiment.strategy),
             k: parts.config.k,
             auto_width: parts.config.auto_width,
+            told: &told,
         };
         let plan = gate.plan(&mut || rng.f64());
         Setting {
@@ -122,7 +145,10 @@ impl Race {
             origin: input.origin,
             request: Arc::new(input.request),
             knowledge: input.knowledge,
-            target: parts.config.preview_target(length_norm),
+            target,
+            experiment,
+            margin: policies.session.margin,
+            session: session.map(|key| (key, told.answered)),
             length_norm,
             context,
             signals,
@@ -131,6 +157,17 @@ impl Race {
             retry,
             direction,
         }
+    }
+
+    /// The strategy that the run is assigned to, where strategies are compared and no operator has set one. A
+    /// conversation stays with its strategy.
+    fn assign(&self, input: &RunInput, session: Option<SessionKey>, rng: &mut Rng) -> Option<ExperimentRecord> {
+        let experiment = &self.parts.config.policies.experiment;
+        if experiment.is_empty() || input.knowledge.state.mode().strategy.is_some() {
+            return None;
+        }
+        let u = session.map_or_else(|| rng.f64(), SessionKey::uniform);
+        assigned(experiment, u).map(|(strategy, share)| ExperimentRecord { strategy, share })
     }
 
     async fn announce(&self, setting: &Setting, wire: Wire<'_>) {
@@ -245,7 +282,12 @@ impl Race {
             worth((*arm).clone(), quality, outlook.of(arm))
         };
         let worth: Vec<ArmWorth> = pool.iter().map(expected).collect();
-        let others: Vec<ArmWorth> = worth.iter().filter(|each| Some(&each.arm) != first).cloned().collect();
+        let mut others: Vec<ArmWorth> = worth.iter().filter(|each| Some(&each.arm) != first).cloned().collect();
+        if !plan.orders {
+            for other in &mut others {
+                other.worth = 0.0;
+            }
+        }
         let judgement = trail.judgement.as_ref();
         let counts = judgement.is_some_and(|j| j.teaches);
         let least = if counts { 0.0 } else { STAND_IN_MARGIN };
@@ -253,8 +295,20 @@ impl Race {
         let ordered = answering_order(judgement.map(|j| &j.verdict), &trail.previews, &others, tie_margin);
         let decided = ordered.decided.into_iter().flatten().collect();
         trail.order = first.cloned().into_iter().chain(ordered.order).collect();
+        let verdict = judgement.map(|j| &j.verdict);
+        if let Some(held) = plan.held.as_ref().filter(|held| may_stay(held, verdict, setting.margin)) {
+            trail.order.sort_by_key(|arm| arm != held);
+        }
         trail.ordering = Some(OrderRecord { tie_margin, counts, worth, decided });
     }
+}
+
+/// Whether a conversation may stay with `held`: its preview was not judged worse than the best by more than `margin`.
+/// An arm that is not among those that answer is put nowhere.
+fn may_stay(held: &ArmId, verdict: Option<&Verdict>, margin: f64) -> bool {
+    let Some(verdict) = verdict else { return true };
+    let best = verdict.scores.values().map(|scores| scores.overall).fold(f64::NEG_INFINITY, f64::max);
+    verdict.scores.get(held).is_some_and(|own| best - own.overall <= margin)
 }
 
 fn seconds_since(started: Instant) -> f64 {

@@ -12,7 +12,7 @@ use crate::domain::spec::{ArmSpec, ConfigFacts, ConfigPriors, DriftReaction, Pro
 use crate::domain::terms::Weights;
 
 use super::observing::{AlarmSettings, LogSettings, TelemetrySettings};
-use super::policies::CacheSettings;
+use super::policies::{CacheSettings, ExperimentSettings, GateSettings, SessionSettings};
 use super::spending::{BudgetSettings, HedgeSettings};
 
 /// Everything that can be set.
@@ -40,6 +40,12 @@ pub struct Settings {
     pub preview: PreviewSettings,
     /// Previews that were made before.
     pub cache: CacheSettings,
+    /// When runs are not left to the router.
+    pub gate: GateSettings,
+    /// Conversations.
+    pub session: SessionSettings,
+    /// Strategies that are compared.
+    pub experiment: ExperimentSettings,
     /// Seconds after which to give up.
     pub timeouts: TimeoutSettings,
     /// Limits of runs.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::domain::spec::Strategy;
+
 /// `[cache]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CacheSettings {
@@ -13,6 +15,49 @@ pub struct CacheSettings {
     pub ttl: Duration,
     /// How many are kept.
     pub max: usize,
+}
+
+/// `[gate]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct GateSettings {
+    /// Whether cheap previews and answers that do not fail do without the router.
+    pub auto: bool,
+    /// Distance to the nearest recent prompt from which one may be new, in [0, 1].
+    pub novelty: f64,
+    /// Share of recent prompts that may have been as far for it to be new, in [0, 1].
+    pub novelty_share: f64,
+    /// Share of dollars up to which previews and judge are cheap, in [0, 1].
+    pub cheap_share: f64,
+    /// Share of runs with a fallback up to which answers do not fail, in [0, 1].
+    pub low_fallback: f64,
+}
+
+/// `[session]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SessionSettings {
+    /// What another arm has to be better by, in units of the reward.
+    pub margin: f64,
+    /// Silence after which a conversation is forgotten.
+    pub ttl: Duration,
+    /// Conversations that are remembered.
+    pub max: usize,
+}
+
+/// `[experiment]`: weights of the strategies that runs are assigned to at random; all 0 is no experiment.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ExperimentSettings {
+    /// In the order of [`Strategy::ALL`].
+    pub weights: [f64; 4],
+}
+
+impl ExperimentSettings {
+    /// Strategies with a share above 0; the shares sum to 1.
+    #[must_use]
+    pub fn shares(&self) -> Vec<(Strategy, f64)> {
+        let sum: f64 = self.weights.iter().sum();
+        let shares = Strategy::ALL.iter().zip(self.weights).map(|((strategy, _), weight)| (*strategy, weight / sum));
+        if sum > 0.0 { shares.filter(|(_, share)| *share > 0.0).collect() } else { Vec::new() }
+    }
 }
 
 /// Where previews are kept.

@@ -167,7 +167,7 @@ impl Driver {
             return;
         }
         let Some(prompt) = self.deck.draw() else { return };
-        let request = RunRequest { request: ChatRequest::from_prompt(&prompt), origin: Origin::Traffic };
+        let request = RunRequest { request: ChatRequest::from_prompt(&prompt), origin: Origin::Traffic, session: None };
         self.runs.spawn(run(self.engine.clone(), request, self.counters.clone()));
     }
 }

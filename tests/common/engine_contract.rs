@@ -26,7 +26,7 @@ pub(crate) async fn holds(engine: &Arc<dyn EngineHandle>) {
 }
 
 fn prompt(text: &str) -> RunRequest {
-    RunRequest { request: ChatRequest::from_prompt(text), origin: Origin::Person }
+    RunRequest { request: ChatRequest::from_prompt(text), origin: Origin::Person, session: None }
 }
 
 fn ann() -> Actor {

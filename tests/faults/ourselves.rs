@@ -51,7 +51,7 @@ async fn disk_full_mid_run() {
     let good = Server::start(vec![vec![stream(&answer(GOOD))]]);
     let engine = Engine::start(rig.parts(&[("bad", bad.base_url()), ("good", good.base_url())])).await.unwrap();
     let handle = engine.handle();
-    let request = RunRequest { request: ChatRequest::from_prompt(PROMPT), origin: Origin::Person };
+    let request = RunRequest { request: ChatRequest::from_prompt(PROMPT), origin: Origin::Person, session: None };
     let mut run = handle.submit(request).await.unwrap();
     let mut events = vec![run.next().await.unwrap()];
     store.fill_up();
@@ -140,7 +140,7 @@ async fn all_arms_are_out() {
     parts.facts.arms.iter_mut().for_each(|arm| arm.enabled = false);
     let engine = Engine::start(parts).await.unwrap();
     let asked = Instant::now();
-    let request = RunRequest { request: ChatRequest::from_prompt(PROMPT), origin: Origin::Person };
+    let request = RunRequest { request: ChatRequest::from_prompt(PROMPT), origin: Origin::Person, session: None };
     let refused = engine.handle().submit(request).await.err();
     let took = asked.elapsed();
     let Some(EngineError::Refused(said)) = refused else { panic!("{refused:?}") };

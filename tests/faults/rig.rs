@@ -125,7 +125,7 @@ impl Rig {
         let tasks = live_tasks();
         let engine = Engine::start(self.parts(&[("bad", bad.base_url()), ("worse", bad.base_url())])).await.unwrap();
         let handle = engine.handle();
-        let request = RunRequest { request: ChatRequest::from_prompt(PROMPT), origin: Origin::Person };
+        let request = RunRequest { request: ChatRequest::from_prompt(PROMPT), origin: Origin::Person, session: None };
         let run = handle.submit(request).await.unwrap();
         assert!(bad.sees(|seen| seen.len() >= calls).await, "the endpoint is called");
         let left = Instant::now();
@@ -179,7 +179,7 @@ impl Rig {
     }
 
     async fn events(&self, handle: &Arc<dyn EngineHandle>) -> Vec<RunEvent> {
-        let request = RunRequest { request: ChatRequest::from_prompt(PROMPT), origin: Origin::Person };
+        let request = RunRequest { request: ChatRequest::from_prompt(PROMPT), origin: Origin::Person, session: None };
         let mut run = handle.submit(request).await.unwrap();
         let mut events = Vec::new();
         while let Some(event) = run.next().await {

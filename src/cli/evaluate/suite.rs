@@ -275,7 +275,7 @@ impl<'a> Stage<'a> {
 }
 
 async fn asked(engine: &dyn EngineHandle, prompt: &str) -> Outcome<Arc<RunRecord>> {
-    let request = RunRequest { request: ChatRequest::from_prompt(prompt), origin: Origin::Traffic };
+    let request = RunRequest { request: ChatRequest::from_prompt(prompt), origin: Origin::Traffic, session: None };
     let mut run = engine.submit(request).await?;
     while let Some(event) = run.next().await {
         if let RunEvent::Finished { record } = event {

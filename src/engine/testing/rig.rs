@@ -158,7 +158,7 @@ pub(crate) async fn rejected(engine: &Arc<dyn EngineHandle>, what: RouterCommand
 
 /// Starts a run.
 pub(crate) async fn submit(engine: &Arc<dyn EngineHandle>, prompt: &str) -> Result<Box<dyn RunStream>, EngineError> {
-    engine.submit(RunRequest { request: ChatRequest::from_prompt(prompt), origin: Origin::Person }).await
+    engine.submit(RunRequest { request: ChatRequest::from_prompt(prompt), origin: Origin::Person, session: None }).await
 }
 
 /// A whole run.

@@ -296,6 +296,7 @@ impl Pool {
 
     pub(super) fn input(&self, prompt: &str) -> RunInput {
         RunInput {
+            session: None,
             id: TimeId::new(Timestamp::from_millis(1_000_000), 42),
             request: ChatRequest::from_prompt(prompt),
             origin: Origin::Person,

@@ -4,6 +4,7 @@ mod budget;
 mod caching;
 mod doubles;
 mod faults;
+mod gating;
 mod judging;
 mod learning;
 mod retrying;

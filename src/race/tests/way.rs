@@ -89,7 +89,7 @@ async fn a_preview_asks_for_few_tokens_and_is_cut_where_the_endpoint_does_not_li
         Pool::new().arm("a", &endless).arm("b", &b).judged_by(&judge(|t| if t.starts_with('w') { 1.0 } else { 0.0 }));
     let record = pool.run("hello").await.report.record;
     let target = endless.calls()[0].max_tokens.unwrap();
-    assert_eq!(target, pool.config.preview_target(0.0));
+    assert_eq!(target, pool.config.preview_target(0.0, 0.0));
     assert_eq!(endless.calls()[1].max_tokens, None);
     let preview = record.previews.iter().find(|p| p.arm.as_str() == "a").unwrap();
     assert!(preview.error.is_none() && preview.text.len() <= target as usize * 12, "{}", preview.text.len());
