@@ -90,9 +90,12 @@ impl Routed {
         routed
     }
 
+    /// A new account, with all that is known of contexts and costs. The ceiling that stands already would go on with
+    /// its old account, so another one stands for a moment.
     fn open_account(&mut self) {
-        if self.budget.is_some() {
-            self.act(RouterCommand::SetBudget { dollars: self.budget });
+        let Some(ceiling) = self.budget else { return };
+        for dollars in [2.0 * ceiling, ceiling] {
+            self.act(RouterCommand::SetBudget { dollars: Some(dollars) });
         }
     }
 
