@@ -45,10 +45,10 @@ const HORIZON: f64 = 50.0;
 const RESERVE: (f64, f64) = (6.0, 16.0);
 /// The largest balance, in requests.
 const CAP: f64 = 64.0;
-/// How many times its expected dollars an arm dearer than B needs in the account.
-const SAFETY: f64 = 1.5;
-/// The same with an account that is nearly full.
-const SAFETY_FULL: f64 = 0.8;
+/// How many times its expected dollars an arm dearer than B needs in the account: answers vary in length.
+const SAFETY: f64 = 1.75;
+/// The same with an account that is nearly full, in which more can hardly be saved.
+const SAFETY_FULL: f64 = 1.2;
 /// The share of B from which the cheapest arm alone is all that can be had.
 const EXHAUSTED: f64 = 0.93;
 /// Exploration of dearer arms with money that nothing else would spend, in units of uncertainty.
