@@ -58,6 +58,9 @@ impl RouterState {
                 self.explore_share = explore_share.unwrap_or(self.explore_share);
             }
             RouterCommand::SetMode { mode } => self.mode = mode.clone(),
+            RouterCommand::SetShareLimits { arm, limits } => {
+                self.change_pool(arm, |pool| pool.share = limits.map(|limits| (limits, entry.at)));
+            }
             RouterCommand::SetBudget { dollars } => self.set_budget(*dollars),
             RouterCommand::Spend { dollars, .. } => self.charge(*dollars),
             RouterCommand::AddArm { spec } => self.add_arm(spec),

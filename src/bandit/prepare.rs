@@ -6,7 +6,7 @@ use super::state::RouterState;
 use crate::domain::command::{ArmObservation, RouterCommand};
 use crate::domain::context::{FeatureBlock, Normaliser};
 use crate::domain::ids::{ArmId, RunId};
-use crate::domain::spec::Lifecycle;
+use crate::domain::spec::{Lifecycle, ShareLimits};
 
 /// No context or response of a real run is larger than this; sums of squares stay far from overflow.
 const LARGEST: f64 = 1e6;
@@ -171,6 +171,7 @@ impl RouterState {
                 range("dollars", *dollars, (0.0..=LARGEST).contains(dollars), "a number of at least 0")?;
             }
             RouterCommand::SetMode { mode } => mode.pinned.iter().try_for_each(|arm| self.known(arm))?,
+            RouterCommand::SetShareLimits { arm, limits } => self.check_limits(arm, limits.as_ref())?,
             RouterCommand::Discard { from, to } => {
                 if from > to {
                     return Err(Rejection::EmptyInterval { from: *from, to: *to });
@@ -183,6 +184,18 @@ impl RouterState {
             _ => {}
         }
         Ok(command)
+    }
+
+    /// The least shares of all arms together are no more than everything.
+    fn check_limits(&self, arm: &ArmId, limits: Option<&ShareLimits>) -> Result<(), Rejection> {
+        self.known(arm)?;
+        let Some(ShareLimits { min, max, ramp_s }) = limits else { return Ok(()) };
+        range("min", *min, (0.0..=1.0).contains(min), "a share from 0 to 1")?;
+        range("max", *max, (*min..=1.0).contains(max), "a share from `min` to 1")?;
+        range("ramp_s", *ramp_s, (0.0..=LARGEST * 100.0).contains(ramp_s), "seconds of at least 0")?;
+        let others = self.arms.iter().filter(|other| other.spec.name != *arm);
+        let sum: f64 = others.filter_map(|other| other.pool.share).map(|(limits, _)| limits.min).sum();
+        range("min", *min, sum + min <= 1.0 + 1e-9, "that the least shares of all arms sum to at most 1")
     }
 
     fn check_normaliser(&self, normaliser: &Normaliser) -> Result<(), Rejection> {

@@ -18,7 +18,7 @@ use super::stats::{ArmStatistics, COLUMNS};
 use crate::domain::clock::Timestamp;
 use crate::domain::context::Normaliser;
 use crate::domain::ids::{ArmId, RunId, Sequence};
-use crate::domain::spec::{ArmSpec, Lifecycle, Mode};
+use crate::domain::spec::{ArmSpec, Lifecycle, Mode, ShareLimits};
 use crate::domain::terms::{Column, Weights};
 
 /// Steps of so many of the newest runs are remembered, so that late feedback gets the weight that
@@ -108,6 +108,9 @@ pub(super) struct PoolState {
     /// What its answers cost of late against what was expected, while there is a ceiling.
     #[serde(default)]
     pub(super) paid: Paid,
+    /// Bounds of its share of runs, and since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) share: Option<(ShareLimits, Timestamp)>,
 }
 
 /// An arm as others see it.
@@ -135,6 +138,8 @@ pub struct ArmView<'a> {
     pub drift: Option<Drift>,
     /// The share of runs in which it is asked whether it has come back since it fell, in [0, 1].
     pub probe_share: f64,
+    /// Bounds of the share of runs that it takes part in, and since when they hold.
+    pub share_limits: Option<(ShareLimits, Timestamp)>,
 }
 
 impl RouterState {
@@ -261,8 +266,10 @@ impl RouterState {
         for arm in &self.arms {
             arm.spec.name.as_str().bytes().for_each(&mut absorb);
             let counts = [arm.pool.trials, arm.pool.wins, arm.pool.served];
+            let share =
+                arm.pool.share.iter().flat_map(|(limits, since)| limits.bits().into_iter().chain([since.millis()]));
             let words = arm.stats.bits().into_iter().chain(arm.beside.bits()).chain(counts).chain(arm.drift.bits());
-            words.flat_map(u64::to_le_bytes).for_each(&mut absorb);
+            words.chain(share).flat_map(u64::to_le_bytes).for_each(&mut absorb);
         }
         let pacer = self.pacer.iter().flat_map(|pacer| pacer.bits());
         pacer.flat_map(u64::to_le_bytes).for_each(&mut absorb);
@@ -321,6 +328,7 @@ impl RouterState {
             prior_n: arm.stats.believed_n(),
             drift: arm.drift.found,
             probe_share: arm.drift.probe_share(&self.shared.config.drift, self.steps),
+            share_limits: arm.pool.share,
         }
     }
 

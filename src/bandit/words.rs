@@ -4,7 +4,7 @@
 use super::state::RouterState;
 use crate::domain::command::RouterCommand;
 use crate::domain::ids::ArmId;
-use crate::domain::spec::{Lifecycle, Mode};
+use crate::domain::spec::{Lifecycle, Mode, ShareLimits};
 use crate::domain::terms::Weights;
 
 impl RouterState {
@@ -26,6 +26,13 @@ impl RouterState {
             }
             RouterCommand::SetBudget { .. } => budget_text(self.budget_per_request()),
             RouterCommand::SetMode { .. } => mode_text(&self.mode),
+            RouterCommand::SetShareLimits { arm, .. } => {
+                let limits = self.arm(arm.as_str()).and_then(|view| view.share_limits);
+                format!(
+                    "{arm} {}",
+                    limits.map_or_else(|| "without limits".to_owned(), |(limits, _)| share_text(&limits))
+                )
+            }
             RouterCommand::SetPrior { arms, .. } => self.priors_of(arms),
             RouterCommand::SetNormaliser { .. } => self.normaliser.as_ref().map_or_else(
                 || "not normalised".to_owned(),
@@ -67,6 +74,12 @@ fn weights_text(weights: &Weights) -> String {
 /// A ceiling as the journal writes it.
 fn budget_text(dollars: Option<f64>) -> String {
     dollars.map_or_else(|| "no ceiling".to_owned(), |dollars| format!("${dollars}/run"))
+}
+
+/// Bounds of a share as the journal writes them.
+fn share_text(limits: &ShareLimits) -> String {
+    let ramp = if limits.ramp_s > 0.0 { format!(", over {:.0} s", limits.ramp_s) } else { String::new() };
+    format!("share {:.1} to {:.1} %{ramp}", limits.min * 100.0, limits.max * 100.0)
 }
 
 fn mode_text(mode: &Mode) -> String {

@@ -8,7 +8,7 @@ use super::clock::Timestamp;
 use super::context::Normaliser;
 use super::ids::{ArmId, CommandId, RunId, Sequence};
 use super::prior::ArmPrior;
-use super::spec::{ArmSpec, Mode};
+use super::spec::{ArmSpec, Mode, ShareLimits};
 use super::terms::{Column, Weights};
 
 /// Who caused a command.
@@ -217,6 +217,14 @@ pub enum RouterCommand {
         /// The mode.
         mode: Mode,
     },
+    /// Bounds of the share of runs that an arm takes part in; none where absent.
+    SetShareLimits {
+        /// Which.
+        arm: ArmId,
+        /// The bounds.
+        #[serde(default)]
+        limits: Option<ShareLimits>,
+    },
     /// The scale of an embedding's slots, fitted on the first prompts and frozen from here on.
     SetNormaliser {
         /// The scale.
@@ -292,6 +300,7 @@ impl RouterCommand {
             Self::SetBudget { .. } => "budget",
             Self::Spend { .. } => "spend",
             Self::SetMode { .. } => "mode",
+            Self::SetShareLimits { .. } => "limits",
             Self::SetNormaliser { .. } => "normaliser",
             Self::NewFeatures { .. } => "features",
             Self::AddArm { .. } => "add-arm",

@@ -199,6 +199,33 @@ pub struct Mode {
     pub expires: Option<Timestamp>,
 }
 
+/// Bounds of the share of runs that an arm takes part in.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShareLimits {
+    /// At least this share, in [0, 1].
+    pub min: f64,
+    /// At most this share, in [0, 1], not below `min`.
+    pub max: f64,
+    /// Seconds over which the upper bound rises from `min` to `max`; 0 is at once.
+    #[serde(default)]
+    pub ramp_s: f64,
+}
+
+impl ShareLimits {
+    /// Its numbers' bits, for a digest.
+    #[must_use]
+    pub const fn bits(&self) -> [u64; 3] {
+        [self.min.to_bits(), self.max.to_bits(), self.ramp_s.to_bits()]
+    }
+
+    /// The bounds so long after they were set: (least, most).
+    #[must_use]
+    pub fn after(&self, elapsed: std::time::Duration) -> (f64, f64) {
+        let part = if self.ramp_s > 0.0 { (elapsed.as_secs_f64() / self.ramp_s).min(1.0) } else { 1.0 };
+        (self.min, (self.max - self.min).mul_add(part, self.min))
+    }
+}
+
 /// What the configuration says about things that a person may also change at run time. The engine
 /// keeps the facts it last started with: a fact that differs since was edited, and wins; one that is
 /// the same yields to what a person did.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::opinion::{Held, Opinion, Told};
 use crate::bandit::{Contexts, Desk, RouterState, Selection, router};
+use crate::domain::clock::Timestamp;
 use crate::domain::context::Context;
 use crate::domain::ids::ArmId;
 use crate::domain::record::{ArmScore, Gate, GateDecision};
@@ -33,6 +34,8 @@ pub(crate) struct GateInput<'a> {
     pub(crate) auto_width: f64,
     /// What it is told beside what was learned.
     pub(crate) told: &'a Told,
+    /// The wall clock.
+    pub(crate) now: Timestamp,
 }
 
 /// What the gate decided.
@@ -76,8 +79,9 @@ impl GateInput<'_> {
             (None, _) => (self.router, None, true),
         };
         let selection = match (&stays, &opinion) {
-            (Some(arm), _) => self.select_beside(arm, k, draw),
+            (Some(arm), _) => self.select_beside(arm, self.candidates, k, draw),
             (None, Opinion::Explore(_)) => self.spread(self.select(kind, self.candidates, k, draw), k, draw),
+            (None, _) if imposed.is_none() => self.within_shares(kind, k, draw),
             (None, _) => self.select(kind, self.candidates, k, draw),
         };
         let chosen: Vec<ArmId> = selection.scores.iter().filter(|s| s.selected).map(|s| s.arm.clone()).collect();
@@ -105,7 +109,13 @@ impl GateInput<'_> {
         self.told.opinion(strategy, is_paused, has_ceiling)
     }
 
-    fn select(&self, kind: RouterKind, among: &[ArmId], k: usize, draw: &mut dyn FnMut() -> f64) -> Selection {
+    pub(super) fn select(
+        &self,
+        kind: RouterKind,
+        among: &[ArmId],
+        k: usize,
+        draw: &mut dyn FnMut() -> f64,
+    ) -> Selection {
         let own: Vec<f64> = among.iter().filter_map(|arm| self.signals.get(arm)).flatten().copied().collect();
         let contexts = Contexts::with_signals(self.context.shared(), &own);
         let mut desk = Desk::default();
@@ -114,8 +124,14 @@ impl GateInput<'_> {
     }
 
     /// The conversation's arm with certainty, and beside it what the router chooses of the others.
-    fn select_beside(&self, held: &ArmId, k: usize, draw: &mut dyn FnMut() -> f64) -> Selection {
-        let others: Vec<ArmId> = self.candidates.iter().filter(|arm| *arm != held).cloned().collect();
+    pub(super) fn select_beside(
+        &self,
+        held: &ArmId,
+        among: &[ArmId],
+        k: usize,
+        draw: &mut dyn FnMut() -> f64,
+    ) -> Selection {
+        let others: Vec<ArmId> = among.iter().filter(|arm| *arm != held).cloned().collect();
         let mut selection = self.select(self.router, &others, k.saturating_sub(1).max(1), draw);
         if k <= 1 {
             for score in &mut selection.scores {

@@ -31,6 +31,7 @@ mod retry;
 mod run;
 mod scale;
 mod sessions;
+mod shares;
 mod signals;
 mod stages;
 mod teach;

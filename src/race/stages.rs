@@ -137,6 +137,7 @@ impl Race {
             k: parts.config.k,
             auto_width: parts.config.auto_width,
             told: &told,
+            now: at,
         };
         let plan = gate.plan(&mut || rng.f64());
         Setting {

@@ -73,6 +73,23 @@ pub(super) enum StateAction {
         #[arg(value_name = "DOLLARS|off", value_parser = budget)]
         dollars: Ceiling,
     },
+    /// Bound the share of runs that an arm takes part in, as for a canary
+    Limits {
+        /// Which
+        arm: String,
+        /// At least this share, 0 to 1
+        #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+        min: f64,
+        /// At most this share, 0 to 1
+        #[arg(long, default_value_t = 1.0, value_name = "SHARE")]
+        max: f64,
+        /// The upper bound rises from the lower one over so long: 90s, 10m, 2h, 1d
+        #[arg(long, value_name = "DURATION", value_parser = super::duration::parse)]
+        over: Option<Duration>,
+        /// No bounds any more
+        #[arg(long, conflicts_with_all = ["min", "max", "over"])]
+        off: bool,
+    },
     /// Set a mode over what the configuration says; `mode normal` ends it
     Mode(ModeArgs),
     /// Add an arm, or change the declaration of one; what it learned stays

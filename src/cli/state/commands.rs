@@ -6,7 +6,7 @@ use crate::cli::failure::{CliError, Outcome};
 use crate::domain::command::{Actor, JournalEntry, RouterCommand};
 use crate::domain::engine::{EngineHandle, JournalQuery};
 use crate::domain::ids::{ArmId, Sequence};
-use crate::domain::spec::{ArmSpec, Mode, Strategy};
+use crate::domain::spec::{ArmSpec, Mode, ShareLimits, Strategy};
 
 /// How far back an action without a number looks for the one to undo.
 const UNDO_DEPTH: usize = 200;
@@ -64,6 +64,11 @@ pub(super) async fn command(
         StateAction::Weights { changes } => weights(engine, &changes)?,
         StateAction::Exploration { alpha, share } => RouterCommand::SetExploration { alpha, explore_share: share },
         StateAction::Budget { dollars } => RouterCommand::SetBudget { dollars: dollars.0 },
+        StateAction::Limits { arm, min, max, over, off } => {
+            let ramp_s = over.map_or(0.0, |over| over.as_secs_f64());
+            let limits = (!off).then_some(ShareLimits { min, max, ramp_s });
+            RouterCommand::SetShareLimits { arm: ArmId::new(&arm), limits }
+        }
         StateAction::Mode(args) => RouterCommand::SetMode { mode: mode(engine, &args) },
         StateAction::RemoveArm { arm } => RouterCommand::RemoveArm { arm: ArmId::new(&arm) },
         StateAction::ResetArm { arm } => RouterCommand::ResetArm { arm: ArmId::new(&arm) },

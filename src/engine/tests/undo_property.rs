@@ -10,7 +10,7 @@ use crate::domain::command::{Acknowledgement, ArmObservation, Observation, Previ
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::prior::{ArmPrior, ResponsePrior};
 use crate::domain::record::RunRecord;
-use crate::domain::spec::{ArmSpec, Mode, Strategy as Way};
+use crate::domain::spec::{ArmSpec, Mode, ShareLimits, Strategy as Way};
 use crate::domain::terms::{Term, TermValue, Weights};
 use crate::engine::folds::blank;
 use crate::engine::testing::rig::{NOON, ann, command, spec};
@@ -87,6 +87,10 @@ fn knob() -> impl Strategy<Value = RouterCommand> {
         (prop::option::of(0.0..3.0), prop::option::of(0.0..1.0))
             .prop_map(|(alpha, explore_share)| RouterCommand::SetExploration { alpha, explore_share }),
         mode().prop_map(|mode| RouterCommand::SetMode { mode }),
+        (arm(), prop::option::of((0.0..0.2, 0.2..1.0, 0.0..600.0))).prop_map(|(arm, limits)| {
+            let limits = limits.map(|(min, max, ramp_s)| ShareLimits { min, max, ramp_s });
+            RouterCommand::SetShareLimits { arm, limits }
+        }),
         prop::option::of(1e-4..1e-2).prop_map(|dollars| RouterCommand::SetBudget { dollars }),
     ]
 }

@@ -8,6 +8,7 @@ mod gating;
 mod judging;
 mod learning;
 mod retrying;
+mod shares;
 mod signals;
 mod stopping;
 mod strategies;

@@ -1,0 +1,110 @@
+//! Bounds of the share of runs that an arm takes part in, held by chance in every single run, so that they hold
+//! over any run of traffic, in any context, and however many runs are started between two pictures of the state.
+//!
+//! ```text
+//! an arm with most < 1 may be chosen in a run with probability `most`, else it is left out of it
+//! an arm with least > 0 is taken with probability `least`, whatever the scores say (one such arm in a run)
+//! ```
+//!
+//! So P(takes part) lies between least and most. An arm left out of the choice may still answer where all others
+//! failed. Bounds that leave a part of the runs to nobody (all are bounded, and the most of all sum to less than 1)
+//! cannot hold: in that part none does. What a pinned arm, a configured order, a new kind of prompt or a
+//! conversation that stays decides comes before.
+//!
+//! Propensities are those of the branch that chance took, weighed where an arm can be chosen in one branch
+//! alone: an estimate that divides by them is unbiased. They need not sum to k.
+
+use super::gate::GateInput;
+use crate::bandit::Selection;
+use crate::domain::ids::ArmId;
+use crate::domain::spec::RouterKind;
+
+/// One arm's bounds at this moment.
+struct Bounds {
+    arm: ArmId,
+    least: f64,
+    most: f64,
+}
+
+impl GateInput<'_> {
+    fn bounds(&self) -> Vec<Bounds> {
+        let of = |arm: &ArmId| {
+            let (limits, since) = self.state.arm(arm.as_str())?.share_limits?;
+            let (least, most) = limits.after(self.now.since(since));
+            Some(Bounds { arm: arm.clone(), least, most })
+        };
+        self.candidates.iter().filter_map(of).collect()
+    }
+
+    /// The router's choice within every arm's bounds.
+    pub(super) fn within_shares(&self, kind: RouterKind, k: usize, draw: &mut dyn FnMut() -> f64) -> Selection {
+        let bounds = self.bounds();
+        if bounds.is_empty() {
+            return self.select(kind, self.candidates, k, draw);
+        }
+        let mut u = draw();
+        let sum: f64 = bounds.iter().map(|bound| bound.least).sum();
+        let mut forced = None;
+        for bound in &bounds {
+            if u < bound.least {
+                forced = Some(&bound.arm);
+                break;
+            }
+            u -= bound.least;
+        }
+        // In the runs that the arm's own least share does not take, the most is what is left of it.
+        let free = |bound: &Bounds| if k == 1 { 1.0 - sum } else { 1.0 - bound.least };
+        let entry = |bound: &Bounds| ((bound.most - bound.least) / free(bound).max(1e-12)).clamp(0.0, 1.0);
+        // One uniform for all, each arm's part beginning where the last one's ends, round and round: as long as the
+        // parts sum to 1, somebody is always let in.
+        let (v, mut from) = (draw(), 0.0);
+        let mut out: Vec<ArmId> = Vec::new();
+        for bound in &bounds {
+            let part = entry(bound);
+            let distance: f64 = v - from;
+            if distance.rem_euclid(1.0) >= part {
+                out.push(bound.arm.clone());
+            }
+            from = (from + part).fract();
+        }
+        let mut open: Vec<ArmId> = self.candidates.iter().filter(|arm| !out.contains(arm)).cloned().collect();
+        if open.is_empty() && forced.is_none() {
+            return self.select(kind, self.candidates, k, draw);
+        }
+        let mut selection = match forced {
+            Some(arm) => self.select_beside(arm, &open, k, draw),
+            None => self.select(kind, &open, k, draw),
+        };
+        // The arm that was taken could have been chosen too.
+        let anyway = forced.map_or(0.0, |arm| {
+            if !open.contains(arm) {
+                open.push(arm.clone());
+            }
+            let scores = self.select(kind, &open, k, draw).scores;
+            scores.iter().find(|score| score.arm == *arm).map_or(0.0, |score| score.propensity)
+        });
+        for score in &mut selection.scores {
+            let chosen = if forced == Some(&score.arm) { anyway } else { score.propensity };
+            let bound = bounds.iter().find(|bound| bound.arm == score.arm);
+            score.propensity = match bound {
+                Some(bound) => bound.least + free(bound) * entry(bound) * chosen,
+                // With k = 1 a run that is taken leaves no place for another.
+                None if k == 1 => (1.0 - sum) * chosen,
+                None => chosen,
+            }
+            .clamp(0.0, 1.0);
+        }
+        let missing: Vec<ArmId> = self
+            .candidates
+            .iter()
+            .filter(|arm| selection.scores.iter().all(|score| score.arm != **arm))
+            .cloned()
+            .collect();
+        let mut rest = self.select(kind, &missing, missing.len(), draw).scores;
+        for score in &mut rest {
+            (score.selected, score.propensity) = (false, 0.0);
+        }
+        selection.scores.extend(rest);
+        selection
+    }
+}
