@@ -82,7 +82,7 @@ impl<D: Decode> EventStream<D> {
             if self.phase == Phase::Ended {
                 return None;
             }
-            let step = match self.parser.next() {
+            let step = match self.parser.next_event() {
                 Some(event) => self.take(&event.data).await,
                 None if self.phase == Phase::BodyIsOver => self.end_of_body(),
                 None => self.read_more().await,

@@ -18,7 +18,8 @@ mod openai;
 mod reply;
 mod retry_after;
 mod secret;
-mod sse;
+#[doc(hidden)]
+pub mod sse;
 #[cfg(test)]
 mod tests;
 

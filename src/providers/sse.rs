@@ -4,31 +4,33 @@
 //!
 //! Two deliberate differences from the standard: an event that the stream ends in the middle of is
 //! delivered, since endpoints leave out the last blank line, and a line or event above the cap is an
-//! error instead of memory. Every byte is looked at once. `id` and `retry` are ignored: an answer
-//! cannot be resumed.
+//! error instead of memory. Every byte is looked at once, a line that lies whole in a chunk is read where it
+//! lies, and its data is copied once. `id` and `retry` are ignored: an answer cannot be resumed.
 
 use std::collections::VecDeque;
+
+use memchr::{memchr, memchr2};
 
 /// The longest line, and the most data in one event, in bytes.
 const CAP: usize = 1 << 20;
 
 /// One event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Event {
+pub struct Event {
     /// The `event` field; empty where there was none.
-    pub(super) name: String,
+    pub name: String,
     /// The `data` lines joined by newlines; invalid UTF-8 is replaced.
-    pub(super) data: String,
+    pub data: String,
 }
 
 /// A line or an event is longer than the cap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an event is longer than {CAP} bytes")]
-pub(super) struct TooLong;
+pub struct TooLong;
 
-/// The parser: bytes in, events out.
+/// The parser: bytes in, events out. Public for the benchmark alone.
 #[derive(Debug, Default)]
-pub(super) struct SseParser {
+pub struct SseParser {
     /// The line being read, without its end.
     line: Vec<u8>,
     /// The `data` of the event being read, each line followed by a newline.
@@ -46,17 +48,22 @@ impl SseParser {
     ///
     /// # Errors
     /// [`TooLong`] where the cap is passed; the parser is of no more use then.
-    pub(super) fn push(&mut self, mut chunk: &[u8]) -> Result<(), TooLong> {
+    pub fn push(&mut self, mut chunk: &[u8]) -> Result<(), TooLong> {
         if self.after_cr && !chunk.is_empty() {
             self.after_cr = false;
             chunk = chunk.strip_prefix(b"\n").unwrap_or(chunk);
         }
-        while let Some(at) = chunk.iter().position(|b| matches!(b, b'\n' | b'\r')) {
-            self.extend_line(&chunk[..at])?;
-            self.end_line()?;
-            let was_cr = chunk[at] == b'\r';
-            chunk = &chunk[at + 1..];
-            if was_cr {
+        while let Some(at) = memchr2(b'\n', b'\r', chunk) {
+            let (piece, rest) = chunk.split_at(at);
+            if self.line.is_empty() {
+                within_cap(piece.len())?;
+                self.read_line(piece)?;
+            } else {
+                self.extend_line(piece)?;
+                self.end_line()?;
+            }
+            chunk = &rest[1..];
+            if rest[0] == b'\r' {
                 self.after_cr = chunk.is_empty();
                 chunk = chunk.strip_prefix(b"\n").unwrap_or(chunk);
             }
@@ -68,7 +75,7 @@ impl SseParser {
     ///
     /// # Errors
     /// [`TooLong`], as for [`Self::push`].
-    pub(super) fn finish(&mut self) -> Result<(), TooLong> {
+    pub fn finish(&mut self) -> Result<(), TooLong> {
         if !self.line.is_empty() {
             self.end_line()?;
         }
@@ -77,14 +84,12 @@ impl SseParser {
     }
 
     /// The next event that is complete.
-    pub(super) fn next(&mut self) -> Option<Event> {
+    pub fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
     fn extend_line(&mut self, bytes: &[u8]) -> Result<(), TooLong> {
-        if self.line.len() + bytes.len() > CAP {
-            return Err(TooLong);
-        }
+        within_cap(self.line.len() + bytes.len())?;
         self.line.extend_from_slice(bytes);
         Ok(())
     }
@@ -108,19 +113,26 @@ impl SseParser {
             self.end_event();
             return Ok(());
         }
-        let colon = line.iter().position(|b| *b == b':').unwrap_or(line.len());
+        // Nearly every line that is not empty.
+        if let Some(value) = line.strip_prefix(b"data:") {
+            return self.read_data(value);
+        }
+        let colon = memchr(b':', line).unwrap_or(line.len());
         let (field, rest) = line.split_at(colon);
-        let value = rest.strip_prefix(b":").unwrap_or(rest);
-        let value = value.strip_prefix(b" ").unwrap_or(value);
         match field {
-            b"data" if self.data.len() + value.len() > CAP => return Err(TooLong),
-            b"data" => {
-                self.data.extend_from_slice(value);
-                self.data.push(b'\n');
-            }
-            b"event" => value.clone_into(&mut self.name),
+            b"data" => return self.read_data(rest),
+            b"event" => of_field(rest.strip_prefix(b":").unwrap_or(rest)).clone_into(&mut self.name),
             _ => {} // a comment (empty field name), `id`, `retry`, or nothing we know
         }
+        Ok(())
+    }
+
+    fn read_data(&mut self, value: &[u8]) -> Result<(), TooLong> {
+        let value = of_field(value);
+        within_cap(self.data.len() + value.len())?;
+        self.data.reserve(value.len() + 1);
+        self.data.extend_from_slice(value);
+        self.data.push(b'\n');
         Ok(())
     }
 
@@ -129,14 +141,24 @@ impl SseParser {
         if self.data.is_empty() {
             return;
         }
-        let data = self.data.strip_suffix(b"\n").unwrap_or(&self.data);
-        self.events.push_back(Event {
-            name: String::from_utf8_lossy(&name).into_owned(),
-            data: String::from_utf8_lossy(data).into_owned(),
-        });
-        self.data.clear();
-        self.data.shrink_to(CAP / 16);
+        let mut data = std::mem::take(&mut self.data);
+        data.pop(); // the newline behind the last line
+        self.events.push_back(Event { name: text(name), data: text(data) });
     }
+}
+
+/// What stands behind a field's colon, without the one space that belongs to the form.
+fn of_field(value: &[u8]) -> &[u8] {
+    value.strip_prefix(b" ").unwrap_or(value)
+}
+
+fn within_cap(length: usize) -> Result<(), TooLong> {
+    if length > CAP { Err(TooLong) } else { Ok(()) }
+}
+
+/// Bytes as text, without a copy where they are one.
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|fault| String::from_utf8_lossy(fault.as_bytes()).into_owned())
 }
 
 #[cfg(test)]
@@ -151,7 +173,7 @@ mod tests {
             parser.push(chunk)?;
         }
         parser.finish()?;
-        Ok(std::iter::from_fn(|| parser.next()).map(|e| (e.name, e.data)).collect())
+        Ok(std::iter::from_fn(|| parser.next_event()).map(|e| (e.name, e.data)).collect())
     }
 
     fn data(text: &str) -> Vec<String> {
