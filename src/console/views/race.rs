@@ -167,7 +167,8 @@ fn answer_state(model: &Model, own: &OwnRun, scrolled: u16) -> String {
     if let Some(record) = &own.record {
         parts.push(format!("{} s", seconds(record.timings_s.total)));
         if let Some(attempt) = record.attempts.iter().rev().find(|attempt| attempt.ok) {
-            parts.push(format!("{} tok", attempt.tokens_out));
+            let about = if attempt.estimated { "~" } else { "" };
+            parts.push(format!("{about}{} tok", attempt.tokens_out));
         }
         let winner = record.winner.as_ref();
         parts.push(or_dashes(model.spent(record.cost_usd, |row| Some(&row.arm) == winner), money));
