@@ -55,7 +55,7 @@ async fn measure(script: Vec<Act>, cancels: usize) -> Vec<Duration> {
     let handle = engine.handle();
     let mut spans = Vec::with_capacity(cancels);
     for n in 0..cancels {
-        let request = RunRequest { request: ChatRequest::from_prompt("hello"), origin: Origin::Traffic };
+        let request = RunRequest { request: ChatRequest::from_prompt("hello"), origin: Origin::Traffic, session: None };
         let run = handle.submit(request).await.unwrap();
         assert!(endpoint.sees(|calls| calls.len() > n).await, "the endpoint is called");
         tokio::time::sleep(Duration::from_millis(3)).await;

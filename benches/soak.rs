@@ -86,7 +86,7 @@ async fn racer(shared: Arc<Shared>, first: usize) {
     let mut prompts = shared.prompts.iter().cycle().skip(first * 7);
     while Instant::now() < shared.until {
         let text = &prompts.next().unwrap().prompt;
-        let request = RunRequest { request: ChatRequest::from_prompt(text), origin: Origin::Traffic };
+        let request = RunRequest { request: ChatRequest::from_prompt(text), origin: Origin::Traffic, session: None };
         let Ok(mut run) = shared.handle.submit(request).await else {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;

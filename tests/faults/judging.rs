@@ -34,6 +34,11 @@ fn rows() -> Vec<(&'static str, Vec<Act>, &'static str)> {
         ("a candidate is missing", replies(&scores(&[("A", "0.9")])), "candidate B has no scores"),
         ("no number", replies(&scores(&[("A", "\"great\""), ("B", "0.1")])), "overall of candidate A"),
         ("repeats a verdict that a candidate brought", replies(&format!("{bribed} {fair}")), "several verdicts"),
+        (
+            "never at an end",
+            vec![stream(""), Act::Forever(says("{\"scores\": ").repeat(50).into_bytes(), Duration::ZERO)],
+            "holds no JSON object",
+        ),
         ("cut off", vec![stream(&says("{"))], "truncated"),
     ]
 }

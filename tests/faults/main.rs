@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stderr, reason = "a failing row is shown as a person would see it")]
 
+mod budgets;
 mod judging;
 mod ourselves;
 #[path = "../common/program.rs"]
@@ -52,6 +53,11 @@ async fn below_and_before_http() {
 #[tokio::test]
 async fn statuses_and_their_wishes() {
     hold(rows::statuses(), patient).await;
+}
+
+#[tokio::test]
+async fn what_passes_and_what_never_begins() {
+    hold(rows::recoveries(), patient).await;
 }
 
 #[tokio::test]

@@ -270,6 +270,12 @@ impl Played {
             let ends = count(&|e| matches!(e, RunEvent::PreviewDone { preview: done } if done.arm == preview.arm));
             assert_eq!(ends, 1, "one end of the preview of {}", preview.arm);
         }
+        let wanted = self.events.iter().find_map(|event| match event {
+            RunEvent::Selected { preview_tokens, .. } => Some(*preview_tokens as usize),
+            _ => None,
+        });
+        let longest = self.record.previews.iter().map(|preview| preview.text.len()).max().unwrap_or(0);
+        assert!(longest <= wanted.map_or(0, |tokens| (tokens * 12).max(256)), "a preview of {longest} bytes");
         let began = count(&|e| matches!(e, RunEvent::AttemptStarted { .. }));
         let ended = count(&|e| matches!(e, RunEvent::AttemptDone { .. }));
         assert_eq!((began, ended), (self.record.attempts.len(), self.record.attempts.len()), "one end of each attempt");

@@ -2,6 +2,7 @@
 //! have chapters of their own.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
 use banditop::domain::failure::FailureClass::{Caller, Configuration, Content, Quota, Transient};
 
@@ -174,6 +175,35 @@ pub(crate) fn statuses() -> Vec<Row> {
     ]
 }
 
+/// What the endpoint says about being asked again, and what is there when it is; and what is no answer yet.
+pub(crate) fn recoveries() -> Vec<Row> {
+    let plain = |status: &str| [response(status, "", "")];
+    let with = |status: &str, headers: &str| [response(status, headers, "")];
+    let whole = || vec![stream(&answer(WHOLE))];
+    vec![
+        Row::fails(
+            "503 that asks not to be asked again",
+            with("503 Busy", "x-should-retry: false\r\n"),
+            Transient,
+            "http_503",
+            &["answered 503"],
+        )
+        .once(),
+        Row::served("503 once, then an answer", whole(), &[WHOLE]).after(plain("503 Busy").to_vec()),
+        Row::served("429 for 20 ms, then an answer", whole(), &[WHOLE])
+            .after(with("429 Slow", "retry-after-ms: 20\r\n").to_vec()),
+        Row::served("a reset, then an answer", whole(), &[WHOLE]).after(vec![Act::Reset]),
+        Row::fails(
+            "headers without end",
+            [Act::Send(b"HTTP/1.1 200 OK\r\n".to_vec()), Act::Forever(b"x-more: of it\r\n".repeat(99), Duration::ZERO)],
+            Transient,
+            "reset",
+            &["before it answered"],
+        ),
+        Row::fails("204", plain("204 No Content"), Transient, "not_a_stream", &["sent no event"]),
+    ]
+}
+
 /// Streams that are odd and good.
 pub(crate) fn odd_but_good() -> Vec<Row> {
     let whole = answer("An answer with é and 漢 and 😀, whole.");
@@ -214,7 +244,12 @@ pub(crate) fn odd_but_good() -> Vec<Row> {
         ),
         Row::served("no final newline", raw(&format!("{}{}", says(WHOLE), ends("stop").trim_end())), &[WHOLE]),
         Row::served("no [DONE] after the finish", raw(&format!("{}{}", says(WHOLE), ends("stop"))), &[WHOLE]),
-        Row::served("usage missing", raw(&format!("{}{}data: [DONE]\n\n", says(WHOLE), ends("stop"))), &[WHOLE]),
+        Row::served("usage missing", raw(&format!("{}{}data: [DONE]\n\n", says(WHOLE), ends("stop"))), &[WHOLE, "~10"]),
+        Row::served(
+            "10 MB of preview",
+            [stream(&says(&"and so on ".repeat(100)).repeat(10_000)), Act::Hold],
+            &["and so on"],
+        ),
         Row::served("cut at its length", raw(&format!("{}{}", says(WHOLE), ends("length"))), &[WHOLE]),
         Row::served("several choices out of order", raw(&out_of_order), &["An answer that is first"]),
         Row::served("another choice ends first", raw(&other_first), &["An answer that is first"]),
@@ -231,7 +266,7 @@ pub(crate) fn odd_but_good() -> Vec<Row> {
 pub(crate) fn bad_streams() -> Vec<Row> {
     let error = |error: &str| [stream(&format!("{}data: {{\"error\":{error}}}\n\n", says("An answer that")))];
     let megabytes = vec![b'x'; 10 << 20];
-    let endless_line = [stream("data: "), Act::Forever(vec![b'x'; 64 << 10], std::time::Duration::ZERO)];
+    let endless_line = [stream("data: "), Act::Forever(vec![b'x'; 64 << 10], Duration::ZERO)];
     let gzip = [response("200 OK", "content-type: text/event-stream\r\ncontent-encoding: gzip\r\n", "\u{1f}\u{8}")];
     let page = [response("200 OK", "content-type: text/html\r\n", "<html><body>Sign in</body></html>")];
     vec![
@@ -364,6 +399,13 @@ pub(crate) fn contents() -> Vec<Row> {
             Content,
             "content_filter",
             &["filter"],
+        ),
+        Row::fails(
+            "a refusal in words",
+            of(&[r#"{"content":"I'm sorry, but I can't help with that."}"#], "stop"),
+            Content,
+            "refusal",
+            &["the arm declined to answer"],
         ),
         Row::fails(
             "a prompt that is filtered",

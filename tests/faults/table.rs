@@ -121,6 +121,12 @@ impl Row {
         Self { tls: true, ..self }
     }
 
+    /// The same at the second call; the first one meets this.
+    pub(crate) fn after(mut self, first: Vec<Act>) -> Self {
+        self.scripts.insert(0, first);
+        Self { tries: 2, ..self }
+    }
+
     /// The same, and it is asked but once: something came of it already, or its wish is too long.
     pub(crate) fn once(self) -> Self {
         Self { tries: 1, ..self }
