@@ -12,8 +12,8 @@ use crate::domain::clock::Clock;
 use crate::engine::{AutomaticPrune, PeriodicDecay, PeriodicRules};
 use crate::features::{EmbeddingFeatures, Encoder, FeatureExtractor, LengthFeatures, WithSignals};
 use crate::race::{
-    BudgetRules, EmbeddingSource, GateRules, JudgeChoice, ModelRegistry, PhaseTimeouts, PolicyRules, Race, RaceConfig,
-    RaceParts, SessionRules,
+    BudgetRules, EmbeddingSource, GateRules, HedgeRules, HedgeStart, JudgeChoice, ModelRegistry, PhaseTimeouts,
+    PolicyRules, Race, RaceConfig, RaceParts, SessionRules,
 };
 use crate::reward::{QualityLatencyCostPolicy, References};
 use crate::settings::{
@@ -151,6 +151,15 @@ fn race_config(settings: &Settings) -> RaceConfig {
         max_prompt_bytes: settings.run.max_prompt_bytes,
         answer_max_tokens: settings.run.answer_max_tokens,
         max_answer_bytes: settings.run.max_answer_bytes,
+        hedge: HedgeRules {
+            start: match settings.hedge.start {
+                crate::settings::HedgeStart::P95 => HedgeStart::P95,
+                crate::settings::HedgeStart::Immediate => HedgeStart::Immediate,
+                crate::settings::HedgeStart::Off => HedgeStart::Off,
+            },
+            prompt_chars: settings.hedge.prompt_chars,
+            margin_tokens: settings.hedge.margin_tokens,
+        },
         budget: BudgetRules {
             tokens: [settings.budget.preview_tokens, settings.budget.judge_tokens, settings.budget.answer_tokens],
             run_usd: settings.budget.per_run_usd,

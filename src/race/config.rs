@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::budget::BudgetRules;
 use super::extra::ExtraRules;
+use super::hedge::HedgeRules;
 use super::policies::PolicyRules;
 use super::retry::RetryRules;
 use crate::domain::ids::RunId;
@@ -42,6 +43,8 @@ pub struct RaceConfig {
     pub auto_width: f64,
     /// How calls that failed are made again.
     pub retry: RetryRules,
+    /// When a second answer is started beside the first, and when one of the two has won.
+    pub hedge: HedgeRules,
     /// What may be spent.
     pub budget: BudgetRules,
     /// How much more than the plain traffic retries and hedges may send.
@@ -107,6 +110,7 @@ impl Default for RaceConfig {
             max_answer_bytes: 1_000_000,
             auto_width: 1.0,
             retry: RetryRules::default(),
+            hedge: HedgeRules::default(),
             budget: BudgetRules::default(),
             extras: ExtraRules::default(),
             cache_threshold: 0.98,

@@ -11,10 +11,13 @@ use super::events::Wire;
 use super::flags::{Extent, inspect};
 use super::models::ModelRegistry;
 use super::outlet::Lane;
+use super::reading::input_tokens;
 use super::retry::{Retry, Whom};
+use super::signals::Signals;
 use crate::domain::answer::ModelCall;
 use crate::domain::chat::ChatRequest;
 use crate::domain::event::RunEvent;
+use crate::domain::failure::Failure;
 use crate::domain::flag::Flag;
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::record::AttemptRecord;
@@ -32,6 +35,24 @@ pub(crate) struct FullStage<'a> {
     pub(crate) request: &'a Arc<ChatRequest>,
     /// How calls are made again.
     pub(crate) retry: &'a Retry,
+    /// How fast arms have been.
+    pub(crate) signals: &'a Signals,
+}
+
+/// One answer that was read to its end.
+pub(super) struct Ended {
+    /// What came.
+    pub(super) report: CallReport,
+    /// What is wrong with it.
+    pub(super) flags: Vec<Flag>,
+}
+
+/// One attempt, with its text.
+pub(super) struct Tried {
+    /// On record.
+    pub(super) attempt: AttemptRecord,
+    /// What came.
+    pub(super) text: String,
 }
 
 /// What came of the full stage.
@@ -44,44 +65,83 @@ pub(crate) struct FullOutcome {
 }
 
 impl FullStage<'_> {
-    /// The answer of the first arm in `order` that gives one, within the limit of fallbacks.
+    /// The answer of the first arm in `order` that gives one, within the limit of fallbacks. The first two may
+    /// answer beside each other: see `hedge.rs`.
     pub(crate) async fn answer(&self, order: &[ArmId], wire: Wire<'_>) -> FullOutcome {
         let mut outcome = FullOutcome::default();
-        for (index, arm) in (0..=self.config.max_fallbacks).zip(order) {
-            if wire.stop.is_cancelled() {
-                break;
-            }
-            let (attempt, text) = self.attempt(arm, index, wire).await;
-            let is_served = attempt.ok;
-            outcome.attempts.push(attempt);
-            if is_served {
-                outcome.answer = Some((arm.clone(), text));
-                break;
+        let mut left = order;
+        let mut index = 0;
+        while index <= self.config.max_fallbacks && !wire.stop.is_cancelled() {
+            let tried = match (left, self.hedge_after(order)) {
+                ([first, second, rest @ ..], Some(delay)) if index == 0 => {
+                    let tried = Box::pin(self.pair([first, second], delay, wire)).await;
+                    left = if tried.len() == 2 { rest } else { &left[1..] };
+                    tried
+                }
+                ([arm, rest @ ..], _) => {
+                    left = rest;
+                    vec![self.alone(arm, index, wire).await]
+                }
+                ([], _) => break,
+            };
+            index += u32::try_from(tried.len()).unwrap_or(u32::MAX);
+            for Tried { attempt, text } in tried {
+                if attempt.ok {
+                    outcome.answer = Some((attempt.arm.clone(), text));
+                }
+                outcome.attempts.push(attempt);
             }
             // A cheaper arm may still fit under a ceiling that is not reached yet.
-            if wire.purse.is_over(Phase::Answer) {
+            if outcome.answer.is_some() || wire.purse.is_over(Phase::Answer) {
                 break;
             }
         }
         outcome
     }
 
-    async fn attempt(&self, arm: &ArmId, index: u32, wire: Wire<'_>) -> (AttemptRecord, String) {
+    /// After how long the second arm answers beside the first; `None`: not at all.
+    fn hedge_after(&self, order: &[ArmId]) -> Option<Duration> {
+        let usual = self.signals.p95_first_token(order.first()?);
+        let chars: usize = self.request.messages.iter().map(|message| message.text().chars().count()).sum();
+        self.config.hedge.delay(chars, usual, self.config.timeouts.first_token)
+    }
+
+    async fn alone(&self, arm: &ArmId, index: u32, wire: Wire<'_>) -> Tried {
         wire.say(|| RunEvent::AttemptStarted { arm: arm.clone(), index }).await;
+        let ended = self.read(arm, index, Lane::Answer(arm), wire).await;
+        let tried = self.tried(arm, ended);
+        wire.say(|| RunEvent::AttemptDone { attempt: tried.attempt.clone() }).await;
+        tried
+    }
+
+    /// Makes the call, reads the answer and looks at it.
+    pub(super) async fn read(&self, arm: &ArmId, index: u32, lane: Lane<'_>, wire: Wire<'_>) -> Ended {
         let mut report = match self.models.model(arm) {
             Ok(model) => {
                 let whom = Whom { name: arm.as_str(), phase: Phase::Answer, nth: index as usize };
-                self.retry.read(whom, &model, self.call(index), self.limits(arm), Lane::Answer(arm), wire).await
+                self.retry.read(whom, &model, self.call(index), self.limits(arm), lane, wire).await
             }
             Err(failure) => CallReport::not_made(failure),
         };
         let flags = inspect(self.request, &mut report, Extent::Whole);
-        let attempt = self.record(arm, &report, flags);
+        Ended { report, flags }
+    }
+
+    /// What records say about it.
+    pub(super) fn tried(&self, arm: &ArmId, ended: Ended) -> Tried {
+        let attempt = self.record(arm, &ended.report, ended.flags);
         if let Some(failure) = &attempt.error {
             tracing::debug!(%arm, class = %failure.class, kind = %failure.kind, "an answer failed");
         }
-        wire.say(|| RunEvent::AttemptDone { attempt: attempt.clone() }).await;
-        (attempt, report.text)
+        Tried { attempt, text: ended.report.text }
+    }
+
+    /// Whether the prompt can be paid for at that arm's price.
+    ///
+    /// # Errors
+    /// The ceiling that it would exceed.
+    pub(super) fn affords(&self, arm: &ArmId, wire: Wire<'_>) -> Result<(), Failure> {
+        wire.purse.check(Phase::Answer, self.models.price(arm), input_tokens(self.request))
     }
 
     fn record(&self, arm: &ArmId, report: &CallReport, flags: Vec<Flag>) -> AttemptRecord {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::Permit;
 
 use super::events::Wire;
+use super::pair::Track;
 use crate::domain::event::RunEvent;
 use crate::domain::ids::ArmId;
 
@@ -20,6 +21,8 @@ pub(crate) enum Lane<'a> {
     Preview(&'a ArmId),
     /// The answer.
     Answer(&'a ArmId),
+    /// One of two answers beside each other: nobody, until it may be shown.
+    Beside(&'a ArmId, &'a Track),
 }
 
 /// The text of one call that was not sent yet.
@@ -40,11 +43,22 @@ impl<'a> Outlet<'a> {
     /// Takes a piece of text, and sends it on where there is room. `tokens`: so far; `elapsed`: since the
     /// start of the call.
     pub(crate) fn push(&mut self, piece: &str, tokens: u32, elapsed: Duration) {
-        if matches!(self.lane, Lane::Silent) || !self.wire.events.is_read() {
+        let may_be_heard = match self.lane {
+            Lane::Silent => return,
+            Lane::Preview(_) | Lane::Answer(_) => true,
+            Lane::Beside(_, track) => {
+                track.note(piece, tokens);
+                track.is_shown()
+            }
+        };
+        if !self.wire.events.is_read() {
             return;
         }
         self.kept.push_str(piece);
         (self.tokens, self.elapsed) = (tokens, elapsed);
+        if !may_be_heard {
+            return;
+        }
         if let Some(event) = self.wire.events.try_room().and_then(|room| Some((room, self.event()?))) {
             event.0.send(event.1);
         }
@@ -52,7 +66,13 @@ impl<'a> Outlet<'a> {
 
     /// Resolves when something is kept and there is room for it. Dropping it loses nothing.
     pub(crate) async fn room(&self) -> Permit<'a, RunEvent> {
-        if self.kept.is_empty() { pending().await } else { self.wire.events.room().await }
+        if self.kept.is_empty() {
+            return pending().await;
+        }
+        if let Lane::Beside(_, track) = self.lane {
+            track.showing().await;
+        }
+        self.wire.events.room().await
     }
 
     /// Sends what is kept, as one piece.
@@ -64,6 +84,10 @@ impl<'a> Outlet<'a> {
 
     /// Sends what is left, waiting for the reader: the stream is at its end by now.
     pub(crate) async fn finish(mut self) {
+        if let Lane::Beside(_, track) = self.lane {
+            // Whether it is ever shown is decided when the other one is known too.
+            return track.leave(std::mem::take(&mut self.kept));
+        }
         if let Some(event) = self.event() {
             self.wire.say(|| event).await;
         }
@@ -78,7 +102,7 @@ impl<'a> Outlet<'a> {
         match self.lane {
             Lane::Silent => None,
             Lane::Preview(arm) => Some(RunEvent::PreviewText { arm: arm.clone(), text, tokens, elapsed_s }),
-            Lane::Answer(arm) => Some(RunEvent::AnswerText { arm: arm.clone(), text }),
+            Lane::Answer(arm) | Lane::Beside(arm, _) => Some(RunEvent::AnswerText { arm: arm.clone(), text }),
         }
     }
 }

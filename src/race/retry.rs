@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep};
 
 use super::call::{CallReport, Limits, cancelled, read};
 use super::events::Wire;
-use super::extra::{Extra, ExtraBudget, ExtraRules};
+use super::extra::{Denied, Extra, ExtraBudget, ExtraRules};
 use super::outlet::Lane;
 use crate::domain::answer::{ChatModel, ModelCall};
 use crate::domain::event::RunEvent;
@@ -124,6 +124,14 @@ impl Retry {
                 return report;
             }
         }
+    }
+
+    /// Takes one call beside another out of the budget.
+    ///
+    /// # Errors
+    /// Why it must not be made.
+    pub(super) fn take_hedge(&self, name: &str) -> Result<(), Denied> {
+        self.budget.take(Extra::Hedge, name, Instant::now())
     }
 
     /// The first try of a call to `name` is about to be made. `salt` sets calls of one run apart.

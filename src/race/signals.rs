@@ -17,6 +17,7 @@ use hdrhistogram::Histogram;
 use super::answers::{Answers, Outlook};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::flag::Flag;
 use crate::domain::ids::ArmId;
 use crate::domain::record::{AttemptRecord, RunRecord};
 use crate::features::signal_values;
@@ -39,6 +40,8 @@ const MOST_UNITS: u64 = 6_000_000;
 pub struct ArmSignal {
     /// Rolling p95 of preview seconds.
     pub p95_preview_s: Option<f64>,
+    /// Rolling p95 of seconds to the first token, of previews and answers that came.
+    pub p95_first_token_s: Option<f64>,
     /// Share of the last 64 calls that failed, in [0, 1].
     pub error_rate: Option<f64>,
     /// Rolling mean of the judge's hallucination risk, in [0, 1].
@@ -73,6 +76,12 @@ impl Signals {
     #[must_use]
     pub fn p95(&self, arm: &ArmId) -> Option<f64> {
         self.get(arm)?.p95_preview_s
+    }
+
+    /// Rolling p95 of the time to its first token.
+    #[must_use]
+    pub fn p95_first_token(&self, arm: &ArmId) -> Option<Duration> {
+        self.get(arm)?.p95_first_token_s.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
     }
 
     /// Share of recent calls that failed; 0 where nothing is known.
@@ -123,11 +132,13 @@ impl SignalFold {
         for preview in record.previews.iter().filter(|p| !p.cached) {
             let latency = preview.error.is_none().then_some(preview.latency_s);
             self.call(&preview.arm, record.at, latency, preview.error.as_ref());
+            self.seen(&preview.arm, record.at, preview.ttft_s.filter(|_| preview.error.is_none()), &preview.flags);
         }
         for attempt in record.attempts.iter().filter(|a| !a.lost) {
             let latency =
                 (attempt.ok && record.previews.is_empty()).then(|| preview_equivalent_s(attempt, self.preview_tokens));
             self.call(&attempt.arm, record.at, latency, attempt.error.as_ref());
+            self.seen(&attempt.arm, record.at, attempt.ttft_s.filter(|_| attempt.ok), &attempt.flags);
         }
         let verdict = record.verdict.as_ref().filter(|verdict| !verdict.local_fallback);
         for (arm, scores) in verdict.iter().flat_map(|verdict| &verdict.scores) {
@@ -145,6 +156,19 @@ impl SignalFold {
             fold.p95 = fold.latency.p95();
         }
         fold.outcome(failure);
+    }
+
+    /// When the first token came, and what was wrong with the text: a guardrail flag is as good as a verdict
+    /// that cannot be trusted. What was only cut says nothing about that.
+    fn seen(&mut self, arm: &ArmId, at: Timestamp, first_s: Option<f64>, flags: &[Flag]) {
+        let fold = self.arms.entry(arm.clone()).or_insert_with(ArmFold::new);
+        if let Some(seconds) = first_s {
+            fold.first.record(seconds, at);
+            fold.p95_first = fold.first.p95();
+        }
+        if flags.iter().any(|flag| *flag != Flag::CutOff) {
+            fold.judged(1.0);
+        }
     }
 
     /// The signals after the last record; cheap.
@@ -181,7 +205,10 @@ pub(super) const fn is_about_the_arm(class: FailureClass) -> bool {
 /// One arm's fold.
 struct ArmFold {
     latency: RollingLatency,
+    /// Of first tokens.
+    first: RollingLatency,
     p95: Option<f64>,
+    p95_first: Option<f64>,
     /// The last 64 calls, newest in the lowest bit; set where the call failed.
     failed: u64,
     /// How many of the bits are calls.
@@ -193,8 +220,18 @@ struct ArmFold {
 
 impl ArmFold {
     fn new() -> Self {
-        let latency = RollingLatency::new();
-        Self { latency, p95: None, failed: 0, calls: 0, consecutive_failures: 0, last_failure: None, risk: None }
+        let (latency, first) = (RollingLatency::new(), RollingLatency::new());
+        Self {
+            latency,
+            first,
+            p95: None,
+            p95_first: None,
+            failed: 0,
+            calls: 0,
+            consecutive_failures: 0,
+            last_failure: None,
+            risk: None,
+        }
     }
 
     /// A content failure counts as an error, but shows that the endpoint is up.
@@ -222,6 +259,7 @@ impl ArmFold {
         let error_rate = (self.calls > 0).then(|| f64::from(self.failed.count_ones()) / f64::from(self.calls));
         ArmSignal {
             p95_preview_s: self.p95,
+            p95_first_token_s: self.p95_first,
             error_rate,
             hallucination_risk: self.risk,
             consecutive_failures: self.consecutive_failures,

@@ -257,6 +257,7 @@ impl Race {
             run: setting.id,
             request: &setting.request,
             retry: &setting.retry,
+            signals: &setting.knowledge.signals,
         };
         trail.full = stage.answer(&trail.order, wire).await;
         trail.timings.full = seconds_since(started);

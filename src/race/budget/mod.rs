@@ -81,17 +81,23 @@ impl Purse {
     /// # Errors
     /// A failure of the class *budget* that names the ceiling. Nothing was taken.
     pub(crate) fn open(&self, phase: Phase, price: Option<Price>, input_tokens: u32) -> Result<Meter<'_>, Failure> {
+        self.check(phase, price, input_tokens)?;
+        let mut meter = Meter { purse: self, phase, price, input_tokens, taken: Usage::default() };
+        meter.move_to(&Usage { input_tokens, output_tokens: 0, estimated: true });
+        Ok(meter)
+    }
+
+    /// Whether such a call could be opened now.
+    ///
+    /// # Errors
+    /// As [`Purse::open`].
+    pub(crate) fn check(&self, phase: Phase, price: Option<Price>, input_tokens: u32) -> Result<(), Failure> {
         if self.is_over(phase) {
             return Err(self.failure(self.reached(phase)));
         }
         let least = Usage { input_tokens, output_tokens: 1, estimated: true };
         let dollars = price.map_or(0.0, |price| price.cost(&least));
-        if let Some(ceiling) = self.too_much(phase, dollars, tokens(&least)) {
-            return Err(self.failure(ceiling));
-        }
-        let mut meter = Meter { purse: self, phase, price, input_tokens, taken: Usage::default() };
-        meter.move_to(&Usage { output_tokens: 0, ..least });
-        Ok(meter)
+        self.too_much(phase, dollars, tokens(&least)).map_or(Ok(()), |ceiling| Err(self.failure(ceiling)))
     }
 
     /// Whether that phase is at an end for want of money: no further call of it can be made.

@@ -5,6 +5,7 @@ mod caching;
 mod doubles;
 mod faults;
 mod gating;
+mod hedging;
 mod judging;
 mod learning;
 mod retrying;
