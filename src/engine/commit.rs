@@ -114,16 +114,17 @@ impl Owner {
     /// Writes what is pending, publishes, answers.
     pub(super) async fn commit(&mut self) -> Durability {
         self.add_snapshot_where_due();
-        let Pending { batch, sync, replies, recorded, has_news } = {
-            let nothing_to_write = self.pending.is_empty() && !self.ledger.wants_retry();
-            if nothing_to_write && self.pending.replies.is_empty() && self.pending.recorded.is_empty() {
-                return self.ledger.status().durability;
-            }
-            std::mem::take(&mut self.pending)
-        };
+        let nothing_to_write = self.pending.is_empty() && !self.ledger.wants_retry();
+        if nothing_to_write && self.pending.replies.is_empty() && self.pending.recorded.is_empty() {
+            return self.ledger.status().durability;
+        }
+        let Pending { batch, sync, replies, recorded, has_news } = std::mem::take(&mut self.pending);
+        let is_write = !nothing_to_write && self.ledger.reaches_the_store(&batch);
         let began = Instant::now();
         let durability = self.ledger.append(batch, sync).await;
-        self.folds.stats.wrote(sync, began.elapsed());
+        if is_write {
+            self.folds.stats.wrote(sync, began.elapsed());
+        }
         if has_news {
             self.publish_knowledge();
         }

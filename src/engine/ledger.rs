@@ -64,13 +64,20 @@ impl Ledger {
         self.fault.is_some() || (self.store.kind() != "memory" && self.durability == Durability::MemoryOnly)
     }
 
+    /// Whether appending `batch` asks the store at all: one that failed a moment ago is left alone for a while,
+    /// and one that needs a snapshot waits for it.
+    pub(super) fn reaches_the_store(&self, batch: &LogBatch) -> bool {
+        self.is_due() && (batch.snapshot.is_some() || !self.owes_snapshot)
+    }
+
     /// Writes `batch` and what is still unsaved, in order. Never fails: what the store does not take is
     /// kept for later.
     pub(super) async fn append(&mut self, mut batch: LogBatch, sync: bool) -> Durability {
+        let is_reached = self.reaches_the_store(&batch);
         let snapshot = batch.snapshot.take();
         let has_snapshot = snapshot.is_some();
         self.keep(batch);
-        if !self.is_due() || (self.owes_snapshot && !has_snapshot) {
+        if !is_reached {
             self.owes_snapshot |= has_snapshot;
             self.stay_bounded();
             return Durability::MemoryOnly;

@@ -101,7 +101,13 @@ async fn a_broken_store_never_blocks_and_says_so() {
     rig.store.fail(true);
     let Acknowledgement::Applied { durability, .. } = command(&handle, weights(0.4)).await else { panic!() };
     assert_eq!(durability, Durability::MemoryOnly);
+    let writes = || handle.snapshot().tally.writes.iter().map(crate::domain::tally::Histogram::count).sum::<u64>();
+    until(&handle, "the write that failed was counted", |_| true).await;
+    let tried = writes();
     assert!(ask(&handle, "still there?").await.winner.is_some());
+    assert!(ask(&handle, "and now?").await.winner.is_some());
+    until(&handle, "both are shown", |picture| picture.totals.runs == 2).await;
+    assert!(writes() <= tried + 1, "a store that is left alone for a while is not written to: {tried}, {}", writes());
     until(&handle, "the banner and the alarm", |picture| {
         picture.store.durability == Durability::MemoryOnly
             && picture.store.notice.as_ref().is_some_and(|notice| notice.contains("disk full"))
