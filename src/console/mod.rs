@@ -8,6 +8,7 @@
 //! of this process and of one behind a socket. It holds no numbers of its own: what it shows is a
 //! projection of one [`crate::domain::snapshot::EngineSnapshot`].
 
+mod bell;
 #[doc(hidden)]
 pub mod fixture;
 mod logs;

@@ -20,13 +20,13 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
+use super::bell::Bell;
 use super::message::{Effect, Event, Step, Ticket};
 use super::model::Model;
 use super::painter::Painter;
 use super::theme::Theme;
 use super::update::update;
 use super::{EndReason, terminal, views};
-use crate::domain::alarm::{Alarm, Severity};
 use crate::domain::command::{Actor, RouterCommand};
 use crate::domain::engine::{CommandRequest, EngineHandle, RunRequest};
 use crate::domain::record::Origin;
@@ -71,6 +71,7 @@ pub(crate) struct Loop<B, H> {
     pub(crate) painter: Painter<B>,
     pub(crate) host: H,
     tasks: Tasks,
+    bell: Bell,
     rng: fastrand::Rng,
 }
 
@@ -101,7 +102,7 @@ where
         // A keyed hasher is the standard library's door to the system's entropy.
         let seed = std::hash::RandomState::new().build_hasher().finish();
         let rng = fastrand::Rng::with_seed(seed);
-        (Self { engine, traffic, model, theme, painter, host, tasks, rng }, inbox)
+        (Self { engine, traffic, model, theme, painter, host, tasks, bell: Bell::default(), rng }, inbox)
     }
 
     /// Runs until something ends it.
@@ -218,8 +219,7 @@ where
     fn look(&mut self) -> Vec<Effect> {
         let snapshot = self.engine.snapshot();
         if snapshot.revision > self.model.live.revision {
-            let is_known = |alarm: &Alarm| self.model.live.alarms.iter().any(|known| known.subject == alarm.subject);
-            if snapshot.alarms.iter().any(|alarm| alarm.severity > Severity::Notice && !is_known(alarm)) {
+            if self.bell.rings(&self.model.live.alarms, &snapshot.alarms, self.engine.now()) {
                 self.host.bell();
             }
             self.take(Event::Snapshot(snapshot))

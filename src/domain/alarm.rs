@@ -19,8 +19,20 @@ pub struct Alarm {
     pub arm: Option<ArmId>,
     /// What happened, in one line.
     pub message: String,
+    /// The same without the words of an endpoint, which may repeat a prompt: for whoever is not to see those.
+    /// Absent where the message has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<String>,
     /// What to do: the name of an action in the registry, with what it would do.
     pub remedy: Option<String>,
+}
+
+impl Alarm {
+    /// What happened, in our own words alone.
+    #[must_use]
+    pub fn own_words(&self) -> &str {
+        self.told.as_deref().unwrap_or(&self.message)
+    }
 }
 
 /// How bad an alarm is.

@@ -118,8 +118,8 @@ impl Health {
             _ => return None,
         };
         let reason = match failure.class {
-            FailureClass::Transient => format!("{in_a_row} failures in a row: {}", failure.message),
-            class => format!("{class}: {}", failure.message),
+            FailureClass::Transient => format!("{in_a_row} failures in a row ({}): {}", failure.kind, failure.message),
+            _ => failure.to_string(),
         };
         Some(Ejection { arm: arm.clone(), until: now.plus(span), reason })
     }
@@ -129,6 +129,12 @@ impl Health {
         let span = self.rules.first.saturating_mul(1 << doublings);
         span.max(failure.retry_after.unwrap_or_default()).min(self.rules.longest)
     }
+}
+
+/// What was found, of an ejection's reason: the count, the class, the kind. What follows are words of an
+/// endpoint, and those may repeat the prompt.
+pub(super) fn finding(reason: &str) -> &str {
+    reason.split_once(": ").map_or(reason, |(found, _)| found)
 }
 
 /// Every call of the run that says something about health, in order: the arm, and how it failed.
@@ -176,7 +182,8 @@ mod tests {
         let mut health = Health::new(HealthRules::default());
         let out = health.judge(&failing(FailureClass::Configuration), |_| 1, NOW);
         assert_eq!(seconds(&out), [3_600]);
-        assert_eq!(out[0].reason, "configuration: overloaded");
+        assert_eq!(out[0].reason, "configuration (http_503): overloaded");
+        assert_eq!(finding(&out[0].reason), "configuration (http_503)");
         assert_eq!(seconds(&health.judge(&failing(FailureClass::Quota), |_| 1, NOW)), [1_800]);
         for class in [FailureClass::Content, FailureClass::Caller, FailureClass::Budget, FailureClass::Cancelled] {
             assert!(health.judge(&failing(class), |_| 99, NOW).is_empty(), "{class}");

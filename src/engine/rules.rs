@@ -11,7 +11,7 @@ use crate::domain::record::RunRecord;
 use crate::domain::spec::{Lifecycle, Mode};
 
 use super::alarms::Notice;
-use super::health::Ejection;
+use super::health::{Ejection, finding};
 use super::owner::Owner;
 
 impl Owner {
@@ -37,11 +37,11 @@ impl Owner {
 
     /// Lets arms back that were out for a setting and have an adapter now: the restart may have mended it.
     pub(super) fn reinstate_mended(&mut self) {
-        let prefix = format!("{}: ", FailureClass::Configuration);
+        let prefix = FailureClass::Configuration.name();
         let is_mended = |arm: &ArmId| !self.folds.unavailable.contains_key(arm);
         let ejected = self.folds.state.arms().filter(|arm| arm.lifecycle == Lifecycle::Ejected);
         let mended: Vec<ArmId> = ejected
-            .filter(|arm| arm.reason.is_some_and(|reason| reason.starts_with(&prefix)) && is_mended(&arm.spec.name))
+            .filter(|arm| arm.reason.is_some_and(|reason| reason.starts_with(prefix)) && is_mended(&arm.spec.name))
             .map(|arm| arm.spec.name.clone())
             .collect();
         for arm in mended {
@@ -80,7 +80,7 @@ impl Owner {
             let message = format!("{percent} % of the last {runs} runs needed a fallback");
             Notice::new("fallbacks", Severity::Warning, message).remedy("deactivate")
         });
-        is_changed | self.folds.alarms.set(now, "fallbacks", fallbacks)
+        is_changed | self.folds.alarms.hold(now, "fallbacks", fallbacks)
     }
 
     fn review_ejected(&mut self, now: Timestamp) -> bool {
@@ -90,8 +90,10 @@ impl Owner {
             let is_equipped = !self.folds.unavailable.contains_key(&arm.spec.name);
             let notice = (arm.lifecycle == Lifecycle::Ejected && is_equipped).then(|| {
                 let until = arm.until.map_or_else(String::new, |until| format!(", back at {}", until.clock_text()));
-                let message = format!("{} is out{until}: {}", arm.spec.name, arm.reason.unwrap_or("failing"));
-                Notice::of_arm("ejected", &arm.spec.name, Severity::Warning, message).remedy("deactivate")
+                let reason = arm.reason.unwrap_or("failing");
+                let say = |reason: &str| format!("{} is out{until}: {reason}", arm.spec.name);
+                let notice = Notice::of_arm("ejected", &arm.spec.name, Severity::Warning, say(reason));
+                notice.told(say(finding(reason))).remedy("deactivate")
             });
             let subject = format!("ejected:{}", arm.spec.name);
             is_changed |= self.folds.alarms.set(now, &subject, notice);

@@ -24,6 +24,8 @@ async fn a_failing_arm_goes_and_comes_back_by_itself() {
     let picture = handle.snapshot();
     let alarm = picture.alarms.iter().find(|alarm| alarm.subject == "ejected:a").unwrap();
     assert!(alarm.message.contains("5 failures in a row"), "{alarm:?}");
+    let (told, quoted) = alarm.message.rsplit_once(": ").unwrap();
+    assert_eq!(alarm.told.as_deref(), Some(told), "without what the endpoint said: {quoted}");
     let until_when = picture.arms[0].until.unwrap();
     assert!((9..=10).contains(&until_when.since(handle.now()).as_secs()));
     until(&handle, "a is back", |picture| picture.arms[0].state != Lifecycle::Ejected).await;
