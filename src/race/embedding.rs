@@ -84,12 +84,16 @@ impl EmbeddingSource {
             let asked = timeout(LATEST, embed(embedder.as_ref(), &text, &retry)).await;
             let found = match asked {
                 Ok(Ok(embedding)) => take_in(&cache, key, &embedding, slots),
-                Ok(Err(failure)) => Err(format!("no embedding: {}", failure.message)),
-                Err(_) => Err("no embedding: it took too long".to_owned()),
+                Ok(Err(failure)) => {
+                    // Not the endpoint's own words: they may repeat the prompt.
+                    tracing::debug!(class = %failure.class, kind = %failure.kind, "an embedding failed");
+                    Err(format!("no embedding: {}", failure.message))
+                }
+                Err(_) => {
+                    tracing::debug!("an embedding took too long");
+                    Err("no embedding: it took too long".to_owned())
+                }
             };
-            if let Err(reason) = &found {
-                tracing::debug!(reason, "an embedding failed");
-            }
             // Nobody may be waiting any more.
             let _ = sender.send(found);
         });

@@ -73,14 +73,15 @@ pub(super) struct Setting {
 
 impl Race {
     pub(super) async fn stages(&self, input: RunInput, wire: Wire<'_>) -> RunReport {
-        let started = Instant::now();
+        // Before anything is waited for: seconds by phase begin here, and so does the run.
+        let (at, started) = (self.parts.clock.now(), Instant::now());
         let mut rng = Rng::with_seed(input.seed);
         let retry = Retry::new(self.parts.config.retry, Arc::clone(&self.extras), input.seed);
         let found = match &self.parts.embedding {
             Some(source) => Some(source.of(embedded_text(&input.request), &retry).await),
             None => None,
         };
-        let setting = self.settle(input, found, retry, &mut rng);
+        let setting = self.settle(input, at, found, retry, &mut rng);
         let mut trail = Trail::default();
         trail.timings.features = seconds_since(started);
         self.announce(&setting, wire).await;
@@ -97,12 +98,12 @@ impl Race {
     fn settle(
         &self,
         input: RunInput,
+        at: Timestamp,
         found: Option<Result<Arc<EmbeddingSample>, String>>,
         retry: Retry,
         rng: &mut Rng,
     ) -> Setting {
         let parts = &self.parts;
-        let at = parts.clock.now();
         let mut context = parts.features.compute(&input.request);
         let direction = Direction::of(&input.request, found.as_ref());
         let sample =

@@ -282,7 +282,11 @@ impl Pool {
     }
 
     pub(super) fn race(&self) -> Race {
-        Race::new(RaceParts {
+        Race::new(self.parts())
+    }
+
+    pub(super) fn parts(&self) -> RaceParts {
+        RaceParts {
             config: self.config.clone(),
             models: Arc::clone(&self.models),
             judge: self.judge.clone(),
@@ -291,7 +295,7 @@ impl Pool {
             reward: Arc::new(QualityLatencyCostPolicy::new(References::default())),
             router: self.router,
             clock: Arc::new(ManualClock::at(Timestamp::from_millis(1_000_000))),
-        })
+        }
     }
 
     pub(super) fn input(&self, prompt: &str) -> RunInput {

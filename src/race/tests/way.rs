@@ -1,13 +1,20 @@
 //! The way of a run that goes well.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use super::doubles::*;
+use crate::domain::BoxFuture;
 use crate::domain::answer::FinishReason;
+use crate::domain::clock::{Clock, ManualClock, Timestamp};
+use crate::domain::embedding::Embedder;
 use crate::domain::event::RunEvent;
+use crate::domain::failure::Failure;
 use crate::domain::record::{GateDecision, RunOutcome};
 use crate::domain::spec::Strategy;
-use crate::race::EventSink;
+use crate::race::{EmbeddingSource, EventSink, Race, RaceParts};
 
 #[tokio::test(start_paused = true)]
 async fn three_arms_race_and_the_best_preview_answers() {
@@ -204,4 +211,28 @@ fn blank_and_huge_prompts_are_refused_before_anything_starts() {
     assert!(race.check(&request(" ")).is_err());
     assert!(race.check(&request(&"x".repeat(5_000_000))).is_err());
     assert!(race.check(&request("hello")).is_ok());
+}
+
+/// An encoder that takes its time.
+#[derive(Debug)]
+struct Slow(Arc<ManualClock>);
+
+impl Embedder for Slow {
+    fn embed<'a>(&'a self, _text: &'a str) -> BoxFuture<'a, Result<Vec<f32>, Failure>> {
+        self.0.advance(Duration::from_millis(120));
+        Box::pin(async { Ok(vec![1.0; 8]) })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_begins_before_it_waits_for_anything() {
+    let pool = Pool::new().arm("a", &Scripted::new([answer(10, "yes")]));
+    let began = Timestamp::from_millis(1_000_000);
+    let clock = Arc::new(ManualClock::at(began));
+    let embedder = Arc::new(Slow(Arc::clone(&clock)));
+    let source = EmbeddingSource::new(embedder, 16, Duration::from_secs(1), 10);
+    let race = Race::new(RaceParts { embedding: Some(source), clock: clock.clone(), ..pool.parts() });
+    let report = race.run(pool.input("hello"), &EventSink::none(), &CancellationToken::new()).await;
+    assert_eq!(report.record.at, began);
+    assert!(clock.now() > began);
 }
