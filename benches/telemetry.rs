@@ -94,6 +94,7 @@ fn telemetry(log: RotatingFile, sinks: Sinks, clock: Arc<dyn Clock>) -> Arc<Tele
         log: Some(log),
         sinks,
         otel: Some(otel),
+        judge: None,
         webhook: None,
     })
 }

@@ -15,7 +15,7 @@ use banditop::domain::ids::ArmId;
 use banditop::domain::observer::Objective;
 use banditop::domain::ratio::Ratio;
 use banditop::domain::record::GateDecision;
-use banditop::domain::snapshot::{ArmRow, EngineSnapshot, Totals};
+use banditop::domain::snapshot::{ArmRow, EngineSnapshot, SpendAccount, Totals};
 use banditop::domain::spec::{ArmSpec, Lifecycle, Provider, Strategy};
 use banditop::domain::tally::{ArmTally, Calls, Histogram, Outcome, Places, SECONDS, Tally, UNIT, WRITES};
 use banditop::domain::terms::Term;
@@ -56,7 +56,7 @@ fn arm_row(arm: &ArmId) -> ArmRow {
         state_reason: None,
         until: None,
         share: Ratio::new(0.5),
-        share_delta: None,
+        share_delta: Some(0.1),
         preview_share: Ratio::new(0.5),
         mean: Some(0.5),
         uncertainty: Some(0.1),
@@ -90,6 +90,7 @@ fn full() -> EngineSnapshot {
         wasted_tokens: 1,
         wasted_nano: 1,
         reward: histogram(UNIT),
+        served_reward: histogram(UNIT),
         terms: [(Term::Quality, histogram(UNIT))].into(),
         propensity: histogram(UNIT),
         places: Places::default(),
@@ -122,10 +123,12 @@ fn full() -> EngineSnapshot {
         objectives: vec![slo],
         budget_per_request_usd: some,
         budget_per_day_usd: some,
+        account: Some(SpendAccount { requests: 1, spent_usd: 0.5, allowed_usd: 0.5, utilisation: some, lambda: 0.5 }),
         totals: Totals {
             first_try: ratio,
             fallback_rate: ratio,
             explore_rate: ratio,
+            runs_per_s: some,
             p50_s: some,
             p95_s: some,
             p99_s: some,
@@ -171,6 +174,61 @@ fn the_dashboard_is_json_and_shows_all_four_parts() {
     let rows: Vec<&str> = panels.iter().filter(|p| p["type"] == "row").map(|p| p["title"].as_str().unwrap()).collect();
     assert_eq!(rows.len(), 4, "{rows:?}");
     assert!(panels.iter().filter(|p| p["type"] != "row").all(|p| !p["targets"].as_array().unwrap().is_empty()));
+}
+
+/// The expression of the panel whose title begins so, with a fixed interval.
+fn panel(title: &str) -> String {
+    let text = std::fs::read_to_string(common::root().join("assets/grafana/banditop.json")).unwrap();
+    let dashboard: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let found = panels.iter().find(|panel| panel["title"].as_str().is_some_and(|name| name.starts_with(title)));
+    found.unwrap()["targets"][0]["expr"].as_str().unwrap().replace("$__rate_interval", "5m")
+}
+
+/// What `promtool test rules` says of a file; nothing where it is not installed.
+fn promtool_test(file: &std::path::Path) {
+    match Command::new("promtool").args(["test", "rules"]).arg(file).output() {
+        Ok(said) => assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stdout)),
+        Err(_) => eprintln!("skipped: promtool is not installed (Debian: prometheus)"),
+    }
+}
+
+#[test]
+fn every_rule_is_raised_by_what_it_is_about() {
+    let rules = std::fs::read_to_string(common::root().join("assets/prometheus/alerts.yml")).unwrap();
+    let file = common::root().join("tests/fixtures/alerts.test.yml");
+    let test = std::fs::read_to_string(&file).unwrap();
+    for alert in rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
+        assert!(test.contains(&format!("alertname: {alert}\n")), "{alert} is raised by no test");
+    }
+    promtool_test(&file);
+}
+
+#[test]
+fn regret_is_of_what_was_served_against_an_arm_that_may_be_chosen() {
+    let series = [
+        ("banditop_arm_expected_reward{arm=\"a\"}", "0.75x60"),
+        ("banditop_arm_expected_reward{arm=\"gone\"}", "0.99x60"),
+        ("banditop_arm_selectable{arm=\"a\"}", "1x60"),
+        ("banditop_arm_selectable{arm=\"gone\"}", "0x60"),
+        ("banditop_served_reward_sum{arm=\"a\"}", "0+5x60"),
+        ("banditop_served_reward_count{arm=\"a\"}", "0+10x60"),
+        // Judged previews that were not served: many, and bad.
+        ("banditop_reward_sum{arm=\"a\"}", "0+6x60"),
+        ("banditop_reward_count{arm=\"a\"}", "0+90x60"),
+    ];
+    let input: Vec<_> = series.map(|(series, values)| serde_json::json!({"series": series, "values": values})).into();
+    let wanted = |title, labels: &str, value: f64| {
+        let samples = [serde_json::json!({"labels": labels, "value": value})];
+        serde_json::json!({"expr": panel(title), "eval_time": "20m", "exp_samples": samples})
+    };
+    let tests = [wanted("Regret", "{}", 0.25), wanted("Mean reward", "{arm=\"a\"}", 0.5)];
+    // JSON is YAML.
+    let text = serde_json::json!({"tests": [{"interval": "30s", "input_series": input, "promql_expr_test": tests}]});
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("panels.test.yml");
+    std::fs::write(&file, text.to_string()).unwrap();
+    promtool_test(&file);
 }
 
 #[test]

@@ -92,6 +92,7 @@ fn hub(prompts: RecordPrompts, log: &RotatingFile) -> Arc<Telemetry> {
         log: Some(log.clone()),
         sinks: Sinks::default(),
         otel: None,
+        judge: None,
         webhook: None,
     })
 }

@@ -69,6 +69,7 @@ async fn engine(url: String) -> (Engine, Arc<Telemetry>) {
         log: None,
         sinks: Sinks::default(),
         otel: None,
+        judge: None,
         webhook: Some(WebhookConfig { url }),
     });
     // The last one has no script: it cannot be reached.

@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use crate::domain::engine::EngineHandle;
+use crate::domain::spec::ArmSpec;
 use crate::gateway::observe::ObserveDoor;
-use crate::settings::LogFile;
+use crate::settings::{JudgeSettings, LogFile, Settings};
 use crate::telemetry::{OtelConfig, RotatingFile, Sinks, Telemetry, TelemetryParts, WebhookConfig};
 
 /// The log's name in the data directory.
@@ -79,6 +80,7 @@ pub(super) fn start(context: &Context, log: &LogOutput) -> Arc<Telemetry> {
         log: log.file.clone(),
         sinks: log.sinks.clone(),
         otel,
+        judge: judge(settings),
         webhook: url.map(|url| WebhookConfig { url: url.trim().to_owned() }),
     });
     if let Some(note) = note {
@@ -91,6 +93,14 @@ pub(super) fn start(context: &Context, log: &LogOutput) -> Arc<Telemetry> {
         telemetry.raise("telemetry:webhook", format!("the variable {name} is not set: alarms are posted nowhere else"));
     }
     telemetry
+}
+
+/// The model that judges: one of its own, or one of the arms.
+fn judge(settings: &Settings) -> Option<ArmSpec> {
+    match settings.judge.as_ref()? {
+        JudgeSettings::Model(spec) => Some(spec.clone()),
+        JudgeSettings::Arm(name) => settings.arms.iter().find(|arm| arm.name == *name).cloned(),
+    }
 }
 
 /// What a monitor reads, while an engine runs.

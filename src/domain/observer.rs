@@ -74,8 +74,11 @@ pub trait Observer: Send + Sync + Debug {
     /// A run has ended and was taken in; called once a run, in the order of the log.
     fn finished(&self, _record: &Arc<RunRecord>) {}
 
-    /// A person rated an answer; the record has the rating.
-    fn rated(&self, _record: &Arc<RunRecord>) {}
+    /// A run that an earlier process took in, as far as they are retained; oldest first, before anything else.
+    fn remembered(&self, _record: &RunRecord) {}
+
+    /// A person rated an answer; the record has the rating, `before` is the one that it had.
+    fn rated(&self, _record: &Arc<RunRecord>, _before: Option<f64>) {}
 
     /// How the objectives stand now.
     fn objectives(&self) -> Vec<Objective> {

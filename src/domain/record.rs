@@ -409,6 +409,26 @@ impl RunRecord {
         calls.flat_map(|(phase, name, handling)| handling.retries.iter().map(move |retried| (phase, name, retried)))
     }
 
+    /// Whether an answer was served without a flag.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.outcome == RunOutcome::Served && self.served().is_none_or(|attempt| attempt.flags.is_empty())
+    }
+
+    /// Whether an answer was served without a flag, and nobody rated it as bad.
+    #[must_use]
+    pub fn is_resolved(&self) -> bool {
+        self.is_clean() && !self.rating.is_some_and(is_bad)
+    }
+
+    /// About how many bytes it takes: what was asked and answered, and something for the rest.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let previews: usize = self.previews.iter().map(|preview| preview.text.len() + 200).sum();
+        let answer = self.answer.as_ref().map_or(0, String::len);
+        self.request.text_bytes() + answer + previews + 200 * self.arms.len() + 2_000
+    }
+
     /// The attempt whose answer was served.
     #[must_use]
     pub fn served(&self) -> Option<&AttemptRecord> {
@@ -420,4 +440,10 @@ impl RunRecord {
     pub fn is_first_try(&self) -> bool {
         self.winner.is_some() && self.fallbacks == 0
     }
+}
+
+/// Whether a rating is a bad one: a run with it is not resolved.
+#[must_use]
+pub fn is_bad(rating: f64) -> bool {
+    rating < 0.5
 }

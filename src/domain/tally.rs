@@ -217,6 +217,9 @@ pub struct ArmTally {
     /// Rewards, in [0, 1].
     #[serde(default)]
     pub reward: Histogram,
+    /// Rewards of its answers that were served, in [0, 1]; those above are of everything that taught.
+    #[serde(default)]
+    pub served_reward: Histogram,
     /// Values of the terms of its rewards, in [0, 1].
     #[serde(default)]
     pub terms: BTreeMap<Term, Histogram>,

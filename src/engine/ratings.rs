@@ -105,7 +105,7 @@ impl Owner {
         self.pending.sync = true;
         self.folds.stats.rated(&record, rating);
         let rated = self.keep_rating(&record, Some(rating));
-        self.shared.observer.rated(&rated);
+        self.shared.observer.rated(&rated, record.rating);
         Ok(applied(line))
     }
 

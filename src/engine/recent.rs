@@ -31,7 +31,7 @@ pub(super) struct Recent {
 impl Recent {
     /// Takes in a finished run; `is_current` where its context is of the present schema.
     pub(super) fn push(&mut self, record: &Arc<RunRecord>, is_current: bool) {
-        let size = size_of_record(record);
+        let size = record.bytes();
         self.records.push_back((size, Arc::clone(record)));
         self.bytes += size;
         while self.records.len() > RECORDS || (self.bytes > RECORD_BYTES && self.records.len() > 1) {
@@ -78,12 +78,6 @@ impl Recent {
     pub(super) fn len(&self) -> usize {
         self.records.len()
     }
-}
-
-fn size_of_record(record: &RunRecord) -> usize {
-    let previews: usize = record.previews.iter().map(|preview| preview.text.len() + 200).sum();
-    let answer = record.answer.as_ref().map_or(0, String::len);
-    record.request.text_bytes() + answer + previews + 200 * record.arms.len() + 2_000
 }
 
 #[cfg(test)]

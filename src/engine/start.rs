@@ -115,7 +115,7 @@ pub(super) async fn load(parts: &EngineParts) -> Result<Loaded, StartError> {
     for record in runs.iter().rev() {
         parts.race.recall(record);
     }
-    let recent = remember(runs, &mut folds, &parts.router_config);
+    let recent = remember(runs, &mut folds, parts);
     Ok(Loaded { folds, recent, ledger, rest })
 }
 
@@ -211,11 +211,13 @@ impl Rest {
 }
 
 /// Folds run records, given newest first.
-fn remember(runs: Vec<RunRecord>, folds: &mut Folds, config: &RouterConfig) -> Recent {
+fn remember(runs: Vec<RunRecord>, folds: &mut Folds, parts: &EngineParts) -> Recent {
+    let config = &parts.router_config;
     let mut recent = Recent::default();
     let count = runs.len();
     for (n, record) in runs.into_iter().rev().map(Arc::new).enumerate() {
         folds.stats.absorb(&record);
+        parts.observer.remembered(&record);
         if n + RUNS >= count {
             folds.signals.absorb(&record);
         }

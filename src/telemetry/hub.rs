@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::exposition::render;
 use super::log::{self, RotatingFile};
-use super::otel::{OtelConfig, Traces};
+use super::otel::{OtelConfig, OtelCounters, Traces};
 use super::queue::Sinks;
 use super::slo::Slos;
 use super::webhook::{Webhook, WebhookConfig};
@@ -19,6 +19,7 @@ use crate::domain::event::RunEvent;
 use crate::domain::observer::{Condition, Objective, Observer, RecordPrompts};
 use crate::domain::record::RunRecord;
 use crate::domain::slo::SloSpec;
+use crate::domain::spec::ArmSpec;
 
 /// How long the end of the process waits for a collector, and for whoever is told of alarms.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -41,6 +42,8 @@ pub struct TelemetryParts {
     pub sinks: Sinks,
     /// Where traces and metrics go, where they go anywhere.
     pub otel: Option<OtelConfig>,
+    /// The model that judges, where one does: traces name it.
+    pub judge: Option<ArmSpec>,
     /// Who is told of alarms.
     pub webhook: Option<WebhookConfig>,
 }
@@ -78,18 +81,22 @@ impl Telemetry {
     /// reason not to race.
     #[must_use]
     pub fn start(parts: TelemetryParts) -> Arc<Self> {
-        let TelemetryParts { clock, slos, prompts, log, mut sinks, otel, webhook } = parts;
+        let TelemetryParts { clock, slos, prompts, log, mut sinks, otel, judge, webhook } = parts;
         let mut standing = BTreeMap::new();
         let mut failed = |subject: &str, error: std::io::Error| {
             let message = format!("{subject} cannot be started ({error}): nothing is sent");
             standing.insert(subject.to_owned(), condition(subject, message));
         };
         let traces = otel.and_then(|config| {
-            let started = Traces::start(config, sinks.add("otlp"));
+            let mut counters = OtelCounters { records: sinks.add("otlp"), ..OtelCounters::default() };
+            if config.metrics {
+                counters.metrics = sinks.add("otlp_metrics");
+            }
+            let started = Traces::start(config, judge, counters);
             started.map_err(|error| failed("telemetry:otlp", error)).ok()
         });
         let webhook = webhook.and_then(|config| {
-            let started = Webhook::start(config, sinks.add("webhook"), Arc::clone(&clock));
+            let started = Webhook::start(config, prompts, sinks.add("webhook"), Arc::clone(&clock));
             started.map_err(|error| failed("telemetry:webhook", error)).ok()
         });
         Arc::new(Self {
@@ -145,6 +152,12 @@ impl Telemetry {
         *locked(&self.engine) = None;
     }
 
+    /// How long ago a run ended, by the wall clock.
+    fn since(&self, record: &RunRecord) -> Duration {
+        let took = Duration::try_from_secs_f64(record.timings_s.total).unwrap_or_default();
+        self.clock.now().since(record.at.plus(took))
+    }
+
     /// Tells of a wall clock that jumped; windows and timers go by the steady one.
     fn clock_jump(&self) -> Option<Condition> {
         let (wall, steady) = (self.clock.now(), self.clock.monotonic());
@@ -174,13 +187,20 @@ impl Observer for Telemetry {
     fn finished(&self, record: &Arc<RunRecord>) {
         log::finished(record, self.prompts);
         let now = self.clock.monotonic();
-        locked(&self.slos).absorb(record, now);
+        locked(&self.slos).absorb(record, now, Duration::ZERO);
         if let Some(traces) = &self.traces {
             traces.push(Arc::clone(record));
         }
     }
 
-    fn rated(&self, record: &Arc<RunRecord>) {
+    fn remembered(&self, record: &RunRecord) {
+        let ago = self.since(record);
+        locked(&self.slos).absorb(record, self.clock.monotonic(), ago);
+    }
+
+    fn rated(&self, record: &Arc<RunRecord>, before: Option<f64>) {
+        let ago = self.since(record);
+        locked(&self.slos).rated(record, before, self.clock.monotonic(), ago);
         tracing::info!(target: "banditop::reward", run = %record.run_id, "run {}: rated {:?}", record.run_id, record.rating);
     }
 

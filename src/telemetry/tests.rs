@@ -128,6 +128,7 @@ pub(super) fn fallen_back(number: u64) -> RunRecord {
         attempts: vec![attempt("swift", Some(failure)), attempt("penny", None)],
         winner: Some(ArmId::new("penny")),
         fallbacks: 1,
+        timings_s: Timings { full: 2.0, total: 3.0, ..record(number).timings_s },
         ..record(number)
     }
 }
@@ -173,6 +174,7 @@ fn a_clock_that_jumps_is_told_and_moves_no_window() {
         log: None,
         sinks: super::Sinks::default(),
         otel: None,
+        judge: None,
         webhook: None,
     });
     let subjects =

@@ -1,6 +1,8 @@
 //! Alarms told to somebody else: one JSON object by POST when an alarm opens, another when it closes. A
 //! thread of its own looks at pictures; what cannot be delivered is tried again a few times, then dropped
-//! and counted. The address may be a secret and is never repeated.
+//! and counted. The address may be a secret and is never repeated; nor are, unless prompts are recorded in
+//! full, the words of an endpoint, which may repeat a prompt. About one subject there is at most one letter a
+//! minute, but for one that got worse: whoever is told of alarms must not be numbed by them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -11,10 +13,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::hub::locked;
-use super::queue::{Counters, Told, Worker};
+use super::queue::{Counters, Room, Told, Worker};
 use crate::domain::alarm::Alarm;
 use crate::domain::clock::Clock;
 use crate::domain::engine::EngineHandle;
+use crate::domain::observer::RecordPrompts;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(500);
@@ -26,6 +29,8 @@ const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(5);
 /// Deliveries that may wait.
 const ROOM: usize = 64;
+/// Between two letters about one subject, at least.
+const APART: Duration = Duration::from_mins(1);
 /// Alarms about the delivery itself: telling of them would make more of them.
 const OWN: &str = "telemetry:webhook";
 
@@ -59,12 +64,19 @@ impl Webhook {
     ///
     /// # Errors
     /// Where the system gives no thread.
-    pub(super) fn start(config: WebhookConfig, counters: Arc<Counters>, clock: Arc<dyn Clock>) -> io::Result<Self> {
+    pub(super) fn start(
+        config: WebhookConfig,
+        prompts: RecordPrompts,
+        counters: Arc<Counters>,
+        clock: Arc<dyn Clock>,
+    ) -> io::Result<Self> {
         let link = Arc::new(Link::default());
         let (told, counted) = (Arc::clone(&link), Arc::clone(&counters));
-        let worker = Worker::start("webhook", 1, counters, move |stop| {
-            Teller { config, link: told, counters: counted, clock, open: BTreeMap::new(), waiting: VecDeque::new() }
-                .run(&stop);
+        let room = Room { items: 1, bytes: 0 };
+        let worker = Worker::start("webhook", room, counters, move |stop| {
+            let quotes = prompts == RecordPrompts::Full;
+            let (said, waiting) = (Correspondence::default(), VecDeque::new());
+            Teller { config, quotes, link: told, counters: counted, clock, said, waiting }.run(&stop);
         })?;
         Ok(Self { worker, link })
     }
@@ -91,13 +103,66 @@ struct Letter {
     not_before: Duration,
 }
 
+/// What is posted.
+fn letter(event: &str, alarm: &Alarm, quotes: bool) -> Value {
+    let message = if quotes { alarm.message.as_str() } else { alarm.own_words() };
+    let text = format!("banditop: {}{message}", if event == CLEARED { "cleared: " } else { "" });
+    let at = alarm.at.rfc3339();
+    json!({"event": event, "text": text, "subject": alarm.subject, "severity": alarm.severity,
+        "arm": alarm.arm, "message": message, "remedy": alarm.remedy, "since": at})
+}
+
+const RAISED: &str = "raised";
+const CLEARED: &str = "cleared";
+
+/// What was said last about each subject.
+#[derive(Default)]
+struct Correspondence(BTreeMap<String, Said>);
+
+/// The last letter about a subject.
+struct Said {
+    alarm: Alarm,
+    is_open: bool,
+    /// Steady time.
+    at: Duration,
+}
+
+impl Correspondence {
+    /// What is to be said at `now` where `alarms` are open. What changes back within [`APART`] is not said.
+    fn news(&mut self, alarms: &[Alarm], now: Duration) -> Vec<(&'static str, Alarm)> {
+        let mut news = Vec::new();
+        for alarm in alarms.iter().filter(|alarm| alarm.subject != OWN) {
+            let is_news = self.0.get(&alarm.subject).is_none_or(|said| {
+                let is_worse = said.is_open && alarm.severity > said.alarm.severity;
+                let is_other = !said.is_open || alarm.at != said.alarm.at;
+                is_worse || (is_other && now.saturating_sub(said.at) >= APART)
+            });
+            if is_news {
+                let said = Said { alarm: alarm.clone(), is_open: true, at: now };
+                self.0.insert(alarm.subject.clone(), said);
+                news.push((RAISED, alarm.clone()));
+            }
+        }
+        let is_open = |subject: &str| alarms.iter().any(|alarm| alarm.subject == subject);
+        for (subject, said) in &mut self.0 {
+            if said.is_open && !is_open(subject) && now.saturating_sub(said.at) >= APART {
+                (said.is_open, said.at) = (false, now);
+                news.push((CLEARED, said.alarm.clone()));
+            }
+        }
+        self.0.retain(|_, said| said.is_open || now.saturating_sub(said.at) < APART);
+        news
+    }
+}
+
 struct Teller {
     config: WebhookConfig,
     link: Arc<Link>,
     counters: Arc<Counters>,
     clock: Arc<dyn Clock>,
-    /// Alarms that were told, by subject.
-    open: BTreeMap<String, Alarm>,
+    /// Whether the words of an endpoint are passed on.
+    quotes: bool,
+    said: Correspondence,
     waiting: VecDeque<Letter>,
 }
 
@@ -128,23 +193,9 @@ impl Teller {
     /// What opened and what closed since the last look.
     fn look(&mut self) {
         let Some(picture) = locked(&self.link.engine).as_ref().map(|engine| engine.snapshot()) else { return };
-        let now: BTreeMap<String, Alarm> = picture
-            .alarms
-            .iter()
-            .filter(|alarm| alarm.subject != OWN)
-            .map(|alarm| (alarm.subject.clone(), alarm.clone()))
-            .collect();
-        for alarm in now.values() {
-            if self.open.get(&alarm.subject).is_none_or(|told| told.at != alarm.at) {
-                self.write("raised", alarm);
-            }
+        for (event, alarm) in self.said.news(&picture.alarms, self.clock.monotonic()) {
+            self.write(event, &alarm);
         }
-        let closed: Vec<Alarm> =
-            self.open.values().filter(|alarm| !now.contains_key(&alarm.subject)).cloned().collect();
-        for alarm in &closed {
-            self.write("cleared", alarm);
-        }
-        self.open = now;
     }
 
     fn write(&mut self, event: &str, alarm: &Alarm) {
@@ -152,10 +203,7 @@ impl Teller {
             self.waiting.pop_front();
             self.counters.dropped(1);
         }
-        let text = format!("banditop: {}{}", if event == "cleared" { "cleared: " } else { "" }, alarm.message);
-        let at = alarm.at.rfc3339();
-        let body = json!({"event": event, "text": text, "subject": alarm.subject, "severity": alarm.severity,
-            "arm": alarm.arm, "message": alarm.message, "remedy": alarm.remedy, "since": at});
+        let body = letter(event, alarm, self.quotes);
         self.waiting.push_back(Letter { body, tried: 0, not_before: Duration::ZERO });
     }
 
@@ -187,5 +235,62 @@ impl Teller {
             }
             self.waiting.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::alarm::Severity;
+    use crate::domain::clock::Timestamp;
+
+    fn alarm(subject: &str, severity: Severity, at: u64) -> Alarm {
+        Alarm {
+            subject: subject.into(),
+            severity,
+            at: Timestamp::from_millis(at),
+            arm: None,
+            message: "a is out (http_400): you asked: the canary".into(),
+            told: Some("a is out (http_400)".into()),
+            remedy: None,
+        }
+    }
+
+    #[test]
+    fn an_alarm_that_comes_and_goes_is_one_letter_a_minute_and_the_last_word_is_true() {
+        let mut said = Correspondence::default();
+        let mut letters = Vec::new();
+        // Two looks a second, for five minutes; open in every other second, then closed for good.
+        for look in 0..720_u64 {
+            let second = look / 2;
+            let open = (second.is_multiple_of(2) && second < 300).then(|| alarm("slo:p95", Severity::Warning, second));
+            let now = Duration::from_millis(look * 500);
+            letters.extend(said.news(open.as_slice(), now).into_iter().map(|(event, _)| (event, second)));
+        }
+        assert!(letters.len() <= 7, "{letters:?}");
+        assert_eq!((letters[0], letters.last().unwrap().0), ((RAISED, 0), CLEARED));
+        assert!(letters.windows(2).all(|pair| pair[1].1 - pair[0].1 >= 60), "{letters:?}");
+        // Another subject waits for nobody, one that gets worse does not wait, and nothing is said twice.
+        let mut said = Correspondence::default();
+        let at = Duration::from_secs;
+        let open = |severity| vec![alarm("a", Severity::Notice, 1), alarm("b", severity, 1)];
+        assert_eq!(said.news(&open(Severity::Warning), at(0)).len(), 2);
+        assert_eq!(said.news(&open(Severity::Warning), at(500)).len(), 0);
+        assert_eq!(said.news(&[alarm("a", Severity::Notice, 1)], at(501)).len(), 1);
+        assert_eq!(said.news(&open(Severity::Warning), at(502)).len(), 0);
+        assert_eq!(said.news(&open(Severity::Warning), at(561)).len(), 1);
+        assert_eq!(said.news(&open(Severity::Critical), at(562)).len(), 1);
+        assert_eq!(
+            said.news(&[alarm(OWN, Severity::Critical, 1)], at(700)).len(),
+            2,
+            "both closed, and not a word of its own"
+        );
+    }
+
+    #[test]
+    fn what_an_endpoint_said_is_posted_by_opt_in_alone() {
+        let quoted = |quotes| letter(RAISED, &alarm("ejected:a", Severity::Warning, 1), quotes).to_string();
+        assert!(!quoted(false).contains("canary") && quoted(false).contains("http_400"), "{}", quoted(false));
+        assert!(quoted(true).contains("canary"));
     }
 }

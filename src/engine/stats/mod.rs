@@ -99,7 +99,7 @@ impl LiveStats {
         self.revision += 1;
         let mut entry = Entry::of(record, &mut self.names);
         self.count(&entry);
-        self.counts.resolved += u64::from(tally::is_resolved(record));
+        self.counts.resolved += u64::from(record.is_resolved());
         self.tally.absorb(record);
         if entry.end != End::Cancelled {
             // Runs end in the order in which they come here, but for the rounding of their clocks.
@@ -118,7 +118,7 @@ impl LiveStats {
     pub(crate) fn rated(&mut self, record: &RunRecord, now: f64) {
         let moved = self.tally.rated(record.rating, now);
         // What has a flag was never among the resolved, and no rating brings it there.
-        if tally::is_clean(record) {
+        if record.is_clean() {
             self.counts.resolved = self.counts.resolved.saturating_add_signed(moved);
         }
     }

@@ -9,7 +9,7 @@ use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::flag::Flag;
 use crate::domain::ids::ArmId;
 use crate::domain::money::Usage;
-use crate::domain::record::{AttemptRecord, RunOutcome, RunRecord};
+use crate::domain::record::{AttemptRecord, RunOutcome, RunRecord, is_bad};
 use crate::domain::tally::{ArmTally, Calls, Outcome, Places, SECONDS, Tally, UNIT, WRITES};
 use crate::domain::terms::Term;
 
@@ -19,8 +19,6 @@ use super::entry::{DOLLAR_UNITS, whole};
 const NAMED: usize = 128;
 /// The name of the others.
 const OTHERS: &str = "others";
-/// A rating below this is a bad one.
-const BAD: f64 = 0.5;
 
 /// The fold, shared with pictures.
 #[derive(Clone, Debug, Default)]
@@ -82,7 +80,6 @@ impl Counting {
 
     /// Takes in a rating; whether the run left those that are resolved (−1), or came back (1).
     pub(super) fn rated(&mut self, before: Option<f64>, now: f64) -> i64 {
-        let is_bad = |rating: f64| rating < BAD;
         Arc::make_mut(&mut self.0).ratings[usize::from(is_bad(now))] += 1;
         i64::from(before.is_some_and(is_bad)) - i64::from(is_bad(now))
     }
@@ -94,16 +91,6 @@ impl Counting {
     pub(super) fn wrote(&mut self, is_synced: bool, took: Duration) {
         Arc::make_mut(&mut self.0).writes[usize::from(is_synced)].add(took.as_secs_f64(), WRITES);
     }
-}
-
-/// Whether an answer was served without a flag, and nobody rated it as bad.
-pub(super) fn is_resolved(record: &RunRecord) -> bool {
-    is_clean(record) && record.rating.is_none_or(|rating| rating >= BAD)
-}
-
-/// Whether an answer was served without a flag.
-pub(super) fn is_clean(record: &RunRecord) -> bool {
-    record.outcome == RunOutcome::Served && record.served().is_none_or(|attempt| attempt.flags.is_empty())
 }
 
 fn count_run(tally: &mut Tally, record: &RunRecord) {
@@ -131,7 +118,11 @@ fn count_run(tally: &mut Tally, record: &RunRecord) {
     if outcome == Outcome::Served {
         tally.first_try += u64::from(record.fallbacks == 0);
         if let Some(winner) = &record.winner {
-            arm_of(tally, winner).served += 1;
+            let arm = arm_of(tally, winner);
+            arm.served += 1;
+            if let Some(reward) = record.rewards.get(winner) {
+                arm.served_reward.add(reward.total, UNIT);
+            }
         }
     }
 }

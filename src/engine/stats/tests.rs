@@ -194,6 +194,11 @@ fn what_only_grows_agrees_with_the_totals_and_survives_a_restart() {
     assert_eq!((tally.first_try, tally.fallbacks, tally.end_to_end.count()), (1, 2, 3));
     assert_eq!((tally.arms[&ArmId::from("a")].ejections, tally.writes[1].count()), (1, 1));
     assert_eq!(tally.arms[&ArmId::from("b")].reward.count(), 1);
+    assert_eq!(tally.arms[&ArmId::from("b")].served_reward.count(), 1);
+    let mut judged = LiveStats::default();
+    judged.absorb(&record(at(1), 1).served_by("a").reward("b", 0.3).build());
+    let of = |arm: &str| judged.tally().arms[&ArmId::from(arm)].served_reward.count();
+    assert_eq!((of("a"), of("b")), (1, 0), "a preview that lost was rewarded and not served");
     let again = LiveStats::restore(&stats.save()).unwrap().tally();
     assert_eq!((&again.runs, &again.arms, again.writes[1].count()), (&tally.runs, &tally.arms, 0));
 }

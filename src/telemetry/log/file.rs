@@ -11,10 +11,10 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::super::queue::{Counters, Told, Worker};
+use super::super::queue::{Counters, Room, Told, Worker};
 
-/// Lines that may wait for the disk.
-const ROOM: usize = 4_096;
+/// Lines that may wait for the disk; one with a prompt in it may be long.
+const ROOM: Room = Room { items: 4_096, bytes: 8 << 20 };
 /// How long the end of the process waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -74,7 +74,7 @@ impl RotatingFile {
 
 impl Write for RotatingFile {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.worker.push(line.to_vec());
+        self.worker.push(line.to_vec(), line.len());
         Ok(line.len())
     }
 

@@ -1,6 +1,7 @@
 //! The calls of a run, read off its record: what was called, when, and what came of it. Spans and metrics
 //! are both made of these. Times follow from the record's start and the seconds by phase: previews start
-//! together, attempts one after the other.
+//! together, attempts one after the other, and what ran beside another ends with the phase. No call reaches
+//! beyond its run.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,8 +9,10 @@ use opentelemetry::KeyValue;
 
 use super::names;
 use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::flag::Flag;
+use crate::domain::handling::Handling;
 use crate::domain::ids::ArmId;
-use crate::domain::record::RunRecord;
+use crate::domain::record::{AttemptRecord, RunRecord};
 use crate::domain::spec::{ArmSpec, Provider};
 use crate::domain::tally::Phase;
 use crate::domain::trace::CallPlace;
@@ -29,8 +32,15 @@ pub(super) struct Call<'a> {
     pub error: Option<&'a Failure>,
     /// Started beside another and cancelled as the loser: not an error.
     pub is_lost: bool,
+    /// Started beside another.
+    pub is_hedge: bool,
+    pub flags: &'a [Flag],
+    pub handling: &'a Handling,
     pub text: Option<&'a str>,
 }
+
+/// Who is called where the configured judge gave no verdict: the record has no name then.
+pub(super) const UNNAMED_JUDGE: &str = "judge";
 
 /// Where a phase starts and how long the run took.
 pub(super) struct Times {
@@ -38,18 +48,32 @@ pub(super) struct Times {
     pub previews: SystemTime,
     pub judge: SystemTime,
     pub full: SystemTime,
+    pub full_end: SystemTime,
     pub end: SystemTime,
 }
 
 impl Times {
     pub(super) fn of(record: &RunRecord) -> Self {
-        let seconds = |s: f64| Duration::try_from_secs_f64(s).unwrap_or_default();
+        let seconds = duration;
         let timings = &record.timings_s;
         let start = SystemTime::UNIX_EPOCH + Duration::from_millis(record.at.millis());
         let previews = start + seconds(timings.features);
         let judge = previews + seconds(timings.previews);
         let full = judge + seconds(timings.judge);
-        Self { start, previews, judge, full, end: start + seconds(timings.total) }
+        Self {
+            start,
+            previews,
+            judge,
+            full,
+            full_end: full + seconds(timings.full),
+            end: start + seconds(timings.total),
+        }
+    }
+
+    /// The latest start of what took `seconds` and ended within the run, where `start` is later.
+    fn within(&self, start: SystemTime, seconds: f64) -> SystemTime {
+        let latest = self.end.checked_sub(duration(seconds)).unwrap_or(self.start);
+        start.min(latest).max(self.start)
     }
 }
 
@@ -62,7 +86,7 @@ pub(super) fn calls<'a>(record: &'a RunRecord, times: &Times) -> Vec<Call<'a>> {
         calls.push(Call {
             place: place(Phase::Preview, nth),
             who: preview.arm.as_str(),
-            start: times.previews,
+            start: times.within(times.previews, preview.latency_s),
             seconds: preview.latency_s,
             first_s: preview.ttft_s,
             tokens: (preview.tokens_in, preview.tokens),
@@ -70,6 +94,9 @@ pub(super) fn calls<'a>(record: &'a RunRecord, times: &Times) -> Vec<Call<'a>> {
             cost_usd: preview.cost_usd,
             error: preview.error.as_ref(),
             is_lost: false,
+            is_hedge: false,
+            flags: &preview.flags,
+            handling: &preview.handling,
             text: Some(&preview.text),
         });
     }
@@ -77,20 +104,24 @@ pub(super) fn calls<'a>(record: &'a RunRecord, times: &Times) -> Vec<Call<'a>> {
         let verdict = record.verdict.as_ref().filter(|verdict| !verdict.local_fallback);
         calls.push(Call {
             place: place(Phase::Judge, 0),
-            who: verdict.map_or("judge", |verdict| verdict.judge.as_str()),
-            start: times.judge,
+            who: verdict.map_or(UNNAMED_JUDGE, |verdict| verdict.judge.as_str()),
+            start: times.within(times.judge, record.timings_s.judge),
             seconds: record.timings_s.judge,
             first_s: None,
             tokens: (judging.tokens_in, judging.tokens_out),
             is_estimated: false,
-            cost_usd: Some(judging.cost_usd),
+            // The record has 0 where there is no price: nothing is claimed then.
+            cost_usd: Some(judging.cost_usd).filter(|usd| *usd > 0.0),
             error: judging.error.as_ref(),
             is_lost: false,
+            is_hedge: false,
+            flags: &[],
+            handling: &judging.handling,
             text: None,
         });
     }
-    let mut start = times.full;
-    for (nth, attempt) in record.attempts.iter().enumerate() {
+    let starts = starts(&record.attempts, times);
+    for (nth, (attempt, start)) in record.attempts.iter().zip(starts).enumerate() {
         calls.push(Call {
             place: place(Phase::Answer, nth),
             who: attempt.arm.as_str(),
@@ -102,14 +133,37 @@ pub(super) fn calls<'a>(record: &'a RunRecord, times: &Times) -> Vec<Call<'a>> {
             cost_usd: attempt.cost_usd,
             error: attempt.error.as_ref(),
             is_lost: attempt.lost,
-            text: record.answer.as_deref().filter(|_| attempt.ok),
+            is_hedge: attempt.hedge,
+            flags: &attempt.flags,
+            handling: &attempt.handling,
+            text: record.answer.as_deref().filter(|_| attempt.ok && !attempt.lost),
         });
-        // One that ran beside another does not hold the next one up.
-        if !attempt.lost {
-            start += Duration::try_from_secs_f64(attempt.latency_s).unwrap_or_default();
-        }
     }
     calls
+}
+
+/// When each attempt started: one after the other, but for those that were started beside another; of these
+/// one was served or cancelled as the loser when the phase ended, and the end tells the start.
+fn starts(attempts: &[AttemptRecord], times: &Times) -> Vec<SystemTime> {
+    let mut next = times.full;
+    let start = |attempt: &AttemptRecord| {
+        let took = duration(attempt.latency_s);
+        let start = if attempt.hedge && (attempt.ok || attempt.lost) {
+            times.full_end.checked_sub(took).unwrap_or(times.full).max(times.full)
+        } else {
+            next
+        };
+        // One that ran beside another does not hold the next one up.
+        if !attempt.lost && !attempt.hedge {
+            next += took;
+        }
+        times.within(start, attempt.latency_s)
+    };
+    attempts.iter().map(start).collect()
+}
+
+fn duration(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
 impl Call<'_> {
@@ -123,7 +177,7 @@ impl Call<'_> {
     pub(super) fn identity(&self, specs: &dyn Fn(&ArmId) -> Option<ArmSpec>) -> Vec<KeyValue> {
         let spec = specs(&ArmId::new(self.who));
         let model = spec.as_ref().map_or_else(|| self.who.to_owned(), |spec| spec.model.clone());
-        let provider = spec.as_ref().map_or("openai", provider_name);
+        let provider = spec.as_ref().map_or(COMPATIBLE, provider_name);
         let mut attributes = vec![
             KeyValue::new(names::OPERATION, "chat"),
             KeyValue::new(names::PROVIDER, provider),
@@ -138,6 +192,8 @@ impl Call<'_> {
     }
 }
 
+/// Whoever speaks that format and is not well known.
+const COMPATIBLE: &str = "openai_compatible";
 /// The names that the conventions have for well-known hosts.
 const HOSTS: &[(&str, &str)] = &[
     ("api.openai.com", "openai"),
@@ -159,7 +215,7 @@ fn provider_name(spec: &ArmSpec) -> &'static str {
         Provider::Openai => {}
     }
     let host = host_and_port(&spec.base_url).map(|(host, _)| host).unwrap_or_default();
-    HOSTS.iter().find(|(known, _)| host.ends_with(known)).map_or("openai_compatible", |(_, name)| name)
+    HOSTS.iter().find(|(known, _)| host.ends_with(known)).map_or(COMPATIBLE, |(_, name)| name)
 }
 
 /// Host and port of an address that the settings have checked.

@@ -12,14 +12,18 @@ use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry_otlp::{MetricExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
-use opentelemetry_sdk::trace::SpanExporter as _;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
+use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 
 use super::super::hub::locked;
-use super::super::queue::{Counters, Told};
+use super::super::queue::{Counters, Held, Told};
+use super::calls::UNNAMED_JUDGE;
 use super::meters::Meters;
 use super::spans::Tracing;
-use super::{Link, OtelConfig};
+use super::{Link, OtelConfig, OtelCounters};
 use crate::domain::ids::ArmId;
 use crate::domain::record::RunRecord;
 use crate::domain::spec::ArmSpec;
@@ -31,39 +35,47 @@ const BATCH: usize = 64;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long records are gathered.
 const GATHER: Duration = Duration::from_millis(500);
+/// How long after a failure the collector is asked whether it takes traces again, where no run asks it.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// Bytes of a fault that are shown.
 const SHOWN: usize = 160;
+
+/// What is to be sent, and who is told how that went.
+pub(super) struct Sending {
+    pub config: OtelConfig,
+    /// The model that judges, where one does.
+    pub judge: Option<ArmSpec>,
+    pub link: Arc<Link>,
+    pub counters: OtelCounters,
+}
 
 /// What is sent with.
 pub(super) struct Exporter<'a> {
     spans: Option<SpanExporter>,
     meters: Option<(SdkMeterProvider, Meters)>,
     scope: InstrumentationScope,
-    config: &'a OtelConfig,
-    link: &'a Link,
-    counters: &'a Counters,
+    sending: &'a Sending,
 }
+
+/// Records that wait for the collector.
+type Waiting = Held<Arc<RunRecord>>;
 
 impl<'a> Exporter<'a> {
     /// Serves the queue until it is told to stop.
-    pub(super) fn serve(
-        config: &'a OtelConfig,
-        records: &Receiver<Told<Arc<RunRecord>>>,
-        link: &'a Link,
-        counters: &'a Counters,
-    ) {
-        match Self::new(config, link, counters) {
+    pub(super) fn serve(sending: &'a Sending, records: &Receiver<Told<Arc<RunRecord>>>) {
+        match Self::new(sending) {
             Ok(exporter) => exporter.run(records),
             Err(reason) => {
-                *locked(&link.fault) = Some(format!("OTLP cannot be set up: {}", shown(&reason)));
+                locked(&sending.link.faults).setup = Some(format!("OTLP cannot be set up: {}", shown(&reason)));
                 while let Ok(Told::Item(_)) = records.recv() {
-                    counters.dropped(1);
+                    sending.counters.records.dropped(1);
                 }
             }
         }
     }
 
-    fn new(config: &'a OtelConfig, link: &'a Link, counters: &'a Counters) -> Result<Self, String> {
+    fn new(sending: &'a Sending) -> Result<Self, String> {
+        let config = &sending.config;
         // An error means that a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let resource = Resource::builder().with_attribute(service_version());
@@ -71,18 +83,17 @@ impl<'a> Exporter<'a> {
             || std::env::var("OTEL_RESOURCE_ATTRIBUTES").is_ok_and(|all| all.contains("service.name"));
         let resource = if has_name { resource } else { resource.with_service_name("banditop") }.build();
         let spans = config.traces.then(|| span_exporter(config, &resource)).transpose()?;
-        let meters = config.metrics.then(|| meter_provider(config, resource)).transpose()?;
+        let meters = config.metrics.then(|| meter_provider(sending, resource)).transpose()?;
         let scope = InstrumentationScope::builder("banditop").with_version(env!("CARGO_PKG_VERSION")).build();
-        Ok(Self { spans, meters, scope, config, link, counters })
+        Ok(Self { spans, meters, scope, sending })
     }
 
     fn run(&self, records: &Receiver<Told<Arc<RunRecord>>>) {
-        let mut waiting: Vec<Arc<RunRecord>> = Vec::with_capacity(BATCH);
+        let mut waiting: Vec<Waiting> = Vec::with_capacity(BATCH);
         loop {
-            let told = if waiting.is_empty() {
-                records.recv().map_err(|_| RecvTimeoutError::Disconnected)
-            } else {
-                records.recv_timeout(GATHER)
+            let told = match self.patience(&waiting) {
+                None => records.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(patience) => records.recv_timeout(patience),
             };
             match told {
                 Ok(Told::Item(record)) => {
@@ -91,6 +102,7 @@ impl<'a> Exporter<'a> {
                         continue;
                     }
                 }
+                Err(RecvTimeoutError::Timeout) if waiting.is_empty() => self.ask_again(),
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Told::Stop) | Err(RecvTimeoutError::Disconnected) => {
                     self.send(&waiting);
@@ -106,32 +118,88 @@ impl<'a> Exporter<'a> {
         }
     }
 
-    fn send(&self, records: &[Arc<RunRecord>]) {
+    /// How long to wait for the next record; `None` for as long as it takes.
+    fn patience(&self, waiting: &[Waiting]) -> Option<Duration> {
+        if !waiting.is_empty() {
+            return Some(GATHER);
+        }
+        let again = self.sending.config.interval.map_or(ASK_AGAIN, |interval| interval.min(ASK_AGAIN));
+        locked(&self.sending.link.faults).traces.is_some().then_some(again)
+    }
+
+    fn send(&self, records: &[Waiting]) {
         if records.is_empty() {
             return;
         }
-        let picture = locked(&self.link.engine).as_ref().map(|engine| engine.snapshot());
-        let specs = |arm: &ArmId| -> Option<ArmSpec> {
-            let row = picture.as_ref()?.arms.iter().find(|row| row.arm == *arm)?;
-            Some(row.spec.clone())
+        let Sending { config, judge, link, counters } = self.sending;
+        let picture = locked(&link.engine).as_ref().map(|engine| engine.snapshot());
+        let specs = |name: &ArmId| -> Option<ArmSpec> {
+            let row = picture.as_ref().and_then(|picture| picture.arms.iter().find(|row| row.arm == *name));
+            let is_judge = |judge: &&ArmSpec| judge.name == *name || name.as_str() == UNNAMED_JUDGE;
+            row.map(|row| &row.spec).or_else(|| judge.as_ref().filter(is_judge)).cloned()
         };
         if let Some((_, meters)) = &self.meters {
             for record in records {
                 meters.record(record, &specs);
             }
         }
-        let Some(exporter) = &self.spans else { return self.counters.sent(records.len() as u64) };
-        let tracing = Tracing { specs: &specs, content: self.config.content, scope: &self.scope };
+        let Some(exporter) = &self.spans else { return };
+        let tracing = Tracing { specs: &specs, content: config.content, scope: &self.scope };
         let spans = records.iter().flat_map(|record| tracing.spans(record)).collect();
-        let sent = wait(exporter.export(spans));
-        match &sent {
-            Ok(()) => self.counters.sent(records.len() as u64),
-            Err(_) => self.counters.dropped(records.len() as u64),
+        let count = records.len() as u64;
+        if self.export(exporter, spans) { counters.records.sent(count) } else { counters.records.dropped(count) }
+    }
+
+    /// An empty request: a collector that takes it is back, and the word about it is taken back.
+    fn ask_again(&self) {
+        if let Some(exporter) = &self.spans {
+            self.export(exporter, Vec::new());
         }
-        let fault = sent.err().map(|error| {
-            format!("the collector does not take traces ({}): runs go on; check telemetry.otlp_endpoint", shown(&error))
-        });
-        *locked(&self.link.fault) = fault;
+    }
+
+    /// Whether the collector took them; if not, that is said until it does.
+    fn export(&self, exporter: &SpanExporter, spans: Vec<SpanData>) -> bool {
+        let sent = wait(exporter.export(spans));
+        locked(&self.sending.link.faults).traces = refusal("traces", &sent);
+        sent.is_ok()
+    }
+}
+
+/// What is said where the collector did not take something.
+fn refusal(what: &str, sent: &OTelSdkResult) -> Option<String> {
+    let fault = shown(sent.as_ref().err()?);
+    Some(format!("the collector does not take {what} ({fault}): runs go on; check telemetry.otlp_endpoint"))
+}
+
+/// A metric exporter that counts and tells how its sendings went: the SDK's reader only logs that.
+struct Watched {
+    exporter: MetricExporter,
+    link: Arc<Link>,
+    counters: Arc<Counters>,
+}
+
+impl PushMetricExporter for Watched {
+    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        let sent = self.exporter.export(metrics).await;
+        if sent.is_ok() {
+            self.counters.sent(1);
+        } else {
+            self.counters.dropped(1);
+        }
+        locked(&self.link.faults).metrics = refusal("metrics", &sent);
+        sent
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.exporter.temporality()
     }
 }
 
@@ -165,14 +233,16 @@ fn span_exporter(config: &OtelConfig, resource: &Resource) -> Result<SpanExporte
     Ok(exporter)
 }
 
-fn meter_provider(config: &OtelConfig, resource: Resource) -> Result<(SdkMeterProvider, Meters), String> {
+fn meter_provider(sending: &Sending, resource: Resource) -> Result<(SdkMeterProvider, Meters), String> {
+    let Sending { config, link, counters, .. } = sending;
     let mut builder =
         MetricExporter::builder().with_http().with_http_client(client()?).with_protocol(Protocol::HttpBinary);
     if let Some(endpoint) = &config.endpoint {
         builder = builder.with_endpoint(format!("{endpoint}/v1/metrics"));
     }
     let exporter = builder.build().map_err(|error| error.to_string())?;
-    let mut reader = PeriodicReader::builder(exporter);
+    let watched = Watched { exporter, link: Arc::clone(link), counters: Arc::clone(&counters.metrics) };
+    let mut reader = PeriodicReader::builder(watched);
     if let Some(interval) = config.interval {
         reader = reader.with_interval(interval);
     }

@@ -1,7 +1,7 @@
 //! OpenTelemetry over OTLP (HTTP, protobuf). A thread of its own takes records from a bounded queue, makes
 //! spans and metrics of them and sends them with a blocking client; nothing waits for it. A collector that
 //! is away, refuses or hangs costs what does not fit into the queue, which is counted, and is told as a
-//! condition. Ending is bounded in time.
+//! condition until it takes something again. Ending is bounded in time.
 //!
 //! Off unless an endpoint is configured or a standard `OTEL_…` variable names one; headers, timeouts and
 //! resource attributes are read from those variables by the OpenTelemetry crates themselves.
@@ -18,15 +18,16 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use export::Exporter;
+use export::{Exporter, Sending};
 
 use super::hub::locked;
-use super::queue::{Counters, Worker};
+use super::queue::{Counters, Room, Worker};
 use crate::domain::engine::EngineHandle;
 use crate::domain::record::RunRecord;
+use crate::domain::spec::ArmSpec;
 
 /// Records that may wait for the collector.
-const ROOM: usize = 1_024;
+const ROOM: Room = Room { items: 1_024, bytes: 16 << 20 };
 
 /// Why the variables cannot be obeyed; a note, not an error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,7 +86,25 @@ pub(super) struct Link {
     /// Whose pictures name models.
     pub engine: Mutex<Option<Arc<dyn EngineHandle>>>,
     /// Why nothing gets through now, if so.
-    pub fault: Mutex<Option<String>>,
+    pub faults: Mutex<Faults>,
+}
+
+/// Why nothing gets through, by what it is: each is taken back by its own next success.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    /// Nothing is sent at all.
+    pub setup: Option<String>,
+    pub traces: Option<String>,
+    pub metrics: Option<String>,
+}
+
+/// Where what was delivered is counted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OtelCounters {
+    /// Records: delivered as traces; dropped also where the queue had no room.
+    pub records: Arc<Counters>,
+    /// Sendings of all the metrics.
+    pub metrics: Arc<Counters>,
 }
 
 /// The sending end.
@@ -95,15 +114,15 @@ pub(super) struct Traces {
 }
 
 impl Traces {
-    /// Starts the thread; connects to nothing yet.
+    /// Starts the thread; connects to nothing yet. `judge`: the model that judges, where one does.
     ///
     /// # Errors
     /// Where the system gives no thread.
-    pub(super) fn start(config: OtelConfig, counters: Arc<Counters>) -> io::Result<Self> {
+    pub(super) fn start(config: OtelConfig, judge: Option<ArmSpec>, counters: OtelCounters) -> io::Result<Self> {
         let link = Arc::new(Link::default());
-        let (told, counted) = (Arc::clone(&link), Arc::clone(&counters));
-        let worker = Worker::start("otlp", ROOM, counters, move |records| {
-            Exporter::serve(&config, &records, &told, &counted);
+        let (told, queued) = (Arc::clone(&link), Arc::clone(&counters.records));
+        let worker = Worker::start("otlp", ROOM, queued, move |records| {
+            Exporter::serve(&Sending { config, judge, link: told, counters }, &records);
         })?;
         Ok(Self { worker, link })
     }
@@ -113,12 +132,14 @@ impl Traces {
     }
 
     pub(super) fn push(&self, record: Arc<RunRecord>) {
-        self.worker.push(record);
+        let size = record.bytes();
+        self.worker.push(record, size);
     }
 
     /// Why nothing gets through now, if so.
     pub(super) fn fault(&self) -> Option<String> {
-        locked(&self.link.fault).clone()
+        let faults = locked(&self.link.faults);
+        faults.setup.as_ref().or(faults.traces.as_ref()).or(faults.metrics.as_ref()).cloned()
     }
 
     /// Sends what waits, for no longer than `patience`; whether all of it went.

@@ -106,6 +106,13 @@ impl Tracing<'_> {
             Phase::Judge => judged(record, &mut span, end),
             Phase::Preview => {}
         }
+        span.attributes.extend(handled(call));
+        for retried in &call.handling.retries {
+            let waited = KeyValue::new("banditop.retry.waited_s", retried.waited_s);
+            let attributes = vec![KeyValue::new(names::ERROR_TYPE, retried.kind.to_string()), waited];
+            // When in the call is not known: in their order, at its start.
+            span.events.events.push(Event::new("banditop.retry", call.start, attributes, 0));
+        }
         if let Some(failure) = call.fault() {
             // Not the endpoint's own words: they may repeat the prompt.
             span.status = Status::error(format!("{} ({})", failure.class, failure.kind));
@@ -125,6 +132,21 @@ impl Tracing<'_> {
         judged(record, &mut span, times.full);
         span
     }
+}
+
+/// What is out of the ordinary about a call: retries, a start beside another, guardrail flags.
+fn handled(call: &Call<'_>) -> Vec<KeyValue> {
+    let mut attributes = Vec::new();
+    if call.handling.times() > 0 {
+        attributes.push(KeyValue::new("banditop.retries", i64::from(call.handling.times())));
+    }
+    if call.is_hedge {
+        attributes.push(KeyValue::new("banditop.hedge", true));
+    }
+    if !call.flags.is_empty() {
+        attributes.push(strings("banditop.flags", call.flags.iter().map(|flag| flag.name())));
+    }
+    attributes
 }
 
 fn output(text: &str) -> KeyValue {
@@ -196,6 +218,7 @@ fn outcome(record: &RunRecord) -> Vec<KeyValue> {
     let mut attributes = vec![
         KeyValue::new("banditop.outcome", outcome),
         KeyValue::new("banditop.fallbacks", i64::from(record.fallbacks)),
+        KeyValue::new("banditop.retries", i64::from(record.retries())),
         KeyValue::new("banditop.cost_usd", record.cost_usd),
         strings("banditop.rewards.arms", record.rewards.keys().map(ArmId::as_str)),
         KeyValue::new("banditop.rewards.total", Value::Array(Array::F64(rewards))),

@@ -14,6 +14,9 @@ use prost::Message as _;
 
 use super::*;
 use crate::domain::clock::{Clock, SystemClock};
+use crate::domain::flag::Flag;
+use crate::domain::handling::{Handling, Retried};
+use crate::domain::spec::Provider;
 use crate::domain::tally::Phase;
 use crate::domain::trace::{CallPlace, root_span, trace_id};
 use crate::telemetry::tests::{SECRET_PROMPT, fallen_back, record};
@@ -25,21 +28,26 @@ const ARRIVES: Duration = Duration::from_secs(30);
 struct Collector {
     address: SocketAddr,
     received: Receiver<(String, Vec<u8>)>,
+    /// The status of every answer.
+    says: Arc<Mutex<&'static str>>,
 }
 
 impl Collector {
     fn answering(status: &'static str) -> Self {
+        let says = Arc::new(Mutex::new(status));
+        let said = Arc::clone(&says);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, received) = channel();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
+                let status = *said.lock().unwrap();
                 if take(stream.unwrap(), status, &sender).is_none() {
                     break;
                 }
             }
         });
-        Self { address, received }
+        Self { address, received, says }
     }
 
     fn endpoint(&self) -> String {
@@ -89,6 +97,20 @@ fn config(endpoint: String) -> OtelConfig {
     OtelConfig { endpoint: Some(endpoint), traces: true, metrics: true, content: false, interval }
 }
 
+/// With a judge of its own, `sage`.
+fn started(config: OtelConfig, records: Arc<Counters>) -> Traces {
+    let judge = ArmSpec {
+        name: "sage".into(),
+        provider: Provider::Openai,
+        base_url: "https://api.mistral.ai/v1".into(),
+        model: "wise-1".into(),
+        api_key_env: None,
+        price: None,
+        enabled: true,
+    };
+    Traces::start(config, Some(judge), OtelCounters { records, ..OtelCounters::default() }).unwrap()
+}
+
 fn spans(body: &[u8]) -> Vec<Span> {
     let request = ExportTraceServiceRequest::decode(body).unwrap();
     let resource = request.resource_spans[0].resource.clone().unwrap();
@@ -119,7 +141,7 @@ fn numbers(attributes: &[Pair], key: &str) -> Vec<f64> {
 #[test]
 fn one_trace_a_run_with_the_decision_the_calls_and_the_scores() {
     let collector = Collector::answering("200 OK");
-    let traces = Traces::start(config(collector.endpoint()), Arc::default()).unwrap();
+    let traces = started(config(collector.endpoint()), Arc::default());
     let run = record(1);
     traces.push(Arc::new(run.clone()));
     let body = collector.next("/v1/traces");
@@ -132,6 +154,7 @@ fn one_trace_a_run_with_the_decision_the_calls_and_the_scores() {
     assert_eq!(root.name, "invoke_workflow banditop");
     assert_eq!(root.span_id, root_span(run.run_id).to_be_bytes());
     assert_eq!(root.end_time_unix_nano - root.start_time_unix_nano, 2_000_000_000);
+    assert_within(root, &calls);
     let at = &root.attributes;
     assert_eq!(text(at, "banditop.winner").as_deref(), Some("swift"));
     assert_eq!(text(at, "banditop.run.id"), Some(run.run_id.to_string()));
@@ -140,16 +163,19 @@ fn one_trace_a_run_with_the_decision_the_calls_and_the_scores() {
     assert_eq!(numbers(at, "banditop.arms.propensity"), [0.75, 0.75]);
     assert_eq!(value(at, "banditop.reward.quality"), Some(&Any::DoubleValue(0.75)));
     let names: Vec<&str> = calls.iter().map(|span| span.name.as_str()).collect();
-    assert_eq!(names, ["chat swift", "chat penny", "chat sage", "chat swift"]);
+    assert_eq!(names, ["chat swift", "chat penny", "chat wise-1", "chat swift"]);
     for call in &calls {
         assert_eq!(call.parent_span_id, root.span_id);
         assert_eq!(text(&call.attributes, "gen_ai.operation.name").as_deref(), Some("chat"));
         assert!(call.status.as_ref().is_none_or(|status| status.code == 0));
     }
     let judge = calls[2];
+    assert_eq!(text(&judge.attributes, "gen_ai.provider.name").as_deref(), Some("mistral_ai"));
+    assert_eq!(text(&judge.attributes, "server.address").as_deref(), Some("api.mistral.ai"));
     assert_eq!(value(&judge.attributes, "banditop.judge.calls"), Some(&Any::IntValue(2)));
     let scores: Vec<_> = judge.events.iter().filter(|event| event.name == "gen_ai.evaluation.result").collect();
     assert_eq!(scores.len(), 10);
+    assert_eq!(value(&judge.attributes, "banditop.cost_usd"), Some(&Any::DoubleValue(0.0005)));
     let overall = |arm: &str| {
         let event = scores.iter().find(|event| {
             text(&event.attributes, "gen_ai.evaluation.name").as_deref() == Some("overall")
@@ -165,16 +191,30 @@ fn one_trace_a_run_with_the_decision_the_calls_and_the_scores() {
     assert!(traces.stop(ARRIVES));
 }
 
+/// Every call began and ended within its run.
+fn assert_within(root: &Span, calls: &[&Span]) {
+    for call in calls {
+        let is_within = call.start_time_unix_nano >= root.start_time_unix_nano
+            && call.end_time_unix_nano <= root.end_time_unix_nano;
+        assert!(is_within, "{}", call.name);
+    }
+}
+
 #[test]
 fn fallbacks_show_and_losers_are_no_errors() {
     let collector = Collector::answering("200 OK");
-    let traces = Traces::start(OtelConfig { content: true, ..config(collector.endpoint()) }, Arc::default()).unwrap();
+    let traces = started(OtelConfig { content: true, ..config(collector.endpoint()) }, Arc::default());
     let mut run = fallen_back(1);
+    run.attempts[1].handling.retries = vec![Retried { kind: "http_429".into(), waited_s: 0.25 }];
+    run.attempts[1].flags = vec![Flag::CutOff];
+    run.judging.as_mut().unwrap().cost_usd = 0.0;
     run.attempts.push(crate::domain::record::AttemptRecord {
         ok: false,
         lost: true,
         hedge: true,
+        latency_s: 0.75,
         flags: Vec::new(),
+        handling: Handling::default(),
         error: Some(crate::domain::failure::Failure::new(
             crate::domain::failure::FailureClass::Cancelled,
             "cancelled",
@@ -193,15 +233,28 @@ fn fallbacks_show_and_losers_are_no_errors() {
     assert_eq!(text(&attempts[0].attributes, "error.type").as_deref(), Some("http_503"));
     assert!(!contains(attempts[0].status.as_ref().unwrap().message.as_bytes(), SECRET_PROMPT));
     assert_eq!(text(&attempts[2].attributes, "banditop.outcome").as_deref(), Some("cancelled"));
-    // The second attempt starts where the first one ended.
+    // The second attempt starts where the first one ended; the loser, listed after it, ran beside it.
     assert_eq!(attempts[1].start_time_unix_nano, attempts[0].end_time_unix_nano);
+    assert_eq!(attempts[2].end_time_unix_nano, attempts[1].end_time_unix_nano);
+    assert!(attempts[2].start_time_unix_nano > attempts[1].start_time_unix_nano);
+    let (root, calls): (Vec<&Span>, Vec<&Span>) = spans.iter().partition(|span| span.parent_span_id.is_empty());
+    assert_within(root[0], &calls);
+    let of = |nth: usize, key: &str| value(&attempts[nth].attributes, key).cloned();
+    assert_eq!((of(1, "banditop.hedge"), of(2, "banditop.hedge")), (None, Some(Any::BoolValue(true))));
+    assert_eq!((of(1, "banditop.retries"), of(2, "banditop.retries")), (Some(Any::IntValue(1)), None));
+    assert!(matches!(of(1, "banditop.flags"), Some(Any::ArrayValue(flags)) if flags.values.len() == 1));
+    let retry = attempts[1].events.iter().find(|event| event.name == "banditop.retry").unwrap();
+    assert_eq!(text(&retry.attributes, "error.type").as_deref(), Some("http_429"));
+    // A judge without a price costs nobody knows what, and not nothing.
+    let judge = calls.iter().find(|span| span.name == "chat wise-1").unwrap();
+    assert_eq!(value(&judge.attributes, "banditop.cost_usd"), None);
     assert!(traces.stop(ARRIVES));
 }
 
 #[test]
 fn the_metrics_of_the_conventions_arrive() {
     let collector = Collector::answering("200 OK");
-    let traces = Traces::start(config(collector.endpoint()), Arc::default()).unwrap();
+    let traces = started(config(collector.endpoint()), Arc::default());
     traces.push(Arc::new(record(1)));
     let found = loop {
         let request = ExportMetricsServiceRequest::decode(collector.next("/v1/metrics").as_slice()).unwrap();
@@ -227,7 +280,7 @@ fn the_metrics_of_the_conventions_arrive() {
 fn a_collector_that_refuses_is_told_and_counted() {
     let collector = Collector::answering("500 Internal Server Error");
     let counters = Arc::new(Counters::default());
-    let traces = Traces::start(config(collector.endpoint()), Arc::clone(&counters)).unwrap();
+    let traces = started(config(collector.endpoint()), Arc::clone(&counters));
     traces.push(Arc::new(record(1)));
     collector.next("/v1/traces");
     assert!(traces.stop(ARRIVES));
@@ -236,10 +289,48 @@ fn a_collector_that_refuses_is_told_and_counted() {
 }
 
 #[test]
+fn metrics_alone_that_are_refused_are_told_and_counted_and_taken_back() {
+    let collector = Collector::answering("500 Internal Server Error");
+    let (records, metrics) = (Arc::new(Counters::default()), Arc::new(Counters::default()));
+    let counters = OtelCounters { records: Arc::clone(&records), metrics: Arc::clone(&metrics) };
+    let alone = OtelConfig { traces: false, ..config(collector.endpoint()) };
+    let sending = Traces::start(alone, None, counters).unwrap();
+    sending.push(Arc::new(record(1)));
+    eventually(|| sending.fault().is_some_and(|fault| fault.contains("does not take metrics")));
+    let (sent, refused) = metrics.figures();
+    assert!(sent == 0 && refused > 0, "{sent} {refused}");
+    assert_eq!(records.figures(), (0, 0), "no record was delivered as anything");
+    *collector.says.lock().unwrap() = "200 OK";
+    eventually(|| sending.fault().is_none() && metrics.figures().0 >= 1);
+    assert!(sending.stop(ARRIVES));
+}
+
+#[test]
+fn a_collector_that_is_back_is_noticed_without_a_run() {
+    let collector = Collector::answering("503 Service Unavailable");
+    let traces = started(OtelConfig { metrics: false, ..config(collector.endpoint()) }, Arc::default());
+    traces.push(Arc::new(record(1)));
+    eventually(|| traces.fault().is_some());
+    *collector.says.lock().unwrap() = "200 OK";
+    eventually(|| traces.fault().is_none());
+    assert!(traces.stop(ARRIVES));
+}
+
+/// Looks until it holds.
+fn eventually(holds: impl Fn() -> bool) {
+    let clock = SystemClock::new();
+    let began = clock.monotonic();
+    while !holds() {
+        assert!(clock.monotonic().saturating_sub(began) < ARRIVES, "it never came true");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
 fn a_collector_that_is_away_is_told_and_counted() {
     let away = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let counters = Arc::new(Counters::default());
-    let traces = Traces::start(config(format!("http://{away}")), Arc::clone(&counters)).unwrap();
+    let traces = started(config(format!("http://{away}")), Arc::clone(&counters));
     traces.push(Arc::new(record(1)));
     assert!(traces.stop(ARRIVES));
     assert_eq!(counters.figures(), (0, 1));
@@ -251,15 +342,14 @@ fn a_collector_that_hangs_costs_what_does_not_fit_and_no_time() {
     // Accepts in the backlog, reads and answers nothing.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let counters = Arc::new(Counters::default());
-    let traces =
-        Traces::start(config(format!("http://{}", silent.local_addr().unwrap())), Arc::clone(&counters)).unwrap();
+    let traces = started(config(format!("http://{}", silent.local_addr().unwrap())), Arc::clone(&counters));
     let clock = SystemClock::new();
     let began = clock.monotonic();
     let run = Arc::new(record(1));
     for _ in 0..3_000 {
         traces.push(Arc::clone(&run));
     }
-    assert!(counters.figures().1 >= 3_000 - (ROOM as u64) - 64 - 1, "{:?}", counters.figures());
+    assert!(counters.figures().1 >= 3_000 - (ROOM.items as u64) - 64 - 1, "{:?}", counters.figures());
     assert!(!traces.stop(Duration::from_millis(200)), "the thread is still waiting for the collector");
     assert!(clock.monotonic().saturating_sub(began) < Duration::from_secs(5));
 }

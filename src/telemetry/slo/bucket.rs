@@ -51,12 +51,27 @@ impl Ring {
         let number = self.number(now);
         let at = usize::try_from(number % BUCKETS as u64).unwrap_or_default();
         let Some((held, total)) = self.places.get_mut(at) else { return };
-        if *held != number {
+        if *held > number {
+            // Of the last round: its place is needed for a newer step.
+            return;
+        }
+        if *held < number {
             (*held, *total) = (number, Sum::default());
         }
         total.spent += sum.spent;
         total.base += sum.base;
         total.runs += sum.runs;
+    }
+
+    /// Adds to what the step of `then` is divided by, or that beside it, where its runs were taken in a moment
+    /// sooner or later; nothing where it is long past.
+    pub(super) fn amend(&mut self, then: Duration, base: f64) {
+        let number = self.number(then);
+        let near = [number, number + 1, number.saturating_sub(1)];
+        let found = near.iter().find_map(|near| self.places.iter().position(|(held, _)| held == near));
+        if let Some((_, total)) = found.and_then(|at| self.places.get_mut(at)) {
+            total.base += base;
+        }
     }
 
     /// The sum over the last `steps`, the running one included.

@@ -2,8 +2,8 @@
 //! that is worth an alarm. An alarm needs both windows to burn: the long one says that it matters, the
 //! short one that it is still so (Beyer et al., *The Site Reliability Workbook*, 2018, chapter 5).
 //!
-//! Time is an argument and steady: a clock that jumps moves no window. Windows start empty with the
-//! process. Memory is constant: [`BUCKETS`] sums an objective.
+//! Time is an argument and steady: a clock that jumps moves no window. A process begins with the newest runs
+//! of the one before it, as far as they are retained. Memory is constant: [`BUCKETS`] sums an objective.
 
 mod bucket;
 #[cfg(test)]
@@ -16,7 +16,7 @@ use bucket::{Ring, Sum};
 
 use crate::domain::alarm::Severity;
 use crate::domain::observer::{Condition, Objective};
-use crate::domain::record::{RunOutcome, RunRecord};
+use crate::domain::record::{RunOutcome, RunRecord, is_bad};
 use crate::domain::slo::{Indicator, SloSpec};
 use crate::domain::tally::Phase;
 
@@ -26,6 +26,10 @@ const BUCKETS: usize = 60;
 const SHORT: u64 = 5;
 /// Runs in the long and in the short window below which no alarm is raised: a few runs say little.
 const LEAST_RUNS: [u64; 2] = [20, 3];
+
+/// Added to steady time, which begins with the process, so that the runs of an earlier one have a time as well;
+/// beyond the longest window.
+const BEFORE: Duration = Duration::from_hours(60 * 24);
 
 /// Every objective with its windows.
 #[derive(Debug, Default)]
@@ -43,14 +47,25 @@ impl Slos {
         Self(specs.into_iter().map(slo).collect())
     }
 
-    /// Takes in a run that ended at `now`; a cancelled one says nothing.
-    pub(super) fn absorb(&mut self, record: &RunRecord, now: Duration) {
+    /// Takes in a run that ended `ago` before `now`; a cancelled one says nothing.
+    pub(super) fn absorb(&mut self, record: &RunRecord, now: Duration, ago: Duration) {
+        let Some(then) = (now + BEFORE).checked_sub(ago) else { return };
         if record.outcome == RunOutcome::Cancelled {
             return;
         }
         for slo in &mut self.0 {
             let (spent, base) = spent(slo.spec.indicator, slo.spec.limit, record);
-            slo.ring.add(now, Sum { spent, base, runs: 1 });
+            slo.ring.add(then, Sum { spent, base, runs: 1 });
+        }
+    }
+
+    /// Takes in that a run which ended `ago` before `now` was rated, and how it was rated `before`.
+    pub(super) fn rated(&mut self, record: &RunRecord, before: Option<f64>, now: Duration, ago: Duration) {
+        let was_resolved = record.is_clean() && !before.is_some_and(is_bad);
+        let change = f64::from(u8::from(record.is_resolved())) - f64::from(u8::from(was_resolved));
+        let Some(then) = (now + BEFORE).checked_sub(ago) else { return };
+        for slo in self.0.iter_mut().filter(|slo| slo.spec.indicator == Indicator::UsdPerResolvedRun) {
+            slo.ring.amend(then, change);
         }
     }
 
@@ -68,6 +83,7 @@ impl Slos {
 
 impl Slo {
     fn objective(&self, now: Duration) -> Objective {
+        let now = now + BEFORE;
         let long = self.ring.sum(now, BUCKETS as u64);
         let short = self.ring.sum(now, SHORT);
         let burn = [self.burn(&long), self.burn(&short)];
@@ -136,7 +152,7 @@ fn spent(indicator: Indicator, limit: f64, record: &RunRecord) -> (f64, f64) {
         Indicator::Percentile(_) => (one_if(!is_served || record.timings_s.total > limit), 1.0),
         Indicator::RetriesPerRun => (f64::from(record.retries()), 1.0),
         Indicator::TokensPerRun(phase) => (tokens(phase, record), 1.0),
-        Indicator::UsdPerResolvedRun => (record.cost_usd, one_if(is_served)),
+        Indicator::UsdPerResolvedRun => (record.cost_usd, one_if(record.is_resolved())),
     }
 }
 

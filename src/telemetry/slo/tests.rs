@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::domain::flag::Flag;
 use crate::telemetry::tests::record;
 
 fn spec(indicator: Indicator, limit: f64) -> SloSpec {
@@ -20,7 +21,7 @@ fn hour(slos: &mut Slos, nth: u64, bad: impl Fn(&mut RunRecord)) {
         if n % nth == 0 {
             bad(&mut run);
         }
-        slos.absorb(&run, at(n * 10));
+        slos.absorb(&run, at(n * 10), Duration::ZERO);
     }
 }
 
@@ -48,7 +49,7 @@ fn an_alarm_needs_both_windows_and_names_a_remedy() {
     assert!(burning[0].message.contains("p95 <= 5 s") && burning[0].message.contains("75% within"), "{burning:?}");
     // Twenty good minutes later the long window still burns, the short one does not.
     for n in 360..480 {
-        slos.absorb(&record(n), at(n * 10));
+        slos.absorb(&record(n), at(n * 10), Duration::ZERO);
     }
     let now = &slos.objectives(at(4_799))[0];
     assert!(now.burn[0].unwrap() > 2.0 && now.burn[1] == Some(0.0) && !now.is_burning, "{now:?}");
@@ -62,7 +63,7 @@ fn no_runs_are_no_data_and_few_are_no_alarm() {
     for n in 0..5 {
         let mut run = record(n);
         run.fallbacks = 2;
-        slos.absorb(&run, at(n));
+        slos.absorb(&run, at(n), Duration::ZERO);
     }
     let now = &slos.objectives(at(5))[0];
     assert!(now.burn[0].unwrap() > 9.0 && !now.is_burning);
@@ -80,11 +81,48 @@ fn dollars_are_by_resolved_run_and_tokens_by_phase() {
     failed.cost_usd = 0.75;
     let mut served = record(2);
     served.cost_usd = 0.25;
-    slos.absorb(&failed, at(1));
-    slos.absorb(&served, at(2));
+    slos.absorb(&failed, at(1), Duration::ZERO);
+    slos.absorb(&served, at(2), Duration::ZERO);
     let now = slos.objectives(at(3));
     assert_eq!(now[0].found, Some(1.0));
     assert_eq!(now[0].burn[0], Some(2.0));
     // The record has two previews of 10 tokens for a prompt of 8.
     assert_eq!(now[1].found, Some(36.0));
+}
+
+#[test]
+fn dollars_are_divided_by_what_was_resolved_as_the_metric_has_it() {
+    let mut slos = Slos::new(vec![spec(Indicator::UsdPerResolvedRun, 0.5)]);
+    let run = |n, flags: Vec<Flag>| {
+        let mut run = record(n);
+        run.cost_usd = 0.5;
+        run.attempts[0].flags = flags;
+        run
+    };
+    slos.absorb(&run(1, vec![]), at(1), Duration::ZERO);
+    slos.absorb(&run(2, vec![]), at(2), Duration::ZERO);
+    slos.absorb(&run(3, vec![Flag::CutOff]), at(3), Duration::ZERO);
+    let found = |slos: &Slos| slos.objectives(at(200))[0].found;
+    assert_eq!(found(&slos), Some(0.75), "a flagged answer resolves nothing");
+    let rated = |rating| RunRecord { rating: Some(rating), ..run(1, vec![]) };
+    let ago = Duration::from_secs(199);
+    slos.rated(&rated(0.0), None, at(200), ago);
+    assert_eq!(found(&slos), Some(1.5), "nor does one that a person calls bad");
+    slos.rated(&rated(0.1), Some(0.0), at(200), ago);
+    slos.rated(&rated(1.0), Some(0.1), at(200), ago);
+    slos.rated(&RunRecord { rating: Some(0.0), ..run(3, vec![Flag::CutOff]) }, None, at(200), ago);
+    assert_eq!(found(&slos), Some(0.75));
+}
+
+#[test]
+fn runs_of_the_process_before_count_by_their_age() {
+    let mut slos = Slos::new(vec![spec(Indicator::FirstTryRate, 0.5)]);
+    for (n, ago) in [(1, 7_200), (2, 3_000), (3, 60)] {
+        let mut run = record(n);
+        run.fallbacks = u32::from(n == 2);
+        slos.absorb(&run, at(1), Duration::from_secs(ago));
+    }
+    assert_eq!(slos.objectives(at(1))[0].found, Some(0.5), "the oldest is out of the window");
+    assert_eq!(slos.objectives(at(1_000))[0].found, Some(1.0));
+    slos.absorb(&record(4), at(1_000), Duration::from_hours(100 * 24));
 }
