@@ -101,6 +101,7 @@ fn window(f: &mut Families, snapshot: &EngineSnapshot) {
     f.gauge("window_exploration_ratio", "Share of runs in the window that explored.")
         .may_be(ratio(totals.explore_rate));
     f.gauge("window_cost_usd_per_run", "Mean dollars of a run in the window.").may_be(totals.usd_per_run);
+    f.gauge("runs_per_second", "Runs that ended, a second, over the last ten seconds.").may_be(totals.runs_per_s);
     let mut seconds = f.gauge("window_run_duration_seconds", "End-to-end seconds over the window, by quantile.");
     for (quantile, value) in [("0.5", totals.p50_s), ("0.95", totals.p95_s), ("0.99", totals.p99_s)] {
         if let Some(value) = value {
@@ -174,6 +175,7 @@ fn arms_counted(f: &mut Families, tally: &Tally) {
         wasted.with(&[("arm", arm.as_str())], counted.wasted_nano as f64 / 1e9);
     }
     drop(wasted);
+    places(f, tally);
     let mut flags = f.counter("flags_total", "Guardrail signals of previews and answers, by arm and flag.");
     for (arm, counted) in &tally.arms {
         for (flag, count) in &counted.flags {
@@ -190,11 +192,16 @@ fn arms_counted(f: &mut Families, tally: &Tally) {
         }
     }
     drop(looked);
-    let mut rewards = f.histogram("reward", "Rewards of an arm, in [0, 1].");
+    let mut rewards = f.histogram("reward", "Rewards of an arm, in [0, 1], those of judged previews too.");
     for (arm, counted) in &tally.arms {
         rewards.distribution(&[("arm", arm.as_str())], &counted.reward, UNIT);
     }
     drop(rewards);
+    let mut served = f.histogram("served_reward", "Rewards of an arm's answers that were served, in [0, 1].");
+    for (arm, counted) in &tally.arms {
+        served.distribution(&[("arm", arm.as_str())], &counted.served_reward, UNIT);
+    }
+    drop(served);
     let mut terms = f.histogram("reward_term", "Terms of the rewards of an arm, in [0, 1], 1 is best.");
     for (arm, counted) in &tally.arms {
         for (term, values) in &counted.terms {
@@ -208,13 +215,34 @@ fn arms_counted(f: &mut Families, tally: &Tally) {
     }
 }
 
+/// Where arms came in, in judged races.
+fn places(f: &mut Families, tally: &Tally) {
+    let mut races = f.counter("arm_races_total", "Judged races that an arm took part in, since the state began.");
+    for (arm, counted) in &tally.arms {
+        races.count(&[("arm", arm.as_str())], counted.places.races);
+    }
+    drop(races);
+    let mut places = f.counter("arm_places_total", "Judged races in which an arm came in first, second, third.");
+    for (arm, counted) in &tally.arms {
+        for (place, count) in ["1", "2", "3"].into_iter().zip(counted.places.first_three) {
+            places.count(&[("arm", arm.as_str()), ("place", place)], count);
+        }
+    }
+    drop(places);
+    let mut best = f.counter("arm_among_best_total", "Judged races in which an arm was within a tie of the best.");
+    for (arm, counted) in &tally.arms {
+        best.count(&[("arm", arm.as_str())], counted.places.among_best);
+    }
+}
+
 fn arms_now(f: &mut Families, arms: &[ArmRow]) {
     let ratio = |ratio: Option<Ratio>| ratio.map(Ratio::get);
-    let gauges: [Now<'_>; 12] = [
+    let gauges: [Now<'_>; 13] = [
         ("arm_expected_reward", "Expected reward over recent contexts.", &|arm| arm.mean),
         ("arm_reward_uncertainty", "Uncertainty of the expected reward.", &|arm| arm.uncertainty),
         ("arm_mean_reward", "Mean realised reward over the window.", &|arm| arm.mean_reward),
         ("arm_traffic_share_ratio", "Share of served answers over the window.", &|arm| ratio(arm.share)),
+        ("arm_traffic_share_change", "Its share less that over the window before.", &|arm| arm.share_delta),
         ("arm_preview_share_ratio", "Share of previews over the window.", &|arm| ratio(arm.preview_share)),
         ("arm_error_ratio", "Share of recent calls that failed.", &|arm| ratio(arm.error_rate)),
         ("arm_preview_p95_seconds", "Rolling 95 % quantile of preview seconds.", &|arm| arm.p95_preview_s),
@@ -234,6 +262,13 @@ fn arms_now(f: &mut Families, arms: &[ArmRow]) {
             }
         }
     }
+    let mut served = f.gauge("arm_served_runs", "Answers of an arm that were served in the window, by intent.");
+    for arm in arms {
+        for (count, intent) in arm.served_by_intent.into_iter().zip(Intent::ALL) {
+            served.count(&[("arm", arm.arm.as_str()), ("intent", intent.name())], count);
+        }
+    }
+    drop(served);
     let mut states = f.gauge("arm_state", "1 for the lifecycle state that an arm is in, 0 for the others.");
     for arm in arms {
         for state in LIFECYCLES {
@@ -249,6 +284,13 @@ fn router(f: &mut Families, snapshot: &EngineSnapshot) {
     f.gauge("router_budget_usd_per_run", "The ceiling of dollars per run.").may_be(snapshot.budget_per_request_usd);
     f.gauge("spend_today_usd", "Dollars of the runs that began today (UTC).").is(snapshot.totals.usd_today);
     f.gauge("budget_usd_per_day", "The ceiling of dollars per day.").may_be(snapshot.budget_per_day_usd);
+    let account = snapshot.account.as_ref();
+    f.gauge("router_budget_requests", "Runs since the ceiling was set.").may_be(account.map(|a| a.requests as f64));
+    f.gauge("router_budget_spent_usd", "Dollars spent since the ceiling was set.").may_be(account.map(|a| a.spent_usd));
+    f.gauge("router_budget_allowed_usd", "Dollars that the ceiling has allowed.")
+        .may_be(account.map(|a| a.allowed_usd));
+    f.gauge("router_budget_lambda", "Reward given up for what one request may cost: the price in force.")
+        .may_be(account.map(|a| a.lambda));
     let mut weights = f.gauge("reward_weight", "Weight of a term of the reward; they sum to 1.");
     for term in Term::ALL {
         weights.with(&[("term", term.name())], snapshot.weights.get(term));
