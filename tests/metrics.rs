@@ -8,172 +8,149 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use banditop::domain::chat::ChatRequest;
-use banditop::domain::clock::{Clock, SystemClock};
 use banditop::domain::command::{Actor, RouterCommand};
-use banditop::domain::engine::{CommandRequest, RunRequest};
-use banditop::domain::event::RunEvent;
+use banditop::domain::engine::CommandRequest;
 use banditop::domain::ids::CommandId;
-use banditop::domain::observer::RecordPrompts;
-use banditop::domain::record::Origin;
-use banditop::domain::slo::{Indicator, SloSpec};
-use banditop::engine::{Engine, EngineParts};
 use banditop::gateway::observe::{ObserveDoor, ObserveError};
 use banditop::store::MemoryStore;
-use banditop::telemetry::{Sinks, Telemetry, TelemetryParts};
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use serde_json::Value;
 
-use common::scripted::{Troupe, parts};
+use common::program::Program;
+use common::watched::{ARMS, Watched, get, samples, sum};
 
-const ARMS: [&str; 3] = ["swift", "penny", "broken"];
+/// Figures of the whole: where in `state show --json`, and as what in `/metrics`.
+const WHOLE: &[(&str, &str)] = &[
+    ("/totals/resolved", "banditop_resolved_runs"),
+    ("/totals/in_flight", "banditop_runs_in_flight"),
+    ("/totals/runs_per_s", "banditop_runs_per_second"),
+    ("/totals/first_try", "banditop_window_first_try_ratio"),
+    ("/totals/fallback_rate", "banditop_window_fallback_ratio"),
+    ("/totals/explore_rate", "banditop_window_exploration_ratio"),
+    ("/totals/p50_s", "banditop_window_run_duration_seconds{q=\"0.5\"}"),
+    ("/totals/p95_s", "banditop_window_run_duration_seconds{q=\"0.95\"}"),
+    ("/totals/p99_s", "banditop_window_run_duration_seconds{q=\"0.99\"}"),
+    ("/totals/usd_per_run", "banditop_window_cost_usd_per_run"),
+    ("/totals/usd_today", "banditop_spend_today_usd"),
+    ("/totals/usd_total", "banditop_run_cost_usd_total"),
+    ("/totals/usd_per_resolved_run", "banditop_cost_usd_per_resolved_run"),
+    ("/totals/window_runs", "banditop_window_runs"),
+    ("/totals/dropped_events", "banditop_dropped_events_total"),
+    ("/totals/clamped", "banditop_clamped_total"),
+    ("/sequence", "banditop_journal_position"),
+    ("/alpha", "banditop_router_alpha"),
+    ("/explore_share", "banditop_router_explore_share_ratio"),
+    ("/weights/quality", "banditop_reward_weight{term=\"quality\"}"),
+    ("/weights/latency", "banditop_reward_weight{term=\"latency\"}"),
+    ("/weights/cost", "banditop_reward_weight{term=\"cost\"}"),
+    ("/budget_per_request_usd", "banditop_router_budget_usd_per_run"),
+    ("/account/requests", "banditop_router_budget_requests"),
+    ("/account/spent_usd", "banditop_router_budget_spent_usd"),
+    ("/account/allowed_usd", "banditop_router_budget_allowed_usd"),
+    ("/account/lambda", "banditop_router_budget_lambda"),
+    ("/objectives/0/found", "banditop_slo_value{slo=\"p95\"}"),
+    ("/objectives/0/limit", "banditop_slo_limit{slo=\"p95\"}"),
+    ("/objectives/0/burn/0", "banditop_slo_burn_rate{slo=\"p95\",window=\"long\"}"),
+    ("/objectives/0/burn/1", "banditop_slo_burn_rate{slo=\"p95\",window=\"short\"}"),
+    ("/objectives/0/budget_left", "banditop_slo_error_budget_remaining_ratio{slo=\"p95\"}"),
+];
 
-/// An engine with telemetry and an open door.
-struct Watched {
-    engine: Engine,
-    telemetry: Arc<Telemetry>,
-    address: SocketAddr,
-    stop: CancellationToken,
-    tasks: JoinSet<()>,
-}
+/// Figures of an arm, the same way; `ARM` stands for its name.
+const OF_AN_ARM: &[(&str, &str)] = &[
+    ("/share", "banditop_arm_traffic_share_ratio{arm=\"ARM\"}"),
+    ("/share_delta", "banditop_arm_traffic_share_change{arm=\"ARM\"}"),
+    ("/preview_share", "banditop_arm_preview_share_ratio{arm=\"ARM\"}"),
+    ("/mean", "banditop_arm_expected_reward{arm=\"ARM\"}"),
+    ("/uncertainty", "banditop_arm_reward_uncertainty{arm=\"ARM\"}"),
+    ("/mean_reward", "banditop_arm_mean_reward{arm=\"ARM\"}"),
+    ("/p95_preview_s", "banditop_arm_preview_p95_seconds{arm=\"ARM\"}"),
+    ("/error_rate", "banditop_arm_error_ratio{arm=\"ARM\"}"),
+    ("/cost_usd_per_run", "banditop_arm_cost_usd_per_run{arm=\"ARM\"}"),
+    ("/trials", "banditop_arm_trials{arm=\"ARM\"}"),
+    ("/wins", "banditop_arm_wins{arm=\"ARM\"}"),
+    ("/effective_n", "banditop_arm_effective_observations{arm=\"ARM\"}"),
+    ("/places/races", "banditop_arm_races_total{arm=\"ARM\"}"),
+    ("/places/first_three/0", "banditop_arm_places_total{arm=\"ARM\",place=\"1\"}"),
+    ("/places/first_three/1", "banditop_arm_places_total{arm=\"ARM\",place=\"2\"}"),
+    ("/places/first_three/2", "banditop_arm_places_total{arm=\"ARM\",place=\"3\"}"),
+    ("/places/among_best", "banditop_arm_among_best_total{arm=\"ARM\"}"),
+    ("/served_by_intent/0", "banditop_arm_served_runs{arm=\"ARM\",intent=\"coding\"}"),
+    ("/served_by_intent/4", "banditop_arm_served_runs{arm=\"ARM\",intent=\"other\"}"),
+];
 
-impl Watched {
-    async fn start() -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let slo = SloSpec {
-            name: "p95".into(),
-            indicator: Indicator::Percentile(95),
-            limit: 5.0,
-            window: Duration::from_mins(10),
-            alarm_burn: 2.0,
-        };
-        let telemetry = Telemetry::start(TelemetryParts {
-            clock: clock.clone(),
-            slos: vec![slo],
-            prompts: RecordPrompts::Off,
-            log: None,
-            sinks: Sinks::default(),
-            otel: None,
-            webhook: None,
-        });
-        // The third one has no script: it cannot be reached.
-        let troupe = Troupe::answering(&["swift", "penny"]);
-        let parts = parts(&ARMS, &troupe, Arc::new(MemoryStore::new()));
-        let engine = Engine::start(EngineParts { observer: telemetry.clone(), ..parts }).await.unwrap();
-        telemetry.watch(&engine.handle());
-        let door = ObserveDoor::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let (address, stop, mut tasks) = (door.address(), CancellationToken::new(), JoinSet::new());
-        tasks.spawn(door.serve(telemetry.clone(), engine.handle(), stop.clone()));
-        Self { engine, telemetry, address, stop, tasks }
-    }
-
-    async fn ask(&self, prompt: &str) {
-        let request = RunRequest { request: ChatRequest::from_prompt(prompt), origin: Origin::Traffic, session: None };
-        let mut run = self.engine.handle().submit(request).await.unwrap();
-        while let Some(event) = run.next().await {
-            if let RunEvent::Finished { .. } = event {
-                break;
-            }
-        }
-    }
-
-    /// The picture that shows that many runs.
-    async fn shows(&self, runs: u64) -> Arc<banditop::domain::snapshot::EngineSnapshot> {
-        let handle = self.engine.handle();
-        loop {
-            let picture = handle.snapshot();
-            if picture.totals.runs >= runs {
-                return picture;
-            }
-            handle.changed(picture.revision).await;
-        }
-    }
-
-    async fn get(&self, path: &str) -> (u16, String) {
-        let (address, path) = (self.address, path.to_owned());
-        tokio::task::spawn_blocking(move || get(address, &path)).await.unwrap()
-    }
-
-    async fn end(mut self) {
-        self.stop.cancel();
-        while self.tasks.join_next().await.is_some() {}
-        self.engine.stop().await;
-        self.telemetry.stop();
-    }
-}
-
-fn get(address: SocketAddr, path: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-}
-
-/// Samples by name and labels, as they are written.
-fn samples(text: &str) -> BTreeMap<String, f64> {
-    let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-    lines.map(|line| line.rsplit_once(' ').unwrap()).map(|(name, v)| (name.to_owned(), v.parse().unwrap())).collect()
-}
-
-fn sum(samples: &BTreeMap<String, f64>, name: &str, label: &str) -> f64 {
-    let is_it = |key: &str| key.split('{').next() == Some(name) && key.contains(label);
-    samples.iter().filter(|(key, _)| is_it(key)).map(|(_, value)| value).sum()
+/// What is not known is absent in metrics and null in JSON; what is known is the same number.
+fn assert_same(shown: &Value, at: &str, found: &BTreeMap<String, f64>, metric: &str) {
+    let (shown, metric_is) = (shown.pointer(at).and_then(Value::as_f64), found.get(metric).copied());
+    let is_same = match (shown, metric_is) {
+        (Some(shown), Some(metric)) => (shown - metric).abs() <= 1e-9 * shown.abs().max(1.0),
+        (shown, metric) => shown.is_none() && metric.is_none(),
+    };
+    assert!(is_same, "{at} is {shown:?} in `state show --json`, {metric} is {metric_is:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_overview_metrics_and_state_show_agree() {
-    let watched = Watched::start().await;
+    let program = Arc::new(Program::fast());
+    let watched = Watched::reachable(&program.data_dir()).await;
     for n in 0..12 {
         watched.ask(&format!("question {n}")).await;
     }
-    let picture = watched.shows(12).await;
-    let (status, text) = watched.get("/metrics").await;
-    assert_eq!(status, 200, "{text}");
-    let found = samples(&text);
-    // What `state show --json` prints is this picture's totals and arms.
-    let json = serde_json::to_value(&picture.totals).unwrap();
-    let same = |metric: &str, labels: &str, field: &str| {
-        let (metric, shown) = (sum(&found, metric, labels), json[field].as_f64().unwrap());
-        assert!((metric - shown).abs() < 1e-9, "{field}: {metric} in metrics, {shown} in the picture");
+    watched.shows(12).await;
+    // Twice the same picture, with the metrics in between: rates of the last seconds move by themselves.
+    let (shown, text) = loop {
+        let show = || {
+            let program = Arc::clone(&program);
+            tokio::task::spawn_blocking(move || program.json(&["state", "show", "--json"]))
+        };
+        let before = show().await.unwrap();
+        let (status, text) = watched.get("/metrics").await;
+        assert_eq!(status, 200, "{text}");
+        if before == show().await.unwrap() {
+            break (before, text);
+        }
     };
-    same("banditop_runs_total", "", "runs");
-    same("banditop_runs_total", "outcome=\"served\"", "served");
-    same("banditop_runs_total", "outcome=\"failed\"", "failed");
-    same("banditop_resolved_runs", "", "resolved");
-    same("banditop_run_cost_usd_total", "", "usd_total");
-    same("banditop_cost_usd_per_resolved_run", "", "usd_per_resolved_run");
-    same("banditop_window_runs", "", "window_runs");
-    same("banditop_window_first_try_ratio", "", "first_try");
-    same("banditop_window_fallback_ratio", "", "fallback_rate");
-    same("banditop_window_run_duration_seconds", "q=\"0.95\"", "p95_s");
-    same("banditop_clamped_total", "", "clamped");
-    assert_eq!(found["banditop_run_duration_seconds_count"], 12.0);
-    // The window holds all runs here, so its rates are those of the counters.
-    let first_try = found["banditop_runs_first_try_total"] / found["banditop_window_runs"];
-    assert!((first_try - json["first_try"].as_f64().unwrap()).abs() < 1e-9);
-    let by_phase = sum(&found, "banditop_cost_usd_total", "");
-    assert!((by_phase - picture.totals.usd_total).abs() < 1e-6, "{by_phase} {}", picture.totals.usd_total);
-    for row in &picture.arms {
-        let label = format!("arm=\"{}\"", row.arm);
-        let share = sum(&found, "banditop_arm_served_total", &label) / found["banditop_window_runs"];
-        let shown = row.share.map_or(0.0, banditop::domain::ratio::Ratio::get) * picture.totals.served as f64 / 12.0;
-        assert!((share - shown).abs() < 1e-9, "{label}: {share} {shown}");
-        let trials = found[&format!("banditop_arm_trials{{{label}}}")];
-        assert_eq!(trials, row.trials as f64);
-        let state = format!("banditop_arm_state{{{label},state=\"{}\"}}", row.state.name());
-        assert_eq!(found[&state], 1.0);
+    let found = samples(&text);
+    for (at, metric) in WHOLE {
+        assert_same(&shown, at, &found, metric);
     }
+    let arms = shown["arms"].as_array().unwrap();
+    assert_eq!(arms.len(), ARMS.len());
+    for arm in arms {
+        let name = arm["arm"].as_str().unwrap();
+        for (at, metric) in OF_AN_ARM {
+            assert_same(arm, at, &found, &metric.replace("ARM", name));
+        }
+        let state = format!("banditop_arm_state{{arm=\"{name}\",state=\"{}\"}}", arm["state"].as_str().unwrap());
+        assert_eq!(found[&state], 1.0);
+        // The window holds all runs here, so its shares are those of the counters.
+        let label = format!("arm=\"{name}\"");
+        let share = sum(&found, "banditop_arm_served_total", &label) / shown["totals"]["served"].as_f64().unwrap();
+        assert!((share - arm["share"].as_f64().unwrap_or(0.0)).abs() < 1e-9, "{name}: {share}");
+    }
+    // Something is known of everything that can be: the comparison is not one of nothing with nothing.
+    let absent = WHOLE.iter().filter(|(_, metric)| !found.contains_key(*metric)).count();
+    assert_eq!(absent, 0, "{text}");
+    assert!(shown.pointer("/arms/0/mean").is_some_and(Value::is_number), "{shown}");
+    let total = |field: &str| shown["totals"][field].as_f64().unwrap();
+    let counted = |label: &str| sum(&found, "banditop_runs_total", label);
+    assert_eq!(counted(""), total("runs"));
+    assert_eq!(counted("outcome=\"served\""), total("served"));
+    assert_eq!(counted("outcome=\"failed\""), total("failed"));
+    assert_eq!(counted("outcome=\"cancelled\""), total("cancelled"));
+    assert_eq!(found["banditop_run_duration_seconds_count"], 12.0);
+    let first_try = found["banditop_runs_first_try_total"] / found["banditop_window_runs"];
+    assert!((first_try - total("first_try")).abs() < 1e-9);
+    let by_phase = sum(&found, "banditop_cost_usd_total", "");
+    assert!((by_phase - total("usd_total")).abs() < 1e-6, "{by_phase}");
+    let alarms = shown["alarms"].as_array().unwrap().len();
+    assert_eq!(sum(&found, "banditop_alarms", ""), alarms as f64);
     assert!(sum(&found, "banditop_call_failures_total", "class=\"transient\"") >= 1.0);
     assert!(sum(&found, "banditop_tokens_total", "phase=\"preview\"") > 0.0);
-    assert_eq!(found["banditop_slo_value{slo=\"p95\"}"], 1.0);
     // No prompt, and no label that grows with what is asked.
     assert!(!text.contains("question"));
     let series = found.len();
@@ -193,18 +170,44 @@ async fn health_and_readiness_say_what_is() {
     assert_eq!(watched.get("/readyz").await.0, 200);
     assert_eq!(watched.get("/nothing").await.0, 404);
     assert_eq!(watched.get("/metrics?name=x").await.0, 200);
-    let handle = watched.engine.handle();
-    let off = |arms: &[&str]| RouterCommand::Deactivate { arms: arms.iter().map(|arm| (*arm).into()).collect() };
-    for (n, arms) in [["swift"], ["penny"]].iter().enumerate() {
-        let id = CommandId::new(handle.now(), n as u64);
-        handle.command(CommandRequest { id, actor: Actor::Person("ann".into()), command: off(arms) }).await.unwrap();
-    }
     // Whoever talks nonsense, or nothing, disturbs nobody.
     let mut silent = TcpStream::connect(watched.address).unwrap();
     silent.write_all(b"\x16\x03\x01 nonsense").unwrap();
     assert_eq!(watched.get("/healthz").await.0, 200);
     drop(silent);
     watched.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_not_ready_while_no_arm_can_be_asked() {
+    let watched = Watched::with(Arc::new(MemoryStore::new()), |facts| {
+        facts.arms.iter_mut().for_each(|arm| arm.enabled = false);
+    })
+    .await;
+    let (status, why) = watched.get("/readyz").await;
+    assert!(status == 503 && why.contains("state reactivate"), "{status} {why}");
+    assert_eq!(watched.get("/healthz").await.0, 200, "the process serves all the same");
+    let handle = watched.engine.handle();
+    let (id, actor) = (CommandId::new(handle.now(), 1), Actor::Person("ann".into()));
+    let command = RouterCommand::Reactivate { arms: vec!["swift".into()] };
+    let seen = handle.snapshot().revision;
+    handle.command(CommandRequest { id, actor, command }).await.unwrap();
+    handle.changed(seen).await;
+    assert_eq!(watched.get("/readyz").await.0, 200);
+    watched.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objectives_go_on_where_the_process_before_left_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = Watched::reachable(dir.path()).await;
+    for n in 0..3 {
+        first.ask(&format!("question {n}")).await;
+    }
+    first.end().await;
+    let second = Watched::reachable(dir.path()).await;
+    assert_eq!(second.engine.handle().snapshot().objectives[0].found, Some(1.0));
+    second.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

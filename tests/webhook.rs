@@ -107,6 +107,8 @@ async fn what_opens_is_posted_with_its_remedy() {
         (&letter("ejected:broken")["event"], &letter("ejected:broken")["arm"]),
         (&"raised".into(), &"broken".into())
     );
+    let ejected = letter("ejected:broken").to_string();
+    assert!(ejected.contains("(connect)") && !ejected.contains("nobody there"), "no endpoint's own words: {ejected}");
     assert_eq!(letter("slo:instant")["remedy"], "deactivate");
     assert!(letter("slo:instant")["text"].as_str().unwrap().contains("p50 <= 0.000000001 s"));
     engine.stop().await;

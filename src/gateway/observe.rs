@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::engine::EngineHandle;
+use crate::domain::ids::ArmId;
 use crate::domain::snapshot::EngineSnapshot;
 use crate::telemetry::{CONTENT_TYPE, Telemetry};
 
@@ -151,7 +152,10 @@ fn unready(picture: &EngineSnapshot) -> Option<&'static str> {
     if picture.revision == 0 {
         return Some("the engine is starting");
     }
-    let can_answer = picture.arms.iter().any(|arm| arm.state.is_candidate());
+    // The last arm is never taken out, so one that nothing can reach may be among the candidates.
+    let is_equipped =
+        |arm: &ArmId| picture.alarms.iter().all(|a| a.arm.as_ref() != Some(arm) || !a.subject.starts_with("adapter:"));
+    let can_answer = picture.arms.iter().any(|row| row.state.is_candidate() && is_equipped(&row.arm));
     (!can_answer).then_some("no arm can be asked: add one, or bring one back (`state reactivate`)")
 }
 

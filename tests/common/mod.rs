@@ -8,6 +8,7 @@ pub(crate) mod program;
 pub(crate) mod replay;
 pub(crate) mod scripted;
 pub(crate) mod source;
+pub(crate) mod watched;
 
 use std::path::PathBuf;
 

@@ -57,6 +57,7 @@ fn arm_shape(row: &ArmRow) -> Value {
         "trials": row.trials,
         "wins": row.wins,
         "share": row.share,
+        "share_delta": row.share_delta,
         "preview_share": row.preview_share,
         "mean": row.mean,
         "mean_reward": row.mean_reward,
@@ -66,6 +67,7 @@ fn arm_shape(row: &ArmRow) -> Value {
         "cost_usd_per_run": row.cost_usd_per_run,
         "effective_n": row.effective_n,
         "places": row.places,
+        "served_by_intent": row.served_by_intent,
     })
 }
 
