@@ -256,3 +256,5 @@ mod tests;
 
 #[cfg(test)]
 mod learning;
+#[cfg(test)]
+mod own_signals;

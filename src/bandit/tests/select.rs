@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::router::router;
 use super::super::what_if::what_if;
 use super::{Log, complete, config, quality, quality_only, spec};
-use crate::domain::command::RouterCommand;
+use crate::domain::command::{ArmObservation, RouterCommand};
 use crate::domain::context::ArmContexts;
 use crate::domain::ids::ArmId;
 use crate::domain::spec::RouterKind;
@@ -139,6 +139,25 @@ fn a_forecast_follows_the_weights() {
     then.push(RouterCommand::SetWeights { weights });
     assert!(share_of(&what_if(&log.state, &then.state, &contexts(), 2, &p95).then, "strong") < 1e-9);
     assert!(share_of(&what_if(&log.state, &then.state, &contexts(), 1, &p95).then, "cheap") > 0.95);
+}
+
+#[test]
+fn a_forecast_takes_each_arm_as_it_was() {
+    let mut log = Log::new(config(2), quality_only(), &["steady", "shaky"]);
+    for n in 0..200 {
+        let errors = f64::from(n % 2);
+        let shaky = ArmObservation { signals: vec![errors], ..quality("shaky", 0.9 - 0.6 * errors) };
+        log.observe(&[1.0], vec![ArmObservation { signals: vec![0.0], ..quality("steady", 0.6) }, shaky]);
+    }
+    let met = |errors: Option<f64>| {
+        let own = errors.map(|errors| (ArmId::new("shaky"), vec![errors]));
+        Arc::new(ArmContexts::new(vec![1.0, 0.0], own.into_iter().collect()))
+    };
+    let share =
+        |contexts: &[Arc<ArmContexts>]| share_of(&what_if(&log.state, &log.state, contexts, 1, &|_| None).now, "shaky");
+    assert!(share(&[met(Some(0.0))]) > 0.95 && share(&[met(Some(1.0))]) < 0.05);
+    assert!(share(&[met(None)]) > 0.95, "nothing is known");
+    assert!(share(&[met(None), met(Some(1.0))]) < 0.05, "as it was last, where it could not be asked");
 }
 
 #[test]

@@ -125,16 +125,18 @@ fn whole(state: &RouterState) -> Vec<(String, String)> {
 struct Story {
     rig: Rig,
     config: RouterConfig,
+    /// How many of the last dimensions are each arm's own.
+    own: usize,
     engine: crate::engine::Engine,
     runs: Vec<RunId>,
 }
 
 impl Story {
-    async fn begin() -> Self {
+    async fn begin(own: usize) -> Self {
         let rig = Rig::new(&ARMS[..3]);
         let config = rig.parts().router_config;
         let engine = rig.start().await;
-        Self { rig, config, engine, runs: Vec::new() }
+        Self { rig, config, own, engine, runs: Vec::new() }
     }
 
     /// One run that every arm of `seen` taught something in; the last one served.
@@ -148,12 +150,19 @@ impl Story {
         let (arm, quality) = (last.arm.clone(), last.quality.unwrap());
         let mut record = record(NOON, n).served_by(arm.as_str()).build();
         record.context.x.clone_from(&x);
+        let shared = x.len() - self.own;
+        for (at, seen) in seen.iter_mut().enumerate().filter(|_| self.own > 0) {
+            seen.signals = (0..self.own as u64).map(|i| value(i + 2 * at as u64)).collect();
+            record.context.signals.insert(seen.arm.clone(), seen.signals.clone());
+        }
+        record.context.x[shared..].fill(0.0);
         record.context.feature_version.clone_from(&self.config.feature_version);
         let term = TermValue { value: quality, weight: 1.0, contribution: quality };
         record.rewards.get_mut(&arm).unwrap().terms.insert(Term::Quality.name().to_owned(), term);
         self.runs.push(run);
         let spent_usd = Some(0.001 * value(3));
         let record = std::sync::Arc::<RunRecord>::new(record);
+        let x = x[..shared].to_vec();
         self.engine.teach(&record, Some(Observation { run, x, arms: seen, spent_usd })).await;
     }
 
@@ -229,8 +238,8 @@ fn seen(arm: usize, quality: f64) -> ArmObservation {
     }
 }
 
-async fn story(steps: Vec<Step>) -> Result<(), TestCaseError> {
-    let mut story = Story::begin().await;
+async fn story(steps: Vec<Step>, own: usize) -> Result<(), TestCaseError> {
+    let mut story = Story::begin(own).await;
     for (n, step) in steps.into_iter().enumerate() {
         let ack = story.take(step).await;
         let log = story.rig.store.log();
@@ -249,9 +258,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_state_is_the_log_without_what_was_left_out(steps in proptest::collection::vec(step(), 1..40)) {
+    fn the_state_is_the_log_without_what_was_left_out(steps in proptest::collection::vec(step(), 1..40), own in 0..3_usize) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        runtime.block_on(story(steps))?;
+        runtime.block_on(story(steps, own))?;
     }
 }
 
@@ -262,5 +271,30 @@ async fn an_undo_keeps_out_what_was_discarded_before_the_nearest_snapshot() {
     let reset = || Step::Do(RouterCommand::ResetArm { arm: "a".into() });
     let mut steps = vec![run(), run(), Step::Undo(3), run(), reset(), Step::Discard(3, 0)];
     steps.extend([run(), reset(), run(), Step::Undo(4)]);
-    story(steps).await.unwrap();
+    story(steps, 0).await.unwrap();
+}
+
+/// A rating takes the place of what was taught, at the context that the rated arm had: the same as if the rating had
+/// been the verdict, in the same engine and after a restart.
+#[tokio::test(start_paused = true)]
+async fn a_rating_is_of_the_context_with_the_arms_own_signals() {
+    let mut means = Vec::new();
+    for (verdict, rating) in [(0.9, None), (0.2, Some(0.9)), (0.2, None)] {
+        let mut story = Story::begin(2).await;
+        for quality in [0.5, 0.6, verdict] {
+            story.teach(vec![seen(1, 0.4), ArmObservation { trial: true, ..seen(0, quality) }]).await;
+        }
+        if let Some(rating) = rating {
+            story.rate(0, rating).await.unwrap();
+        }
+        let mean = |state: &RouterState| {
+            let x: Vec<f64> = (0..story.config.d).map(|i| if i == 0 { 1.0 } else { 0.7 }).collect();
+            state.estimate("a", &x).unwrap().mean
+        };
+        let before = mean(&story.engine.state());
+        let restarted = story.rig.start().await;
+        assert_eq!(before.to_bits(), mean(&restarted.state()).to_bits());
+        means.push(before);
+    }
+    assert!((means[0] - means[1]).abs() < 1e-9 && (means[0] - means[2]).abs() > 1e-3, "{means:?}");
 }

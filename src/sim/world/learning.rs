@@ -15,14 +15,14 @@ use crate::reward::{CandidateStats, QualityLatencyCostPolicy, References, Reward
 
 const K: usize = 3;
 
-fn apply(state: &mut RouterState, command: RouterCommand) {
+pub(super) fn apply(state: &mut RouterState, command: RouterCommand) {
     let sequence = state.sequence() + 1;
     let at = Timestamp::from_millis(sequence);
     let command = state.prepare(command).unwrap();
     state.apply(&LogEntry { sequence, id: TimeId::new(at, sequence), actor: Actor::Run, at, command });
 }
 
-fn pool(features: &LengthFeatures) -> RouterState {
+pub(super) fn pool(features: &dyn FeatureExtractor) -> RouterState {
     let schema = features.schema();
     let config = RouterConfig {
         d: schema.len(),

@@ -2,7 +2,7 @@ use super::super::assets;
 use super::super::prompt::PromptSuite;
 use super::*;
 use crate::domain::clock::{ManualClock, Timestamp};
-use crate::domain::judging::{Candidate, JudgeReply, JudgeTask};
+use crate::domain::judging::{Candidate, JudgeReply, JudgeTask, Scores};
 use axum::http::StatusCode;
 
 pub(super) const ARMS: [&str; 6] = ["atlas-70b", "coder-32b", "scribe", "orbit", "swift-8b", "penny"];
@@ -11,7 +11,7 @@ pub(super) fn suite() -> Vec<Prompt> {
     toml::from_str::<PromptSuite>(assets::PROMPTS).unwrap().prompts
 }
 
-fn scenario(name: &str) -> ScenarioSpec {
+pub(super) fn scenario(name: &str) -> ScenarioSpec {
     toml::from_str(assets::scenario(name).unwrap()).unwrap()
 }
 
@@ -32,13 +32,17 @@ pub(super) fn call(model: &str, prompt: &str, max_tokens: Option<u32>) -> ChatCa
 }
 
 pub(super) fn judged(world: &World, prompt: &str, previews: &[(&str, String)]) -> Vec<f64> {
+    graded(world, prompt, previews).iter().map(|scores| scores.overall).collect()
+}
+
+pub(super) fn graded(world: &World, prompt: &str, previews: &[(&str, String)]) -> Vec<Scores> {
     let ids = ["A", "B", "C", "D", "E", "F"];
     let candidates =
         previews.iter().zip(ids).map(|((_, text), id)| Candidate { id: id.to_owned(), text: text.clone() }).collect();
     let task = JudgeTask { prompt: prompt.chars().take(300).collect(), candidates };
     let script = world.script(&call("referee", &serde_json::to_string(&task).unwrap(), None)).unwrap();
     let reply: JudgeReply = serde_json::from_str(&script.text).unwrap();
-    ids[..previews.len()].iter().map(|id| reply.scores[*id].overall).collect()
+    ids[..previews.len()].iter().map(|id| reply.scores[*id]).collect()
 }
 
 #[test]
