@@ -100,9 +100,15 @@ fn select(c: &mut Criterion) {
                 });
             });
         }
-        group.bench_function(BenchmarkId::new("lints_k1", &size), |b| {
-            b.iter(|| LinTs.select(&state, black_box(&x), &names, 1, &mut || rng.f64()));
-        });
+        for k in [1, 3] {
+            group.bench_function(BenchmarkId::new(format!("lints_k{k}"), &size), |b| {
+                let mut desk = Desk::default();
+                b.iter(|| {
+                    let contexts = Contexts::same(black_box(&x));
+                    LinTs.select_on(&mut desk, &state, contexts, &names, k, &mut || rng.f64());
+                });
+            });
+        }
         // The same flops as a decision: the fold of x, a packed form and two dot products an arm.
         let packed = d * (d + 1) / 2;
         let forms: Vec<Vec<f64>> = (0..arms).map(|i| vec![i as f64 * 0.1; packed + 2 * d]).collect();
@@ -190,13 +196,15 @@ fn taught(d: usize, names: &[ArmId], count: u64, rng: &mut fastrand::Rng) -> Vec
 }
 
 /// A whole decision, select and update with forgetting, as the pool and the context grow: linear in arms,
-/// quadratic in dimensions. The flat loop beside it does the flops of the fold, the packed forms, Σxxᵀ, A⁻¹x,
+/// quadratic in dimensions. One response group: quality is all that counts. The flat loop beside it does the flops of the fold, the packed forms, Σxxᵀ, A⁻¹x,
 /// the change of A⁻¹, and a share of d³/2 multiply-adds for the factorisation every d/4 observations.
 fn decision(c: &mut Criterion) {
     let mut group = c.benchmark_group("decision");
     for (d, arms) in [(26, 3), (35, 8), (64, 32), (64, 8), (64, 16), (16, 8), (32, 8)] {
         for forgetting in [1.0, 0.999, 0.99] {
             let (mut state, names, mut rng) = pool(d, arms, 0, forgetting);
+            let quality = Weights::new([1.0, 0.0, 0.0, 0.0, 0.0, 0.0], 0.0).unwrap_or_default();
+            state.apply(&entry(arms as u64 + 1, RouterCommand::SetWeights { weights: quality }));
             let entries = taught(d, &names, 2_560, &mut rng);
             for entry in &entries {
                 state.apply(entry);
@@ -218,19 +226,20 @@ fn decision(c: &mut Criterion) {
         let forms: Vec<Vec<f64>> = (0..arms).map(|i| vec![i as f64 * 0.1; packed + 2 * d]).collect();
         let mut w = vec![0.3; packed + 2 * d];
         let source = vec![0.3; packed];
-        // Σxxᵀ, A⁻¹x (twice) and the change of A⁻¹; then what 4/d of d³/2 comes to.
-        let passes = 4 + 4;
         let mut p = vec![0.1; packed];
-        group.bench_function(BenchmarkId::new("flat_loop", format!("d{d}_arms{arms}")), |b| {
-            b.iter(|| {
-                let factor = black_box(0.3);
-                w.iter_mut().zip(black_box(&source)).for_each(|(w, s)| *w = factor * s);
-                for _ in 0..passes {
-                    p.iter_mut().zip(black_box(&source)).for_each(|(p, s)| *p += 1e-9 * s);
-                }
-                forms.iter().map(|p| flat_form(black_box(p), &w)).fold(0.0, f64::max)
+        // Σxxᵀ, A⁻¹x (twice) and the change of A⁻¹; with forgetting also what 4/d of d³/2 comes to.
+        for (name, passes) in [("flat_loop_gamma1", 4), ("flat_loop_forgetting", 4 + 4)] {
+            group.bench_function(BenchmarkId::new(name, format!("d{d}_arms{arms}")), |b| {
+                b.iter(|| {
+                    let factor = black_box(0.3);
+                    w.iter_mut().zip(black_box(&source)).for_each(|(w, s)| *w = factor * s);
+                    for _ in 0..passes {
+                        p.iter_mut().zip(black_box(&source)).for_each(|(p, s)| *p += 1e-9 * s);
+                    }
+                    forms.iter().map(|p| flat_form(black_box(p), &w)).fold(0.0, f64::max)
+                });
             });
-        });
+        }
     }
     group.finish();
 }

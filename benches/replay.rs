@@ -1,8 +1,8 @@
 //! Replay speed: decisions per second of one pass at d = 26 with 3 arms, on one core, select and update
 //! together, each router and the references. `cargo bench --bench replay`; a decision is one request.
 //!
-//! A replay keeps no propensities; what LinTS pays for them where they are kept (the live race: 64 draws of
-//! the set instead of one) is `lints_k1` in `benches/bandit.rs`.
+//! A replay keeps no propensities; what LinTS pays for them where they are kept (the live race: an integral for
+//! one arm, 256 further draws for a set) is `lints_k1` and `lints_k3` in `benches/bandit.rs`.
 
 use banditop::bandit::RouterConfig;
 use banditop::domain::spec::RouterKind;
@@ -38,8 +38,9 @@ fn router(kind: RouterKind, forgetting: f64) -> Contestant {
     let config = RouterConfig { forgetting, ..RouterConfig::default() };
     let setup = RouterSetup {
         kind,
-        alpha: 0.5,
-        explore_share: 0.01,
+        // As shipped.
+        alpha: if kind == RouterKind::Lints { 0.3 } else { 0.5 },
+        explore_share: 0.001,
         config,
         set: SetChoice::ExpectedBest,
         budget: None,

@@ -13,6 +13,7 @@
 
 use super::beside::Usual;
 use super::choose::{Contender, choose};
+use super::foremost::{Foremost, Score};
 use super::lens::Standing;
 use super::pacer::Offer;
 use super::probe::Probe;
@@ -36,6 +37,7 @@ pub struct Desk {
     /// By position: how often among the first k, and the first k − 1; and how often the k-th while the guest
     /// is among those before it (the sum of such guests' shares).
     pub(super) counts: Vec<[f64; 3]>,
+    foremost: Foremost,
     chosen: Vec<usize>,
 }
 
@@ -213,6 +215,44 @@ impl Desk {
             self.field.contenders[i].propensity = 1.0;
         }
         self.select(state, false);
+    }
+
+    /// The policy's one arm is the highest of scores that scatter around their means by `sd` of a standing: how
+    /// probable each is, whatever was drawn.
+    pub(super) fn count_foremost(&mut self, sd: impl Fn(&Standing) -> f64) {
+        let Field { contenders, open, .. } = &self.field;
+        let most_urgent = open.iter().map(|i| contenders[*i].urgency).fold(0.0, f64::max);
+        let competes = |i: &&usize| contenders[**i].urgency >= most_urgent;
+        let score = |i: &usize| {
+            let contender = &contenders[*i];
+            let mean = contender.standing.mean - contender.price;
+            let least = contender.least_alpha * contender.standing.uncertainty;
+            let floor = if contender.least_alpha > 0.0 { mean + least } else { f64::NEG_INFINITY };
+            Score { mean, sd: sd(&contender.standing), floor }
+        };
+        self.foremost.scores.clear();
+        self.foremost.scores.extend(open.iter().filter(competes).map(score));
+        self.foremost.work_out();
+        self.counts.clear();
+        self.counts.resize(contenders.len(), [0.0; 3]);
+        for (i, p) in open.iter().filter(competes).zip(&self.foremost.probability) {
+            // Whatever is drawn has a chance.
+            self.counts[*i][0] = p.max(f64::EPSILON);
+        }
+    }
+
+    /// Begins the counts with a uniform choice of k, of that `weight`.
+    pub(super) fn count_uniform(&mut self, weight: f64) {
+        let Field { contenders, open, guests, k, .. } = &self.field;
+        self.counts.clear();
+        self.counts.resize(contenders.len(), [0.0; 3]);
+        let (n, k) = (open.len() as f64, *k as f64);
+        for &i in open {
+            let others = guests.iter().filter(|guest| guest.at != i && open.contains(&guest.at));
+            let others: f64 = others.map(|guest| guest.share).sum();
+            let before_it = (k - 1.0) / (n - 1.0).max(1.0);
+            self.counts[i] = [k, k - 1.0, before_it * others].map(|count| weight * count / n);
+        }
     }
 
     /// The policy took exactly what is `ranked`.

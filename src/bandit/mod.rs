@@ -13,6 +13,7 @@ mod desk;
 mod drift;
 mod factor;
 mod fold;
+mod foremost;
 mod kernels;
 mod lens;
 mod noise;

@@ -8,8 +8,8 @@ use super::state::RouterState;
 use crate::domain::ids::ArmId;
 use crate::domain::spec::RouterKind;
 
-/// Sets drawn for the propensities of posterior draws.
-const PROPENSITY_DRAWS: usize = 64;
+/// Sets drawn for the propensities of posterior draws of more than one arm.
+const PROPENSITY_DRAWS: usize = 256;
 
 /// score = mean + α·reach (Li et al. 2010, disjoint), reach being the uncertainty in units of the arm's own
 /// noise, and more where little was seen: see [`PriorConfig::caution`](super::config::PriorConfig::caution).
@@ -39,8 +39,9 @@ impl Router for LinUcb {
 }
 
 /// score = a draw from N(mean, (v·reach)²) (Agrawal & Goyal 2013; for a disjoint model the scalar
-/// draw is the policy), v being the state's α. Propensities are the shares of a fixed number of further
-/// draws, the one taken among them, so that none that was taken is 0.
+/// draw is the policy), v being the state's α. Propensities do not depend on the draw that was taken. Of one arm
+/// they are integrals (`foremost.rs`); of a set they are shares of [`PROPENSITY_DRAWS`] further draws and of one
+/// uniform choice, so that none is 0 (nor below k/257n, which is stated too high for an arm that is rarer).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LinTs;
 
@@ -59,14 +60,21 @@ impl Router for LinTs {
         draw: &mut dyn FnMut() -> f64,
     ) {
         desk.field.lay(state, contexts, candidates, k);
-        let draws = if desk.skip_propensities { 1 } else { PROPENSITY_DRAWS };
-        desk.counts.clear();
-        desk.counts.resize(desk.field.contenders.len(), [0.0; 3]);
-        // Other draws first: the last is the one that counts.
-        for _ in 0..draws {
-            desk.field.add(|standing| state.alpha() * standing.reach * draw_normal(draw));
-            desk.field.rank(state, &mut desk.ranked);
-            desk.count(1.0 / draws as f64);
+        let estimates = !desk.skip_propensities;
+        if estimates && desk.field.k == 1 {
+            desk.count_foremost(|standing| state.alpha() * standing.reach);
+        } else if estimates {
+            desk.count_uniform(1.0 / (PROPENSITY_DRAWS + 1) as f64);
+            for _ in 0..PROPENSITY_DRAWS {
+                desk.field.add(|standing| state.alpha() * standing.reach * draw_normal(draw));
+                desk.field.rank(state, &mut desk.ranked);
+                desk.count(1.0 / (PROPENSITY_DRAWS + 1) as f64);
+            }
+        }
+        desk.field.add(|standing| state.alpha() * standing.reach * draw_normal(draw));
+        desk.field.rank(state, &mut desk.ranked);
+        if !estimates {
+            desk.count_ranked();
         }
         desk.decide(state, draw);
     }
