@@ -29,7 +29,8 @@ impl RouterState {
             RouterCommand::Observe(observation) => self.observe(observation, entry.at),
             RouterCommand::Amend { run, arm, x, column, old, new, preview } => {
                 let preview = preview.as_ref().map(super::stats::preview_columns);
-                self.amend(*run, arm, x, Late { column: *column, old: *old, new: *new, preview, weight: 1.0, at: 0 });
+                let late = Late { column: *column, old: *old, new: *new, preview, weight: 1.0, at: 0, shift: 0.0 };
+                self.amend(*run, arm, x, late);
             }
             RouterCommand::Decay { factor, arms } => self.decay(*factor, arms),
             RouterCommand::Prune { victims, .. } => self.take_out(victims, Lifecycle::Pruned, entry.actor.name()),
@@ -180,7 +181,8 @@ impl RouterState {
         let arm = Arc::make_mut(&mut self.arms[i]);
         let by_hand: f64 = arm.pool.decays.iter().filter(|(at, _)| *at >= step).map(|(_, kept)| kept).product();
         let weight = by_hand * discount(self.shared.prior.forgetting, self.steps - step.min(self.steps));
-        arm.stats.amend(&self.shared.prior, self.steps, x, &Late { weight, at: step, ..late });
+        let shift = arm.pool.shifts.iter().filter(|(at, _)| *at >= step).map(|(_, by)| by).sum();
+        arm.stats.amend(&self.shared.prior, self.steps, x, &Late { weight, at: step, shift, ..late });
         arm.refocus(&self.shared, &self.weights);
     }
 
@@ -318,6 +320,7 @@ impl RouterState {
         arm.pool.served = 0;
         arm.pool.since_step = self.steps;
         arm.pool.decays.clear();
+        arm.pool.shifts.clear();
         arm.refocus(&self.shared, &self.weights);
     }
 
@@ -347,6 +350,12 @@ impl ArmState {
         let left = (1.0 - since / (2.0 * n)).max(0.5);
         let keep = (since.max(shared.config.drift.keep) / n).min(1.0);
         self.stats.move_quality(&shared.prior, step, found.size * left, keep);
+        self.pool.shifts.push((step, found.size * left));
+        if self.pool.shifts.len() > REMEMBERED_DECAYS {
+            // As with decays.
+            let (_, oldest) = self.pool.shifts.remove(0);
+            self.pool.shifts[0].1 += oldest;
+        }
         self.remember_decay(step, keep);
         keep
     }

@@ -279,6 +279,11 @@ impl Paid {
         self.expected = self.expected * keep + expected;
     }
 
+    /// For a digest.
+    pub(super) fn bits(&self) -> [u64; 2] {
+        [self.realised, self.expected].map(f64::to_bits)
+    }
+
     fn ratio(&self, prior: f64) -> f64 {
         if prior > 0.0 { (self.realised + prior) / (self.expected + prior) } else { 1.0 }
     }

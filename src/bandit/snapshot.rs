@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::beside::Beside;
 use super::config::{PriorConfig, RouterConfig};
-use super::drift::ArmDrift;
+use super::drift::{ArmDrift, DriftConfig};
 use super::lens::Lens;
 use super::pacer::Pacer;
 use super::state::{ArmState, PoolState, RouterState};
@@ -65,6 +65,28 @@ struct Header {
     prior: PriorConfig,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pacer: Option<Pacer>,
+    /// What the log was folded with, and since which place.
+    #[serde(default)]
+    folding: Option<Folding>,
+    #[serde(default)]
+    folded_since: Sequence,
+}
+
+/// Settings that the fold depends on and that are in no command.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Folding {
+    forgetting: f64,
+    window: u64,
+    drift: DriftConfig,
+    probation_runs: u32,
+    reactivation_keep: f64,
+}
+
+impl Folding {
+    fn of(config: &RouterConfig) -> Self {
+        let &RouterConfig { forgetting, window, probation_runs, reactivation_keep, .. } = config;
+        Self { forgetting, window, drift: config.drift.clone(), probation_runs, reactivation_keep }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -97,6 +119,8 @@ impl RouterState {
             normaliser: self.normaliser.clone(),
             prior: self.shared.config.prior.clone(),
             pacer: self.pacer.as_deref().cloned(),
+            folding: Some(Folding::of(&self.shared.config)),
+            folded_since: self.folded_since,
         };
         let mut parts = vec![("router".to_owned(), bytes(&header))];
         for arm in &self.arms {
@@ -160,6 +184,7 @@ impl RouterState {
             let ArmHead { spec, mut pool } = read(snapshot, &part_name(name))?;
             pool.since_step = state.steps;
             pool.decays.clear();
+            pool.shifts.clear();
             state.add_fresh(spec, pool);
         }
         Ok(state)
@@ -185,6 +210,8 @@ impl Header {
         let mut state = RouterState::new(config.clone(), self.weights, self.alpha, self.explore_share);
         state.mode = self.mode.clone();
         state.sequence = self.sequence;
+        let is_same = self.folding.as_ref().is_none_or(|folding| *folding == Folding::of(config));
+        state.folded_since = if is_same { self.folded_since } else { self.sequence };
         state.steps = self.steps;
         state.pacer = self.pacer.as_ref().map(|pacer| Arc::new(pacer.anew()));
         state

@@ -38,6 +38,8 @@ pub struct RouterState {
     pub(super) explore_share: f64,
     pub(super) mode: Mode,
     pub(super) sequence: Sequence,
+    /// The place from which the log was folded with the forgetting, window and drift settings in force.
+    pub(super) folded_since: Sequence,
     /// Completed runs.
     pub(super) steps: u64,
     /// In pool order.
@@ -105,12 +107,24 @@ pub(super) struct PoolState {
     pub(super) since_step: u64,
     /// Decays by hand since then: step and what was kept.
     pub(super) decays: Vec<(u64, f64)>,
+    /// By how much its quality was moved to the level since a change: step and difference.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) shifts: Vec<(u64, f64)>,
     /// What its answers cost of late against what was expected, while there is a ceiling.
     #[serde(default)]
     pub(super) paid: Paid,
     /// Bounds of its share of runs, and since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) share: Option<(ShareLimits, Timestamp)>,
+}
+
+impl PoolState {
+    /// What later observations and feedback depend on, for a digest.
+    fn bits(&self) -> impl Iterator<Item = u64> + '_ {
+        let remembered = self.decays.iter().chain(&self.shifts);
+        let remembered = remembered.flat_map(|(step, value)| [*step, value.to_bits()]);
+        [self.since_step, u64::from(self.probation_left)].into_iter().chain(remembered).chain(self.paid.bits())
+    }
 }
 
 /// An arm as others see it.
@@ -160,6 +174,7 @@ impl RouterState {
             explore_share,
             mode: Mode::default(),
             sequence: 0,
+            folded_since: 0,
             steps: 0,
             arms: Vec::new(),
             recent: RecentRuns::default(),
@@ -174,6 +189,13 @@ impl RouterState {
     #[must_use]
     pub const fn sequence(&self) -> Sequence {
         self.sequence
+    }
+
+    /// The place from which the log was folded with the forgetting, window and drift settings in force: what
+    /// came before was folded with others, and cannot be folded again.
+    #[must_use]
+    pub const fn folded_since(&self) -> Sequence {
+        self.folded_since
     }
 
     /// Completed runs.
@@ -256,7 +278,8 @@ impl RouterState {
         })
     }
 
-    /// A digest of the statistics' bits: equal where the same log was folded.
+    /// A digest of the bits of what is known about arms and spending: equal where the same log was folded. Which
+    /// runs late feedback would still find is no part of it.
     #[must_use]
     pub fn digest(&self) -> u64 {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
@@ -269,7 +292,7 @@ impl RouterState {
             let share =
                 arm.pool.share.iter().flat_map(|(limits, since)| limits.bits().into_iter().chain([since.millis()]));
             let words = arm.stats.bits().into_iter().chain(arm.beside.bits()).chain(counts).chain(arm.drift.bits());
-            words.chain(share).flat_map(u64::to_le_bytes).for_each(&mut absorb);
+            words.chain(share).chain(arm.pool.bits()).flat_map(u64::to_le_bytes).for_each(&mut absorb);
         }
         let pacer = self.pacer.iter().flat_map(|pacer| pacer.bits());
         pacer.flat_map(u64::to_le_bytes).for_each(&mut absorb);

@@ -64,6 +64,8 @@ pub(crate) struct Late {
     pub weight: f64,
     /// The step of that run.
     pub at: u64,
+    /// By how much the quality of that run was moved since, to the level after a change.
+    pub shift: f64,
 }
 
 impl ArmStatistics {
@@ -123,7 +125,7 @@ impl ArmStatistics {
     pub(crate) fn amend(&mut self, prior: &Prior, step: u64, x: &[f64], late: &Late) {
         let at = late.column as usize;
         if late.column == Column::Quality && late.old.is_none() {
-            self.split().0.observe_late(prior, step, late.at, x, &[late.new], late.weight);
+            self.split().0.observe_late(prior, step, late.at, x, &[late.new + late.shift], late.weight);
             return;
         }
         let Some(old) = late.old else { return };
@@ -139,9 +141,10 @@ impl ArmStatistics {
             _ => expected(c),
         };
         let mut before: Vec<f64> = (0..columns).map(known).collect();
-        before[at - first] = old;
+        let shift = if late.column == Column::Quality { late.shift } else { 0.0 };
+        before[at - first] = old + shift;
         let mut after = before.clone();
-        after[at - first] = late.new;
+        after[at - first] = late.new + shift;
         regression.amend(prior, step, late.at, x, [&before, &after], late.weight);
     }
 

@@ -47,6 +47,7 @@ impl Owner {
         let mut before = first_left_out(command);
         loop {
             let (base, mut entries) = since(&self.ledger, self.folds.state.config(), before, self.folds.end).await?;
+            self.is_folded_alike(&base)?;
             entries.push(self.as_if_logged(command));
             let without = exclusions(&entries);
             match earliest_left_out(&entries, &without) {
@@ -60,6 +61,21 @@ impl Owner {
                 }
             }
         }
+    }
+
+    /// Refuses to fold again what was folded under other settings: more than the target would change.
+    fn is_folded_alike(&self, base: &RouterState) -> Result<(), String> {
+        let since = self.folded_since();
+        if base.sequence() >= since {
+            return Ok(());
+        }
+        Err(format!(
+            "after #{since} router.forgetting, router.window or drift.* changed: what came before can no longer be undone or discarded"
+        ))
+    }
+
+    const fn folded_since(&self) -> Sequence {
+        self.folds.state.folded_since()
     }
 
     /// The operator action at `sequence`.

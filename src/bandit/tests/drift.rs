@@ -8,6 +8,7 @@ use super::{Log, config, quality, quality_only};
 use crate::domain::command::RouterCommand;
 use crate::domain::spec::DriftReaction;
 use crate::domain::spec::RouterKind;
+use crate::domain::terms::Column;
 
 const X: [f64; 2] = [1.0, 0.3];
 
@@ -44,6 +45,28 @@ fn a_fallen_arm_is_believed_to_be_where_it_is() {
     let found = arm.drift.unwrap();
     assert!((found.size + 0.4).abs() < 0.1 && found.since <= found.found, "{found:?}");
     assert!(log.state.arm("b").unwrap().drift.is_none());
+}
+
+/// A rating of a run from before the fall is of what that run taught, which stands at the level after it by now.
+#[test]
+fn a_rating_from_before_a_fall_equals_having_seen_it_so() {
+    let told = |old: f64, rating: Option<f64>| {
+        let mut log = two();
+        let run = log.observe(&X, vec![quality("a", old)]);
+        fall(&mut log, "a", &X);
+        if let Some(new) = rating {
+            let (arm, x, column) = ("a".into(), X.to_vec(), Column::Quality);
+            log.act(RouterCommand::Amend { run, arm, x, column, old: Some(old), new, preview: None });
+        }
+        log.state.estimate("a", &X).unwrap()
+    };
+    let (so, rated, plain) = (told(0.93, None), told(0.95, Some(0.93)), told(0.95, None));
+    assert!((rated.mean - so.mean).abs() < 2e-3 * 0.02 + 1e-4, "{} {}", rated.mean, so.mean);
+    assert!((rated.uncertainty - so.uncertainty).abs() < 1e-4, "{} {}", rated.uncertainty, so.uncertainty);
+    assert!((rated.mean - plain.mean).abs() < 0.02);
+    // As far off as a rating can be, the scatter that it adds is that of one answer among those at the new level.
+    let far = told(0.95, Some(0.0));
+    assert!(far.uncertainty < 3.0 * plain.uncertainty, "{} {}", far.uncertainty, plain.uncertainty);
 }
 
 #[test]

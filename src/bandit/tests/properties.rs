@@ -8,8 +8,10 @@ use proptest::prelude::*;
 use super::super::refold::{exclusions, refold};
 use super::super::state::RouterState;
 use super::{Log, complete, config, quality, quality_only, saw, scale};
+use crate::domain::clock::Timestamp;
 use crate::domain::command::{ArmObservation, RouterCommand};
-use crate::domain::ids::ArmId;
+use crate::domain::ids::{ArmId, TimeId};
+use crate::domain::spec::{DriftReaction, Mode, Strategy as Way};
 use crate::domain::terms::{Column, Weights};
 
 const D: usize = 3;
@@ -35,6 +37,19 @@ fn learned(rows: &[Row], weights: Weights) -> Log {
         log.observe(x, vec![complete(ARMS[*arm], *t)]);
     }
     log
+}
+
+/// What a person says later about a run.
+fn rating(run: TimeId, x: &[f64], arm: &str, t: &[f64; 8], new: f64) -> RouterCommand {
+    RouterCommand::Amend {
+        run,
+        arm: ArmId::new(arm),
+        x: x.to_vec(),
+        column: Column::Quality,
+        old: Some(t[0]),
+        new,
+        preview: complete(arm, *t).preview,
+    }
 }
 
 fn assert_same(a: &RouterState, b: &RouterState, x: &[f64], tolerance: f64) {
@@ -84,8 +99,13 @@ proptest! {
     }
 
     #[test]
-    fn undo_equals_never_having_done_it(before in rows(10), after in rows(10), which in 0..9_usize, factor in 0.1..1.0_f64) {
+    fn undo_equals_never_having_done_it(
+        before in rows(10), after in rows(10), which in 0..12_usize, factor in 0.1..1.0_f64,
+        gamma in prop::sample::select(vec![1.0, 0.99]), window in prop::sample::select(vec![0, 12]),
+        ceiling in prop::option::of(0.05..2.0_f64), drifts in any::<bool>(),
+    ) {
         let arm = ArmId::new("b");
+        let mode = Mode { strategy: Some(Way::Direct), pinned: Some(arm.clone()), learning_paused: factor > 0.5, expires: None };
         let action = match which {
             0 => RouterCommand::Decay { factor, arms: Vec::new() },
             1 => RouterCommand::Deactivate { arms: vec![arm] },
@@ -95,16 +115,28 @@ proptest! {
             5 => RouterCommand::SetPrior { feature_version: "test-3".to_owned(), arms: vec![super::beliefs::belief("b")] },
             6 => RouterCommand::SetWeights { weights: Weights::new([0.1, 0.2, 0.7, 0.0, 0.0, 0.0], 0.3).unwrap() },
             7 => RouterCommand::SetNormaliser { normaliser: scale(D - 1) },
+            8 => RouterCommand::SetBudget { dollars: Some(factor) },
+            9 => RouterCommand::Spend { run: TimeId::new(Timestamp::from_millis(3), 3), dollars: factor },
+            10 => RouterCommand::SetMode { mode },
             _ => RouterCommand::SetExploration { alpha: Some(factor), explore_share: Some(factor) },
         };
-        let base = Log::new(config(D), Weights::default(), &ARMS);
+        let mut config = config(D);
+        (config.forgetting, config.window) = (gamma, window);
+        config.drift.reaction = if drifts { DriftReaction::Forget } else { DriftReaction::Off };
+        let mut base = Log::new(config.clone(), Weights::default(), &ARMS);
+        base.push(RouterCommand::SetBudget { dollars: ceiling });
         let mut done = base.clone();
         let mut never = base.clone();
         let mut target = 0;
         for (part, rows) in [&before, &after].into_iter().enumerate() {
             for (x, arm, t) in rows {
-                done.observe(x, vec![complete(ARMS[*arm], *t)]);
-                never.observe(x, vec![complete(ARMS[*arm], *t)]);
+                let run = done.observe(x, vec![complete(ARMS[*arm], *t)]);
+                never.push(done.entries.last().unwrap().command.clone());
+                if t[0] > 0.8 {
+                    let rating = rating(run, x, ARMS[*arm], t, 0.1);
+                    done.push(rating.clone());
+                    never.push(rating);
+                }
             }
             if part == 0 {
                 target = done.push(action.clone());
@@ -113,16 +145,56 @@ proptest! {
         let undo = done.push(RouterCommand::Undo { target });
         let without = exclusions(&done.entries);
         prop_assert_eq!(&without, &BTreeSet::from([target]));
-        let empty = Log::new(config(D), Weights::default(), &[]);
+        let empty = Log::new(config, Weights::default(), &[]);
         let undone = refold(&empty.state, &done.entries, &without);
         prop_assert_eq!(undone.sequence(), undo);
         prop_assert_eq!(undone.digest(), never.state.digest());
         let rest = |state: &RouterState| {
             let arms: Vec<String> = state.arms().map(|arm| format!("{} {:?} {}", arm.spec.name, arm.lifecycle, arm.trials)).collect();
-            (arms, *state.weights(), state.alpha(), state.explore_share())
+            (arms, *state.weights(), state.alpha(), state.explore_share(), state.mode().clone(), state.account())
         };
         prop_assert_eq!(rest(&undone), rest(&never.state));
         assert_same(&undone, &never.state, &before[0].0, f64::MIN_POSITIVE);
+    }
+
+    /// A discard takes out what runs taught, their ratings, and with them what they spent: it is as if they had not
+    /// been. What was spent without a run that was learned, and what a person did, stays.
+    #[test]
+    fn a_discarded_interval_was_never_learned_or_paid_for(
+        before in rows(10), poison in rows(10), after in rows(10), gamma in prop::sample::select(vec![1.0, 0.99]),
+        ceiling in 0.05..2.0_f64,
+    ) {
+        let mut config = config(D);
+        config.forgetting = gamma;
+        let mut done = Log::new(config.clone(), Weights::default(), &ARMS);
+        done.push(RouterCommand::SetBudget { dollars: Some(ceiling) });
+        let mut never = done.clone();
+        let spend = RouterCommand::Spend { run: TimeId::new(Timestamp::from_millis(3), 3), dollars: 0.25 };
+        let mut interval = [0; 2];
+        for (part, rows) in [&before, &poison, &after].into_iter().enumerate() {
+            for (i, (x, arm, t)) in rows.iter().enumerate() {
+                let run = done.observe(x, vec![complete(ARMS[*arm], *t)]);
+                let learned = done.entries.last().unwrap().command.clone();
+                let late = (t[0] > 0.5).then(|| rating(run, x, ARMS[*arm], t, 0.9));
+                done.entries.last().into_iter().filter(|_| part == 1 && i == 0).for_each(|e| interval[0] = e.sequence);
+                if let Some(late) = &late {
+                    done.push(late.clone());
+                }
+                if part != 1 {
+                    [Some(learned), late].into_iter().flatten().for_each(|command| { never.push(command); });
+                }
+            }
+            if part == 1 {
+                interval[1] = done.push(spend.clone());
+                never.push(spend.clone());
+            }
+        }
+        done.push(RouterCommand::Discard { from: interval[0], to: interval[1] });
+        let empty = Log::new(config, Weights::default(), &[]);
+        let found = refold(&empty.state, &done.entries, &exclusions(&done.entries));
+        prop_assert_eq!(found.digest(), never.state.digest());
+        prop_assert_eq!(found.account(), never.state.account());
+        assert_same(&found, &never.state, &before[0].0, f64::MIN_POSITIVE);
     }
 
     #[test]
@@ -189,15 +261,7 @@ proptest! {
             let mut known = *t;
             if i == at {
                 known[0] = rating;
-                change = Some(RouterCommand::Amend {
-                    run,
-                    arm: ArmId::new(ARMS[*arm]),
-                    x: x.clone(),
-                    column: Column::Quality,
-                    old: Some(t[0]),
-                    new: rating,
-                    preview: complete("a", *t).preview,
-                });
+                change = Some(self::rating(run, x, ARMS[*arm], t, rating));
             }
             so.observe(x, vec![complete(ARMS[*arm], known)]);
         }

@@ -201,3 +201,20 @@ async fn rules_do_not_push_what_a_person_did_off_the_screen() {
     assert!(shown[0] == newest && shown.contains(&by_person), "{shown:?}");
     assert_eq!(shown.len(), 64);
 }
+
+/// Forgetting is in no entry of the log: what was folded under another would not be the same again.
+#[tokio::test(start_paused = true)]
+async fn what_was_folded_under_other_settings_is_not_folded_again() {
+    let rig = Rig::new(&["a", "b"]);
+    let engine = rig.start().await;
+    ask(&engine.handle(), "a question").await;
+    let before = applied(&engine.handle(), decay(0.5)).await;
+    engine.stop().await;
+    let mut parts = rig.parts();
+    parts.router_config.forgetting = 0.99;
+    let engine = crate::engine::Engine::start(parts).await.unwrap();
+    let reason = rejected(&engine.handle(), RouterCommand::Undo { target: before.sequence }).await;
+    assert!(reason.contains("router.forgetting"), "{reason}");
+    let after = applied(&engine.handle(), decay(0.9)).await;
+    applied(&engine.handle(), RouterCommand::Undo { target: after.sequence }).await;
+}
