@@ -8,9 +8,9 @@
 mod common;
 
 use banditop::domain::clock::{Clock, SystemClock};
-use banditop::domain::spec::RouterKind;
+use banditop::domain::spec::{RouterKind, SetChoice};
 use banditop::domain::terms::Weights;
-use banditop::evaluation::{Contestant, Counting, Options, Problem, Replay, Report, RouterSetup, SetChoice};
+use banditop::evaluation::{Contestant, Counting, Options, Problem, Replay, Report, RouterSetup};
 use common::replay::{contestant, from_text, records, shipped, uniforms};
 
 fn report(problem: &Problem, contestant: &Contestant, options: &Options) -> Report {

@@ -26,8 +26,8 @@ fn a_suite_goes_through_the_real_race() {
     let found = program.json(&["compare", "small.toml", "--shuffles", "2", "--k", "2", "--json"]);
     let policies = found["policies"].as_array().unwrap();
     let names: Vec<&str> = policies.iter().filter_map(|p| p["policy"].as_str()).collect();
-    assert_eq!(names, ["linucb", "lints", "uniform", "best_fixed", "baseline"]);
-    assert_eq!(found["differences"].as_array().unwrap().len(), 10);
+    assert_eq!(names, ["linucb", "lints", "linucb_top_k", "uniform", "best_fixed", "baseline"]);
+    assert_eq!(found["differences"].as_array().unwrap().len(), 15);
     for policy in policies {
         assert_eq!((&policy["rows"], &policy["shuffles"]), (&8.into(), &2.into()));
         // Coding: coder .95, atlas .7; writing: scribe .95, atlas .7: the best arm of every prompt has .95.
@@ -35,7 +35,7 @@ fn a_suite_goes_through_the_real_race() {
         assert!(policy["usd_per_request"].as_f64().unwrap() > 0.0);
     }
     let mean = |at: usize| policies[at]["mean_reward"].as_f64().unwrap();
-    assert!((mean(3) - 0.7).abs() < 1e-9 && (mean(4) - 0.7).abs() < 1e-9, "atlas is best alone, and first: {found}");
+    assert!((mean(4) - 0.7).abs() < 1e-9 && (mean(5) - 0.7).abs() < 1e-9, "atlas is best alone, and first: {found}");
 }
 
 #[test]

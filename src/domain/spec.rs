@@ -263,3 +263,13 @@ impl ConfigFacts {
         self.arms.iter().map(|arm| (arm.name.clone(), arm)).collect()
     }
 }
+
+/// How a race's arms are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SetChoice {
+    /// For the expected best of them: what the router does.
+    #[default]
+    ExpectedBest,
+    /// The k highest scores: what it is compared with.
+    HighestScores,
+}

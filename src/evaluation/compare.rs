@@ -9,6 +9,8 @@
 //! up what resampling the prompts and resampling the shuffles move, and is a little wide rather than
 //! narrow. All p-values of a comparison are corrected together by Holm's method.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::contestant::{Contestant, Name};
@@ -119,9 +121,18 @@ impl Earned {
                 by_prompt[*row] += reward / passes.len() as f64;
             }
         }
-        // Rows that no policy answers would be prompts without a difference.
-        let by_prompt = (0..problem.rows()).filter(|row| !problem.open(*row).is_empty()).map(|row| by_prompt[row]);
-        Self { by_prompt: by_prompt.collect(), by_shuffle: passes.iter().map(Pass::mean_reward).collect() }
+        // A prompt that comes several times is one prompt, or differences would look surer than they are. Rows that
+        // no policy answers would be prompts without a difference.
+        let mut alike: BTreeMap<usize, (f64, usize)> = BTreeMap::new();
+        for row in (0..problem.rows()).filter(|row| !problem.open(*row).is_empty()) {
+            let (sum, n) = alike.entry(problem.first_alike(row)).or_default();
+            *sum += by_prompt[row];
+            *n += 1;
+        }
+        Self {
+            by_prompt: alike.into_values().map(|(sum, n)| sum / n as f64).collect(),
+            by_shuffle: passes.iter().map(Pass::mean_reward).collect(),
+        }
     }
 
     fn against(&self, other: &Self, policy: Name, against: Name, draw: &mut dyn FnMut() -> f64) -> Difference {
@@ -186,6 +197,20 @@ mod tests {
             assert_eq!(found.p <= 0.05, significant, "{found:?}");
             assert!((found.mean - 0.1).abs() < 1e-9 && found.ci95[0] <= found.mean && found.mean <= found.ci95[1]);
         }
+    }
+
+    #[test]
+    fn a_prompt_that_comes_again_is_no_second_witness() {
+        let lines: String =
+            (0..8).map(|i| format!("{{\"id\":\"{i}\",\"prompt\":\"p\",\"quality\":{{\"a\":1,\"b\":0}}}}\n")).collect();
+        let records = crate::evaluation::Records::parse(lines.as_bytes()).unwrap();
+        let features = crate::features::LengthFeatures::new(2_000);
+        let source = crate::evaluation::ContextSource::Features(&features);
+        let problem = Problem::new(&records, source, crate::evaluation::Counting::quality_alone()).unwrap();
+        let pass =
+            Pass { row: (0..8).collect(), reward: vec![1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0], ..Pass::default() };
+        assert_eq!(Earned::of(&problem, std::slice::from_ref(&pass)).by_prompt.len(), 8);
+        assert_eq!(Earned::of(&problem.repeating(4), &[pass]).by_prompt, [0.5; 4]);
     }
 
     #[test]

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::policy::{Always, EpsilonGreedy, InOrder, Policy, Uniform};
 use super::problem::Problem;
-use super::routed::{Routed, RouterSetup, SetChoice};
+use super::routed::{Routed, RouterSetup};
 use super::yardsticks;
-use crate::domain::spec::RouterKind;
+use crate::domain::spec::{RouterKind, SetChoice};
 
 /// The exploration of the plain reference.
 const EPSILON: f64 = 0.1;

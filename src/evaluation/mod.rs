@@ -32,7 +32,7 @@ pub use problem::{ContextSource, Counting, Problem, ProblemFault};
 pub use records::Records;
 pub use replay::{Options, Pass, Replay, ReplayFault};
 pub use report::Report;
-pub use routed::{Routed, RouterSetup, SetChoice};
+pub use routed::{Routed, RouterSetup};
 pub use streams::{Generator, Uniforms};
 
 #[cfg(test)]

@@ -116,6 +116,8 @@ pub struct Problem {
     /// arm, `None` where it was no candidate. Empty where they are no log.
     propensities: Vec<Option<f64>>,
     ids: Vec<String>,
+    /// After how many rows they come again, where they do.
+    repeats: Option<usize>,
 }
 
 impl Problem {
@@ -166,7 +168,19 @@ impl Problem {
         let chance = |row: &Row, place: &Option<usize>| row.propensity.get((*place)?).copied().flatten();
         let propensities = logged.flat_map(|row| places.iter().map(move |place| chance(row, place))).collect();
         let ids = records.rows().iter().map(|row| row.id.clone()).collect();
-        Ok(Self { arms: arms.to_vec(), schema, counting, contexts, outcomes, open, propensities, ids })
+        Ok(Self { arms: arms.to_vec(), schema, counting, contexts, outcomes, open, propensities, ids, repeats: None })
+    }
+
+    /// The same, where the prompts come again after `every` of them: both rows are one prompt for statistics.
+    #[must_use]
+    pub fn repeating(self, every: usize) -> Self {
+        Self { repeats: Some(every.max(1)), ..self }
+    }
+
+    /// The first row with the prompt of `row`.
+    #[must_use]
+    pub fn first_alike(&self, row: usize) -> usize {
+        self.repeats.map_or(row, |every| row % every)
     }
 
     /// Whether the records are a log of runs: only some arms were seen on a row, each with a known probability.

@@ -8,7 +8,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::command::{Actor, AnswerOutcome, ArmObservation, LogEntry, Observation, RouterCommand};
 use crate::domain::ids::{ArmId, TimeId};
 use crate::domain::prior::ArmPrior;
-use crate::domain::spec::{ArmSpec, Provider, RouterKind};
+use crate::domain::spec::{ArmSpec, Provider, RouterKind, SetChoice};
 
 /// How a router is set up for a replay.
 #[derive(Clone, Debug)]
@@ -27,16 +27,6 @@ pub struct RouterSetup {
     pub budget: Option<f64>,
     /// What it believes of arms before it has seen anything, under the problem's schema; of others, nothing.
     pub priors: Vec<ArmPrior>,
-}
-
-/// How a race's arms are chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SetChoice {
-    /// For the expected best of them: what the router does.
-    #[default]
-    ExpectedBest,
-    /// The k highest scores: what it is compared with.
-    HighestScores,
 }
 
 /// A router with its state.

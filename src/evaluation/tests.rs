@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::replay::{Options, Pass, Replay, ReplayFault};
 use super::*;
 use crate::bandit::RouterConfig;
-use crate::domain::spec::RouterKind;
+use crate::domain::spec::{RouterKind, SetChoice};
 
 const ARMS: [&str; 3] = ["weak", "good", "odd"];
 

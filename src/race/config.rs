@@ -12,6 +12,7 @@ use super::hedge::HedgeRules;
 use super::policies::PolicyRules;
 use super::retry::RetryRules;
 use crate::domain::ids::RunId;
+use crate::domain::spec::SetChoice;
 use crate::domain::tally::Phase;
 use crate::domain::trace::CallPlace;
 
@@ -20,6 +21,8 @@ use crate::domain::trace::CallPlace;
 pub struct RaceConfig {
     /// Previews per race, at least 1.
     pub k: usize,
+    /// How they are chosen: no setting, but what a comparison varies.
+    pub set: SetChoice,
     /// Tokens wanted of a preview of a prompt of middling size; see [`RaceConfig::preview_target`].
     pub preview_tokens: u32,
     /// A ceiling over the adapted length of a preview.
@@ -99,6 +102,7 @@ impl Default for RaceConfig {
     fn default() -> Self {
         Self {
             k: 3,
+            set: SetChoice::default(),
             preview_tokens: 64,
             max_preview_tokens: 1024,
             timeouts: PhaseTimeouts::default(),

@@ -12,7 +12,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::context::Context;
 use crate::domain::ids::ArmId;
 use crate::domain::record::{ArmScore, Gate, GateDecision};
-use crate::domain::spec::{Lifecycle, RouterKind, Strategy};
+use crate::domain::spec::{Lifecycle, RouterKind, SetChoice, Strategy};
 
 /// What the gate looks at.
 pub(crate) struct GateInput<'a> {
@@ -30,6 +30,8 @@ pub(crate) struct GateInput<'a> {
     pub(crate) strategy: Strategy,
     /// Previews per race.
     pub(crate) k: usize,
+    /// How they are chosen.
+    pub(crate) set: SetChoice,
     /// Standard deviations that make `auto` take a context for decided.
     pub(crate) auto_width: f64,
     /// What it is told beside what was learned.
@@ -119,7 +121,12 @@ impl GateInput<'_> {
         let own: Vec<f64> = among.iter().filter_map(|arm| self.signals.get(arm)).flatten().copied().collect();
         let contexts = Contexts::with_signals(self.context.shared(), &own);
         let mut desk = Desk::default();
-        router(kind).select_on(&mut desk, self.state, contexts, among, k, draw);
+        let first = if self.set == SetChoice::HighestScores { 1 } else { k };
+        router(kind).select_on(&mut desk, self.state, contexts, among, first, draw);
+        // The others follow by score.
+        for score in desk.selection.scores.iter_mut().take(k) {
+            score.selected = true;
+        }
         desk.selection
     }
 

@@ -25,7 +25,7 @@ use crate::domain::clock::Clock;
 use crate::domain::command::Observation;
 use crate::domain::ids::RunId;
 use crate::domain::record::{Origin, RunRecord};
-use crate::domain::spec::{RouterKind, Strategy};
+use crate::domain::spec::{RouterKind, SetChoice, Strategy};
 use crate::features::FeatureExtractor;
 use crate::reward::RewardPolicy;
 
@@ -132,6 +132,13 @@ impl Race {
     /// Takes in a run of before this start, in the order in which they were completed.
     pub fn recall(&self, record: &RunRecord) {
         self.recollection.recall(record);
+    }
+
+    /// The same, but that a race's arms are chosen as `set` says: what a comparison varies.
+    #[must_use]
+    pub fn choosing(mut self, set: SetChoice) -> Self {
+        self.parts.config.set = set;
+        self
     }
 
     /// What it is made of.

@@ -136,6 +136,7 @@ impl Race {
             router: parts.router,
             strategy: experiment.map_or(input.strategy, |experiment| experiment.strategy),
             k: parts.config.k,
+            set: parts.config.set,
             auto_width: parts.config.auto_width,
             told: &told,
             now: at,

@@ -1,8 +1,8 @@
 //! Recorded outcomes as the shipped defaults would replay them.
 
 use banditop::bandit::RouterConfig;
-use banditop::domain::spec::RouterKind;
-use banditop::evaluation::{Contestant, ContextSource, Counting, Problem, Records, RouterSetup, SetChoice, Uniforms};
+use banditop::domain::spec::{RouterKind, SetChoice};
+use banditop::evaluation::{Contestant, ContextSource, Counting, Problem, Records, RouterSetup, Uniforms};
 use banditop::features::LengthFeatures;
 
 /// What `router.alpha` is for that policy, as shipped.

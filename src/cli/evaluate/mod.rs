@@ -19,12 +19,12 @@ use super::{parts, priors_command};
 use std::path::Path;
 
 use crate::domain::prior::ArmPrior;
-use crate::domain::spec::RouterKind;
+use crate::domain::spec::{RouterKind, SetChoice};
 use crate::domain::terms::{Term, Weights};
 use crate::evaluation::priors::{self, Priors};
 use crate::evaluation::{
     Comparison, Contestant, ContextSource, Counting, Options, Problem, Records, Replay, ReplayFault, Report,
-    RouterSetup, SetChoice, Uniforms, compare,
+    RouterSetup, Uniforms, compare,
 };
 use crate::features::FeatureExtractor;
 use crate::settings::RouterSettings;

@@ -14,11 +14,11 @@ use crate::cli::failure::{CliError, Outcome};
 use crate::cli::output::Output;
 use crate::cli::parts;
 use crate::domain::ids::ArmId;
-use crate::domain::spec::RouterKind;
+use crate::domain::spec::{RouterKind, SetChoice};
 use crate::domain::text::one_line;
 use crate::evaluation::logged::{Figure, Log, Target, Worth};
 use crate::evaluation::off_policy::NoEstimate;
-use crate::evaluation::{ContextSource, Problem, RouterSetup, SetChoice};
+use crate::evaluation::{ContextSource, Problem, RouterSetup};
 
 /// `off-policy`.
 #[derive(Debug, Args)]

@@ -29,7 +29,7 @@ use crate::domain::event::RunEvent;
 use crate::domain::ids::ArmId;
 use crate::domain::observer::Unobserved;
 use crate::domain::record::{Origin, RunRecord};
-use crate::domain::spec::{ArmSpec, Mode, Provider, RouterKind, Strategy};
+use crate::domain::spec::{ArmSpec, Mode, Provider, RouterKind, SetChoice, Strategy};
 use crate::engine::{Engine, EngineLimits, EngineParts, HealthRules};
 use crate::evaluation::{Comparison, ContextSource, Counting, Name, Options, Pass, Problem, Records, Report};
 use crate::providers::HttpClient;
@@ -64,6 +64,8 @@ pub(super) fn text(file: &Path) -> Option<Outcome<String>> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Player {
     Router(RouterKind),
+    /// The first router, with the k highest scores.
+    TopK,
     /// Every race between arms drawn uniformly.
     Uniform,
     /// One arm, without a race.
@@ -73,9 +75,10 @@ enum Player {
 }
 
 impl Player {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Router(RouterKind::Linucb),
         Self::Router(RouterKind::Lints),
+        Self::TopK,
         Self::Uniform,
         Self::BestSingle,
         Self::Baseline,
@@ -85,6 +88,7 @@ impl Player {
         match self {
             Self::Router(RouterKind::Lints) => Name::Lints,
             Self::Router(_) => Name::Linucb,
+            Self::TopK => Name::LinucbTopK,
             Self::Uniform => Name::Uniform,
             Self::BestSingle => Name::BestFixed,
             Self::Baseline => Name::Baseline,
@@ -163,7 +167,7 @@ impl<'a> Stage<'a> {
         let each = each.map_err(|faults| CliError::usage(format!("the suite {name}:\n{}", faults.join("\n"))))?;
         let prompts: Vec<Prompt> = (0..suite.rounds).flat_map(|_| each.iter().cloned()).collect();
         let scenario = calm(simulation.scenario());
-        let problem = truth(&arms, &scenario, &prompts, &settings)?;
+        let problem = truth(&arms, &scenario, &prompts, &settings)?.repeating(each.len());
         let all = prompts.len() * shuffles * Player::ALL.len();
         let (done, progress) = (Cell::new(0), RefCell::new(Progress::new()));
         Ok(Self { context, settings, scenario, prompts, arms, problem, done, all, progress })
@@ -181,16 +185,18 @@ impl<'a> Stage<'a> {
         settings.simulation.seed = settings.simulation.seed.wrapping_add(1_000_003 * shuffle as u64);
         match player {
             Player::Router(kind) => settings.router.policy = kind,
+            Player::TopK => settings.router.policy = RouterKind::Linucb,
             Player::Uniform => settings.router.explore = 1.0,
             Player::BestSingle => settings.strategy = Strategy::Direct,
             Player::Baseline => settings.strategy = Strategy::Baseline,
         }
-        if matches!(player, Player::Router(_) | Player::Uniform) {
+        if matches!(player, Player::Router(_) | Player::TopK | Player::Uniform) {
             settings.strategy = Strategy::Race;
         }
         let seed = settings.simulation.seed;
         let simulation = Arc::new(Simulation::of(self.scenario.clone(), self.prompts_once(), seed, clock.clone()));
-        let engine = self.engine(&settings, simulation.clone()).await?;
+        let set = if player == Player::TopK { SetChoice::HighestScores } else { SetChoice::ExpectedBest };
+        let engine = self.engine(&settings, set, simulation.clone()).await?;
         let handle = engine.handle();
         if player == Player::BestSingle {
             self.pin(handle.as_ref()).await?;
@@ -215,11 +221,11 @@ impl<'a> Stage<'a> {
         self.prompts.iter().filter(|prompt| seen.insert(prompt.id.as_str())).cloned().collect()
     }
 
-    async fn engine(&self, settings: &Settings, simulation: Arc<Simulation>) -> Outcome<Engine> {
+    async fn engine(&self, settings: &Settings, set: SetChoice, simulation: Arc<Simulation>) -> Outcome<Engine> {
         let clock = self.context.clock();
         let http = HttpClient::new(settings.timeouts.connect, clock.clone()).map_err(CliError::failed)?;
         let factory = Arc::new(Factory::new(http, simulation));
-        let race = parts::race(settings, factory.as_ref(), clock);
+        let race = parts::race(settings, factory.as_ref(), clock).choosing(set);
         let router_config = parts::router_config(&settings.router, race.parts().features.as_ref());
         let mut facts = settings.facts();
         facts.arms.clone_from(&self.arms);
