@@ -5,9 +5,9 @@
 //! one arm, 256 further draws for a set) is `lints_k1` and `lints_k3` in `benches/bandit.rs`.
 
 use banditop::bandit::RouterConfig;
-use banditop::domain::spec::RouterKind;
+use banditop::domain::spec::{RouterKind, SetChoice};
 use banditop::evaluation::{
-    Contestant, ContextSource, Counting, Options, Problem, Records, Replay, RouterSetup, SetChoice, Uniforms,
+    Contestant, ContextSource, Counting, Options, Problem, Records, Replay, RouterSetup, Uniforms,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
