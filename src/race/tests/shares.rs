@@ -9,7 +9,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::command::RouterCommand;
 use crate::domain::context::Context;
 use crate::domain::ids::ArmId;
-use crate::domain::spec::{RouterKind, ShareLimits, Strategy};
+use crate::domain::spec::{RouterKind, SetChoice, ShareLimits, Strategy};
 use crate::features::FeatureExtractor;
 use crate::race::gate::GateInput;
 use crate::race::opinion::Told;
@@ -38,6 +38,7 @@ fn shares(pool: &Pool, k: usize, router: RouterKind, now: Timestamp, draws: u64)
             router,
             strategy: if k == 1 { Strategy::Direct } else { Strategy::Race },
             k,
+            set: SetChoice::default(),
             auto_width: 1.0,
             told: &told,
             now,
