@@ -201,8 +201,8 @@ mod tests {
 
     #[test]
     fn a_prompt_that_comes_again_is_no_second_witness() {
-        let lines: String =
-            (0..8).map(|i| format!("{{\"id\":\"{i}\",\"prompt\":\"p\",\"quality\":{{\"a\":1,\"b\":0}}}}\n")).collect();
+        let line = |i: usize| format!("{{\"id\":\"{i}\",\"prompt\":\"p\",\"quality\":{{\"a\":1,\"b\":0}}}}");
+        let lines = (0..8).map(line).collect::<Vec<_>>().join("\n");
         let records = crate::evaluation::Records::parse(lines.as_bytes()).unwrap();
         let features = crate::features::LengthFeatures::new(2_000);
         let source = crate::evaluation::ContextSource::Features(&features);
