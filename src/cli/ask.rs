@@ -104,6 +104,14 @@ impl Answer<'_> {
         if self.last.is_some_and(|last| last != '\n') {
             self.out.foreign("\n")?;
         }
+        let Some(search) = &record.policies.search else { return Ok(()) };
+        if search.error.is_some() {
+            say(&format!("note: {}", search.summary()));
+        }
+        for (place, (number, source)) in search.sources().enumerate() {
+            let gap = if place == 0 { "\n" } else { "" };
+            self.out.foreign(&format!("{gap}[{number}] {} {}\n", source.title, source.url))?;
+        }
         Ok(())
     }
 }

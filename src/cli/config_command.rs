@@ -8,7 +8,7 @@ use super::failure::{CliError, Outcome};
 use super::output::Output;
 use super::simulation::Simulation;
 use crate::domain::spec::{ArmSpec, Provider};
-use crate::settings::{JudgeSettings, Settings, key_table, template};
+use crate::settings::{JudgeSettings, SearchKind, Settings, key_table, template};
 
 /// `config template` and `config keys`, which need no configuration.
 pub(super) fn document(action: ConfigAction) -> Option<Outcome> {
@@ -82,6 +82,11 @@ pub(super) fn unset_keys(settings: &Settings, is_set: &dyn Fn(&str) -> bool) -> 
         && let Some(variable) = judge.api_key_env.as_deref().filter(|name| !is_set(name))
     {
         notes.push(format!("the variable {variable} is not set: the judge cannot be asked, the local one stands in"));
+    }
+    if let Some(variable) = settings.search.api_key_env.as_deref().filter(|name| !is_set(name))
+        && settings.search.kind != SearchKind::Off
+    {
+        notes.push(format!("the variable {variable} is not set: the web cannot be searched until it is"));
     }
     notes
 }

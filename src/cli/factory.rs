@@ -11,12 +11,13 @@ use crate::domain::BoxFuture;
 use crate::domain::answer::{AnswerStream, ChatModel, ModelCall, ModelFactory};
 use crate::domain::embedding::Embedder;
 use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::search::{SearchResult, WebSearch};
 use crate::domain::spec::{ArmSpec, Provider};
 use crate::providers::{
-    AnthropicConfig, AnthropicModel, EmbeddingsConfig, EmbeddingsModel, HttpClient, OpenAiConfig, OpenAiModel,
-    ProviderFault, Secret,
+    AnthropicConfig, AnthropicModel, BraveConfig, BraveSearch, EmbeddingsConfig, EmbeddingsModel, HttpClient,
+    OpenAiConfig, OpenAiModel, ProviderFault, SearxngConfig, SearxngSearch, Secret,
 };
-use crate::settings::{EmbeddingSettings, EncoderKind};
+use crate::settings::{EmbeddingSettings, EncoderKind, SearchKind, SearchSettings};
 
 /// Builds adapters.
 pub(super) struct Factory {
@@ -83,6 +84,33 @@ impl Factory {
     }
 }
 
+impl Factory {
+    /// Who searches the web, where anyone does. One that cannot be built says why on every search.
+    pub(super) fn search(&self, settings: &SearchSettings) -> Option<Arc<dyn WebSearch>> {
+        let http = self.http.clone();
+        let built: Result<Arc<dyn WebSearch>, String> = match settings.kind {
+            SearchKind::Off => return None,
+            SearchKind::Searxng => {
+                let base_url = settings.base_url.clone().unwrap_or_default();
+                let made = SearxngSearch::new(SearxngConfig { http, base_url });
+                made.map(|search| Arc::new(search) as _).map_err(|fault| fault.to_string())
+            }
+            SearchKind::Brave => key(settings.api_key_env.as_deref().unwrap_or_default()).and_then(|api_key| {
+                let base_url = settings.base_url.clone().unwrap_or_else(|| BRAVE.to_owned());
+                let made = BraveSearch::new(BraveConfig { http, base_url, api_key });
+                made.map(|search| Arc::new(search) as _).map_err(|fault| fault.to_string())
+            }),
+        };
+        Some(built.unwrap_or_else(|reason| {
+            tracing::warn!(reason, "the web cannot be searched: runs go without");
+            Arc::new(Unavailable(reason))
+        }))
+    }
+}
+
+/// Where Brave's search is.
+const BRAVE: &str = "https://api.search.brave.com/res/v1";
+
 /// The key in a variable; what is wrong with it is said without it.
 fn key(variable: &str) -> Result<Secret, String> {
     match std::env::var(variable) {
@@ -97,6 +125,13 @@ pub(super) struct Unavailable(pub(super) String);
 
 impl Embedder for Unavailable {
     fn embed<'a>(&'a self, _text: &'a str) -> BoxFuture<'a, Result<Vec<f32>, Failure>> {
+        let failure = Failure::new(FailureClass::Configuration, "no_adapter", self.0.clone());
+        Box::pin(std::future::ready(Err(failure)))
+    }
+}
+
+impl WebSearch for Unavailable {
+    fn search<'a>(&'a self, _query: &'a str, _most: usize) -> BoxFuture<'a, Result<Vec<SearchResult>, Failure>> {
         let failure = Failure::new(FailureClass::Configuration, "no_adapter", self.0.clone());
         Box::pin(std::future::ready(Err(failure)))
     }

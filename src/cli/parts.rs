@@ -13,12 +13,13 @@ use crate::engine::{AutomaticPrune, PeriodicDecay, PeriodicRules};
 use crate::features::{EmbeddingFeatures, Encoder, FeatureExtractor, LengthFeatures, WithSignals};
 use crate::race::{
     BudgetRules, EmbeddingSource, GateRules, HedgeRules, HedgeStart, JudgeChoice, ModelRegistry, PhaseTimeouts,
-    PolicyRules, Race, RaceConfig, RaceParts, SessionRules,
+    PolicyRules, Race, RaceConfig, RaceParts, SearchSource, SessionRules,
 };
 use crate::reward::{QualityLatencyCostPolicy, References};
 use crate::settings::{
     CacheKind, CacheSettings, DecaySettings, EmbeddingSettings, EncoderKind, FeatureKind, FeatureSettings,
-    GateSettings, JudgeSettings, PruneSettings, RewardSettings, RouterSettings, SessionSettings, Settings,
+    GateSettings, JudgeSettings, PruneSettings, RewardSettings, RouterSettings, SearchSettings, SessionSettings,
+    Settings,
 };
 use crate::store::{MemoryPreviewCache, SledPreviewCache};
 
@@ -50,7 +51,7 @@ pub(super) fn check_version(settings: &FeatureSettings, features: &dyn FeatureEx
 
 /// The orchestrator; its registry is filled by the engine.
 pub(super) fn race(settings: &Settings, factory: &Factory, clock: Arc<dyn Clock>) -> Race {
-    Race::new(RaceParts {
+    let race = Race::new(RaceParts {
         config: race_config(settings),
         models: Arc::new(ModelRegistry::new()),
         judge: judge(settings, factory),
@@ -59,7 +60,11 @@ pub(super) fn race(settings: &Settings, factory: &Factory, clock: Arc<dyn Clock>
         reward: Arc::new(QualityLatencyCostPolicy::new(references(&settings.reward))),
         router: settings.router.policy,
         clock,
-    })
+    });
+    match search(&settings.search, factory) {
+        Some(search) => race.with_search(search),
+        None => race,
+    }
 }
 
 /// Where previews are kept, where they are; `dir` is for those on disk. One that cannot be opened is no reason
@@ -77,6 +82,18 @@ pub(super) fn cache(settings: &CacheSettings, dir: &Path) -> Option<Arc<dyn Prev
             }
         }),
     }
+}
+
+/// What is looked up on the web before answering.
+fn search(settings: &SearchSettings, factory: &Factory) -> Option<SearchSource> {
+    Some(SearchSource {
+        port: factory.search(settings)?,
+        name: settings.kind.name().to_owned(),
+        results: settings.results,
+        patience: settings.timeout,
+        usd_per_query: settings.usd_per_1000.map(|usd| usd / 1000.0),
+        previews: settings.previews,
+    })
 }
 
 /// Where embeddings come from, where the features want one.

@@ -13,6 +13,7 @@ use super::flag::Flag;
 use super::handling::{Handling, Retried};
 use super::ids::{ArmId, RunId};
 use super::judging::Verdict;
+pub use super::policies::{CacheRecord, ExperimentRecord, Policies, SessionRecord};
 use super::spec::Strategy;
 use super::tally::Phase;
 use super::terms::TermValue;
@@ -70,58 +71,6 @@ pub struct RunRecord {
     /// What policies beside the router had a part in it.
     #[serde(default, skip_serializing_if = "Policies::is_empty")]
     pub policies: Policies,
-}
-
-/// What policies beside the router had a part in a run; each absent where it is off.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Policies {
-    /// The preview cache.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cache: Option<CacheRecord>,
-    /// The experiment.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub experiment: Option<ExperimentRecord>,
-    /// The conversation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session: Option<SessionRecord>,
-}
-
-/// The strategy that a run was assigned to at random.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ExperimentRecord {
-    /// Which; what the run did may differ, where nothing was to be raced.
-    pub strategy: Strategy,
-    /// The probability with which it was, in [0, 1].
-    pub share: f64,
-}
-
-/// The conversation that a run continued or began.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SessionRecord {
-    /// A digest of its id.
-    pub id: String,
-    /// Who answered it before; absent at its beginning.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<ArmId>,
-    /// Whether the same arm answered again.
-    pub kept: bool,
-}
-
-/// What the preview cache was asked and gave.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CacheRecord {
-    /// Previews that came from it.
-    pub hits: u32,
-    /// Previews that it did not have.
-    pub misses: u32,
-}
-
-impl Policies {
-    /// Whether none had.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// Where a prompt came from.
@@ -363,6 +312,9 @@ pub struct RewardRecord {
 pub struct Timings {
     /// Features and selection.
     pub features: f64,
+    /// The web search, where there was one.
+    #[serde(default)]
+    pub search: f64,
     /// Until the last preview was in.
     pub previews: f64,
     /// The judge.

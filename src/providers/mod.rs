@@ -17,6 +17,7 @@ mod http;
 mod openai;
 mod reply;
 mod retry_after;
+mod search;
 mod secret;
 #[doc(hidden)]
 pub mod sse;
@@ -27,4 +28,5 @@ pub use anthropic::{AnthropicConfig, AnthropicModel};
 pub use embeddings::{EmbeddingsConfig, EmbeddingsModel};
 pub use http::HttpClient;
 pub use openai::{OpenAiConfig, OpenAiModel, ProviderFault};
+pub use search::{BraveConfig, BraveSearch, SearxngConfig, SearxngSearch};
 pub use secret::Secret;

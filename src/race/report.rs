@@ -32,7 +32,7 @@ impl Race {
     /// The record and the observation.
     pub(super) fn report(&self, setting: Setting, trail: Trail, is_stopped: bool) -> RunReport {
         let state = &setting.knowledge.state;
-        let Trail { previews, cache, judgement, order, ordering, full, timings } = trail;
+        let Trail { previews, cache, judgement, order, ordering, full, timings, searched } = trail;
         let (winner, answer) = full.answer.unzip();
         let lesson = Lesson {
             policy: self.parts.reward.as_ref(),
@@ -58,6 +58,8 @@ impl Race {
         let spent = previews.iter().filter_map(|p| p.cost_usd).chain(full.attempts.iter().filter_map(|a| a.cost_usd));
         let cost_usd =
             spent.sum::<f64>() + judgement.as_ref().and_then(|j| j.asked.as_ref()).map_or(0.0, |asked| asked.cost_usd);
+        let search = searched.map(|searched| searched.record.of_answer(answer.as_deref().unwrap_or_default()));
+        let cost_usd = cost_usd + search.as_ref().and_then(|search| search.cost_usd).unwrap_or(0.0);
         let spent_usd = Some(cost_usd);
         let observation = teaches.then(|| Observation {
             run: setting.id,
@@ -91,7 +93,7 @@ impl Race {
             timings_s: timings,
             outcome,
             rating: None,
-            policies: Policies { cache, experiment: setting.experiment, session },
+            policies: Policies { cache, experiment: setting.experiment, session, search },
         };
         self.recollection.absorb(&record);
         RunReport { record, observation, clamped: learned.clamped, sample: setting.sample }

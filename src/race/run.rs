@@ -15,6 +15,7 @@ use super::extra::ExtraBudget;
 use super::judge::JudgeChoice;
 use super::models::ModelRegistry;
 use super::recollection::Recollection;
+use super::search::SearchSource;
 use super::sessions::Sessions;
 use super::signals::Signals;
 use super::words;
@@ -100,6 +101,7 @@ pub struct Race {
     day: Option<Arc<DayAccount>>,
     pub(super) recollection: Recollection,
     pub(super) sessions: Sessions,
+    pub(super) search: Option<SearchSource>,
 }
 
 impl Race {
@@ -108,13 +110,20 @@ impl Race {
     pub fn new(parts: RaceParts) -> Self {
         let extras = Arc::new(ExtraBudget::new(parts.config.extras));
         let day = parts.config.budget.day_usd.map(|ceiling| Arc::new(DayAccount::new(ceiling)));
-        Self { parts, extras, cache: None, recollection: Recollection::default(), sessions: Sessions::default(), day }
+        let (recollection, sessions) = (Recollection::default(), Sessions::default());
+        Self { parts, extras, cache: None, recollection, sessions, day, search: None }
     }
 
     /// The same with previews that were made before, where a similar prompt asks for them again.
     #[must_use]
     pub fn with_cache(self, cache: Arc<dyn PreviewCache>) -> Self {
         Self { cache: Some(cache), ..self }
+    }
+
+    /// The same with a web search before its full answers, or before its previews too.
+    #[must_use]
+    pub fn with_search(self, search: SearchSource) -> Self {
+        Self { search: Some(search), ..self }
     }
 
     /// What all runs of a day may spend, where that has a ceiling: runs are to reserve their share of it.

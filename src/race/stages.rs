@@ -22,6 +22,7 @@ use super::policies::assigned;
 use super::preview::PreviewStage;
 use super::retry::Retry;
 use super::run::{Knowledge, Race, RunInput, RunReport};
+use super::search::{SearchSource, Searched};
 use super::sessions::SessionKey;
 use crate::domain::chat::ChatRequest;
 use crate::domain::clock::Timestamp;
@@ -45,6 +46,7 @@ pub(super) struct Trail {
     pub(super) order: Vec<ArmId>,
     pub(super) ordering: Option<OrderRecord>,
     pub(super) full: FullOutcome,
+    pub(super) searched: Option<Searched>,
     pub(super) timings: Timings,
 }
 
@@ -69,6 +71,13 @@ pub(super) struct Setting {
     pub(super) margin: f64,
     /// The conversation, and who answered it before.
     pub(super) session: Option<(SessionKey, Option<ArmId>)>,
+}
+
+impl Trail {
+    /// What calls are asked: the request, with what a web search found.
+    fn request<'a>(&'a self, setting: &'a Setting) -> &'a Arc<ChatRequest> {
+        self.searched.as_ref().and_then(|searched| searched.request.as_ref()).unwrap_or(&setting.request)
+    }
 }
 
 impl Race {
@@ -190,14 +199,16 @@ impl Race {
 
     async fn preview_and_judge(&self, setting: &Setting, trail: &mut Trail, rng: &mut Rng, wire: Wire<'_>) {
         let (config, models) = (&self.parts.config, self.parts.models.as_ref());
+        self.look_up(setting, trail, |search| search.previews, wire).await;
         let started = Instant::now();
-        let remembered = self.remembered(setting);
+        // What was previewed without these results, or with others, is another preview.
+        let remembered = self.remembered(setting).filter(|_| trail.searched.is_none());
         let cache = remembered.as_ref();
         let stage = PreviewStage {
             config,
             models,
             run: setting.id,
-            request: &setting.request,
+            request: trail.request(setting),
             target: setting.target,
             retry: &setting.retry,
             cache,
@@ -231,6 +242,16 @@ impl Race {
         }
     }
 
+    /// Asks the web search, where there is one for this stage and the run has not asked yet.
+    async fn look_up(&self, setting: &Setting, trail: &mut Trail, now: impl Fn(&SearchSource) -> bool, wire: Wire<'_>) {
+        let Some(search) = self.search.as_ref().filter(|search| trail.searched.is_none() && now(search)) else {
+            return;
+        };
+        let started = Instant::now();
+        trail.searched = search.look_up(&setting.request, wire).await;
+        trail.timings.search = seconds_since(started);
+    }
+
     /// The cache, where it may be asked: traffic is generated to be measured, and always asks anew.
     fn remembered<'a>(&'a self, setting: &'a Setting) -> Option<Remembered<'a>> {
         let cache = self.cache.as_deref().filter(|_| setting.origin != Origin::Traffic)?;
@@ -252,12 +273,13 @@ impl Race {
         }
         self.order(setting, trail);
         wire.say(|| RunEvent::Ordered { order: trail.order.clone() }).await;
+        self.look_up(setting, trail, |_| true, wire).await;
         let started = Instant::now();
         let stage = FullStage {
             config: &self.parts.config,
             models: &self.parts.models,
             run: setting.id,
-            request: &setting.request,
+            request: trail.request(setting),
             retry: &setting.retry,
             signals: &setting.knowledge.signals,
         };

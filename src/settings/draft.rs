@@ -13,6 +13,7 @@ use super::fault::{Origin, SettingsFault, SettingsFaults};
 use super::kind::Scalar;
 use super::model::{JudgeSettings, Settings};
 use super::observing::LogFile;
+use super::policies::SearchKind;
 use super::row::KeyRow;
 use super::rows::KEYS;
 use super::slos::{self, SloDraft};
@@ -96,6 +97,7 @@ impl Draft {
         self.finish_slos();
         self.finish_weights();
         self.check_pairs();
+        self.check_search();
         self.finish_keys();
         self.finish_paths();
         if self.faults.is_empty() { Ok(self.settings) } else { Err(SettingsFaults::new(self.faults)) }
@@ -212,6 +214,19 @@ impl Draft {
             let found = preview.min_tokens.to_string();
             let origin = self.origin_of_any(&["preview.min_tokens", "preview.max_tokens"]);
             self.fault(origin, "preview.min_tokens", &expected, &found, "lower it, or raise max_tokens");
+        }
+    }
+
+    /// A search needs to know where, or by which key.
+    fn check_search(&mut self) {
+        let search = &self.settings.search;
+        let origin = self.origin("search.provider");
+        if search.kind == SearchKind::Searxng && search.base_url.is_none() {
+            let mend = "add base_url = \"http://localhost:8080\", or set provider = \"off\"";
+            self.fault(origin, "search.base_url", "the address of a SearXNG instance", "none", mend);
+        } else if search.kind == SearchKind::Brave && search.api_key_env.is_none() {
+            let mend = "add api_key_env = \"BRAVE_API_KEY\", or set provider = \"off\"";
+            self.fault(origin, "search.api_key_env", "the variable that holds the key", "none", mend);
         }
     }
 

@@ -35,7 +35,9 @@ pub use model::{
     Settings, SimulationSettings, StoreSettings, Theme, TimeoutSettings,
 };
 pub use observing::{AlarmSettings, LogFile, LogSettings, TelemetrySettings};
-pub use policies::{CacheKind, CacheSettings, ExperimentSettings, GateSettings, SessionSettings};
+pub use policies::{
+    CacheKind, CacheSettings, ExperimentSettings, GateSettings, SearchKind, SearchSettings, SessionSettings,
+};
 pub use reference::{SettingFlag, key_table, setting_flags, template};
 pub use spending::{BudgetSettings, HedgeSettings, HedgeStart};
 

@@ -12,7 +12,7 @@ use crate::domain::spec::{ArmSpec, ConfigFacts, ConfigPriors, DriftReaction, Pro
 use crate::domain::terms::Weights;
 
 use super::observing::{AlarmSettings, LogSettings, TelemetrySettings};
-use super::policies::{CacheSettings, ExperimentSettings, GateSettings, SessionSettings};
+use super::policies::{CacheSettings, ExperimentSettings, GateSettings, SearchSettings, SessionSettings};
 use super::spending::{BudgetSettings, HedgeSettings};
 
 /// Everything that can be set.
@@ -46,6 +46,8 @@ pub struct Settings {
     pub session: SessionSettings,
     /// Strategies that are compared.
     pub experiment: ExperimentSettings,
+    /// What is looked up before answering.
+    pub search: SearchSettings,
     /// Seconds after which to give up.
     pub timeouts: TimeoutSettings,
     /// Limits of runs.

@@ -76,3 +76,49 @@ impl CacheKind {
     /// Every kind with its name.
     pub const ALL: [(Self, &'static str); 3] = [(Self::Off, "off"), (Self::Memory, "memory"), (Self::Sled, "sled")];
 }
+
+/// `[search]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SearchSettings {
+    /// Who is asked.
+    pub kind: SearchKind,
+    /// Where; Brave's own address where absent.
+    pub base_url: Option<String>,
+    /// The variable that holds the key.
+    pub api_key_env: Option<String>,
+    /// Pages, at most.
+    pub results: usize,
+    /// Whether previews are told, too.
+    pub previews: bool,
+    /// How long a run waits.
+    pub timeout: Duration,
+    /// Dollars of a thousand queries, where that is known.
+    pub usd_per_1000: Option<f64>,
+}
+
+/// Who searches the web.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SearchKind {
+    /// Nobody.
+    #[default]
+    Off,
+    /// A `SearXNG` instance.
+    Searxng,
+    /// Brave.
+    Brave,
+}
+
+impl SearchKind {
+    /// Every kind with its name.
+    pub const ALL: [(Self, &'static str); 3] = [(Self::Off, "off"), (Self::Searxng, "searxng"), (Self::Brave, "brave")];
+
+    /// The name in files and records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Searxng => "searxng",
+            Self::Brave => "brave",
+        }
+    }
+}

@@ -10,7 +10,7 @@ use super::draft::Draft;
 use super::kind::{Kind, Scalar};
 use super::model::{EncoderKind, FeatureKind, Theme};
 use super::observing::LogFile;
-use super::policies::CacheKind;
+use super::policies::{CacheKind, SearchKind};
 use super::row::FlagForm::{self, FileOnly, None as NoFlag, Off, On, Value};
 use super::row::KeyRow;
 use super::spending::HedgeStart;
@@ -239,6 +239,26 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
         "weight of the strategy baseline", |d, v| d.settings.experiment.weights[2] = v.number()),
     row("experiment.auto", POSITIVE, Some("0"), NoFlag,
         "weight of the strategy auto", |d, v| d.settings.experiment.weights[3] = v.number()),
+
+    row("search.provider", Kind::OneOf(&["off", "searxng", "brave"]), Some("off"), NoFlag,
+        "who looks prompts up on the web: nobody, a SearXNG instance with JSON switched on, or Brave",
+        |d, v| d.settings.search.kind = named(&SearchKind::ALL, v)),
+    row("search.base_url", Kind::Url, None, NoFlag,
+        "searxng: the instance; brave: default https://api.search.brave.com/res/v1",
+        |d, v| d.settings.search.base_url = Some(v.text().into())),
+    row("search.api_key_env", Kind::VariableName, None, NoFlag,
+        "the environment variable that holds the key of the search",
+        |d, v| d.settings.search.api_key_env = Some(v.text().into())),
+    row("search.results", Kind::Integer { min: 1, max: 20 }, Some("5"), NoFlag,
+        "pages that models are shown", |d, v| d.settings.search.results = v.size()),
+    row("search.stages", Kind::OneOf(&["full", "all"]), Some("full"), NoFlag,
+        "full: before full answers; all: before previews too, once for both",
+        |d, v| d.settings.search.previews = v.text() == "all"),
+    row("search.timeout_s", SECONDS, Some("3"), NoFlag,
+        "seconds that a run waits for it; then it goes without", |d, v| d.settings.search.timeout = v.seconds()),
+    row("search.usd_per_1000", POSITIVE, None, NoFlag,
+        "dollars of a thousand queries, counted in what runs cost",
+        |d, v| d.settings.search.usd_per_1000 = Some(v.number())),
 
     row("timeouts.connect_s", SECONDS, Some("5"), NoFlag,
         "seconds until a connection stands", |d, v| d.settings.timeouts.connect = v.seconds()),

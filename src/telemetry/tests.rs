@@ -114,7 +114,7 @@ pub(super) fn record(number: u64) -> RunRecord {
         answer: Some(format!("{SECRET_PROMPT}, indeed")),
         fallbacks: 0,
         cost_usd: 0.0017,
-        timings_s: Timings { features: 0.001, previews: 0.5, judge: 0.4, full: 1.0, total: 2.0 },
+        timings_s: Timings { features: 0.001, search: 0.0, previews: 0.5, judge: 0.4, full: 1.0, total: 2.0 },
         outcome: RunOutcome::Served,
         rating: None,
         policies: Policies::default(),

@@ -43,6 +43,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
     if let Some(reward) = reward {
         y = draw_reward(&mut body, y, reward);
     }
+    y = draw_search(&mut body, y, own);
     if let Some(record) = &own.record {
         draw_timings(&mut body, y, &record.timings_s);
     }
@@ -165,6 +166,20 @@ fn below(own: &OwnRun) -> u16 {
     1 + reward.map_or(0, |reward| small(reward.terms.values().filter(|t| t.weight > 0.0).count()) + 2)
 }
 
+/// What was looked up on the web, and the pages that the answer cites.
+fn draw_search(canvas: &mut Canvas<'_>, y: u16, own: &OwnRun) -> u16 {
+    let Some(search) = own.record.as_ref().and_then(|record| record.policies.search.as_ref()) else { return y };
+    let (theme, width) = (canvas.theme, canvas.width());
+    let style = if search.error.is_some() { theme.warn() } else { theme.dim() };
+    canvas.put_within(0, y, &search.summary(), style, width);
+    let mut y = y + 1;
+    for (number, source) in search.sources() {
+        canvas.put_within(0, y, &format!("[{number}] {} {}", source.url, source.title), theme.text(), width);
+        y += 1;
+    }
+    y
+}
+
 fn draw_failures(canvas: &mut Canvas<'_>, mut y: u16, own: &OwnRun) -> u16 {
     let theme = canvas.theme;
     let notes = small(own.attempts.iter().filter(|attempt| note(attempt).is_some()).count());
@@ -248,7 +263,8 @@ fn draw_reward(canvas: &mut Canvas<'_>, y: u16, reward: &RewardRecord) -> u16 {
 
 fn draw_timings(canvas: &mut Canvas<'_>, y: u16, timings: &Timings) {
     let theme = canvas.theme;
-    let phases = [("previews", timings.previews), ("judge", timings.judge), ("full", timings.full)];
+    let phases =
+        [("search", timings.search), ("previews", timings.previews), ("judge", timings.judge), ("full", timings.full)];
     let parts: Vec<String> = phases
         .iter()
         .filter(|(_, seconds)| *seconds > 0.0)

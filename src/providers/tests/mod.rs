@@ -6,6 +6,6 @@ mod contract;
 mod embeddings;
 mod faults;
 mod recorded;
-mod server;
+pub(super) mod server;
 mod streams;
 mod wires;

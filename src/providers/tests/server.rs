@@ -15,11 +15,11 @@ use crate::domain::clock::SystemClock;
 use crate::domain::failure::Failure;
 use crate::providers::{HttpClient, OpenAiConfig, OpenAiModel, Secret};
 
-pub(super) const KEY: &str = "topsecretkey";
+pub(in crate::providers) const KEY: &str = "topsecretkey";
 
 /// What the server does after the bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Then {
+pub(in crate::providers) enum Then {
     /// Closes in an orderly way.
     Close,
     /// Resets the connection.
@@ -29,15 +29,15 @@ pub(super) enum Then {
 }
 
 /// A running server; it ends with this value.
-pub(super) struct Server {
-    pub(super) base_url: String,
+pub(in crate::providers) struct Server {
+    pub(in crate::providers) base_url: String,
     /// One text per request, head and body; an empty one when a peer of a hanging connection hung up.
-    pub(super) requests: mpsc::Receiver<String>,
+    pub(in crate::providers) requests: mpsc::Receiver<String>,
     _tasks: JoinSet<()>,
 }
 
 /// A server that answers its n-th connection with the n-th of `replies`, and the last one from then on.
-pub(super) async fn serve(replies: Vec<(Vec<u8>, Then)>) -> Server {
+pub(in crate::providers) async fn serve(replies: Vec<(Vec<u8>, Then)>) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
     let (seen, requests) = mpsc::channel(64);
@@ -92,7 +92,7 @@ async fn read_request(stream: &mut TcpStream) -> String {
 }
 
 /// A response that ends with its connection.
-pub(super) fn response(status: &str, headers: &str, body: &str) -> Vec<u8> {
+pub(in crate::providers) fn response(status: &str, headers: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\nconnection: close\r\n{headers}\r\n{body}").into_bytes()
 }
 

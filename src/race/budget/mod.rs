@@ -100,6 +100,18 @@ impl Purse {
         self.too_much(phase, dollars, tokens(&least)).map_or(Ok(()), |ceiling| Err(self.failure(ceiling)))
     }
 
+    /// Takes `dollars` for what is no call of a model.
+    ///
+    /// # Errors
+    /// A failure of the class *budget* that names the ceiling. Nothing was taken.
+    pub(crate) fn spend(&self, phase: Phase, dollars: f64) -> Result<(), Failure> {
+        if let Some(ceiling) = self.too_much(phase, dollars, 0) {
+            return Err(self.failure(ceiling));
+        }
+        self.charge(phase, dollars, 0, 0);
+        Ok(())
+    }
+
     /// Whether that phase is at an end for want of money: no further call of it can be made.
     pub(crate) fn is_over(&self, phase: Phase) -> bool {
         self.over[phase as usize].is_cancelled()

@@ -9,6 +9,7 @@ mod hedging;
 mod judging;
 mod learning;
 mod retrying;
+mod search;
 mod shares;
 mod signals;
 mod stopping;
