@@ -74,6 +74,12 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Whether the endpoint is well and only wants fewer calls.
+    #[must_use]
+    pub fn is_rate_limit(&self) -> bool {
+        self.class == FailureClass::Transient && self.kind == "http_429"
+    }
+
     /// A failure without a wish about when to come back.
     #[must_use]
     pub fn new(class: FailureClass, kind: &'static str, message: impl Into<String>) -> Self {

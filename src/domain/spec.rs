@@ -162,7 +162,19 @@ pub enum Lifecycle {
     Ejected,
 }
 
+/// How the reason of an arm begins that is out for a rate limit alone: no ejection, and back by itself.
+pub const COOLING: &str = "cooling";
+
 impl Lifecycle {
+    /// The name on screen, where `reason` may tell more than the state does.
+    #[must_use]
+    pub fn shown(self, reason: Option<&str>) -> &'static str {
+        match self {
+            Self::Ejected if reason.is_some_and(|reason| reason.starts_with(COOLING)) => "cooling",
+            state => state.name(),
+        }
+    }
+
     /// The name in files, metrics and on screen.
     #[must_use]
     pub const fn name(self) -> &'static str {

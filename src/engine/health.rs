@@ -1,25 +1,50 @@
-//! When an arm is taken out for a time, and for how long. A simple rule over what runs reported: some
-//! transient failures in a row, or one failure that no waiting mends (a setting, a quota). Each ejection
-//! in a row lasts twice as long; the first success after it starts afresh. Deciding is pure; the owner
-//! turns a decision into a command, and never takes out the last candidate.
+//! When an arm is taken out for a time, and for how long: a circuit breaker over what runs reported.
+//!
+//! - Transient failures eject: so many in a row, or so large a share of the calls of the last minute where
+//!   there were enough of them. Each ejection in a row lasts twice as long, up to a bound, and up to a
+//!   quarter longer by chance, so that arms that went together do not all come back at once.
+//! - A rate limit (429) is no failure of health: the arm cools down until the endpoint's Retry-After and
+//!   comes back without a probe. Neither counts towards an ejection.
+//! - A setting or a quota ejects at once and for long: no waiting mends it.
+//! - What a probe found (see `probes.rs`) brings the arm back, or keeps it out for longer.
+//!
+//! Deciding is pure; the owner turns a decision into a command, and never takes out the last candidate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::ArmId;
 use crate::domain::record::RunRecord;
+use crate::domain::spec::COOLING;
+
+/// Calls of an arm that are remembered.
+const REMEMBERED: usize = 256;
+/// A probe that is not in by then is forgotten.
+const LATEST_PROBE: Duration = Duration::from_mins(3);
 
 /// How health is judged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HealthRules {
     /// Transient failures in a row that eject an arm.
     pub consecutive: u32,
+    /// Share of its calls in `window` that eject it when they failed in passing, in (0, 1].
+    pub share: f64,
+    /// Calls in `window` before that share counts.
+    pub volume: u32,
+    /// The window of `share`.
+    pub window: Duration,
     /// How long the first ejection lasts.
     pub first: Duration,
-    /// How long an ejection for transient failures lasts at most.
+    /// How long an ejection for transient failures lasts at most, but for chance.
     pub longest: Duration,
+    /// By which part an ejection may last longer, by chance; in [0, 1].
+    pub jitter: f64,
+    /// How long a rate-limited arm is out where the endpoint names no time.
+    pub cooling: Duration,
+    /// How long a rate-limited arm is out at most.
+    pub longest_cooling: Duration,
     /// How long an arm is out whose settings are at fault; a restart tries it again.
     pub configuration: Duration,
     /// How long an arm is out whose quota is used up.
@@ -34,8 +59,14 @@ impl Default for HealthRules {
     fn default() -> Self {
         Self {
             consecutive: 5,
+            share: 0.5,
+            volume: 20,
+            window: Duration::from_mins(1),
             first: Duration::from_secs(10),
             longest: Duration::from_mins(5),
+            jitter: 0.25,
+            cooling: Duration::from_secs(5),
+            longest_cooling: Duration::from_mins(10),
             configuration: Duration::from_hours(1),
             quota: Duration::from_mins(30),
             fallback_rate: 0.2,
@@ -48,86 +79,196 @@ impl Default for HealthRules {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Ejection {
     pub arm: ArmId,
-    pub until: Timestamp,
+    pub span: Duration,
+    /// Whether chance may make it last longer, and the next one will be longer.
+    pub grows: bool,
     pub reason: String,
 }
 
-/// Ejections in a row, by arm.
+/// What is known of arms.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Health {
     rules: HealthRules,
-    in_a_row: BTreeMap<ArmId, u32>,
+    arms: BTreeMap<ArmId, ArmHealth>,
+}
+
+/// One arm's.
+#[derive(Clone, Debug, Default)]
+struct ArmHealth {
+    /// Ejections without a recovery in between.
+    ejections: u32,
+    /// Transient failures in a row.
+    failures: u32,
+    /// Successes in a row.
+    successes: u32,
+    /// The newest calls: when, and whether they failed in passing.
+    recent: VecDeque<(Timestamp, bool)>,
+    /// Since when it is probed.
+    probing: Option<Timestamp>,
 }
 
 impl Health {
     pub(super) fn new(rules: HealthRules) -> Self {
-        Self { rules, in_a_row: BTreeMap::new() }
+        Self { rules, arms: BTreeMap::new() }
     }
 
     pub(super) fn rules(&self) -> &HealthRules {
         &self.rules
     }
 
-    /// Who is to be taken out after `record`. `failures`: an arm's failures in a row up to now, this
-    /// record included. What becomes of it is for [`Self::ejected`]: runs that were in flight when an arm
-    /// went fail too, and say nothing new.
-    pub(super) fn judge(
-        &mut self,
-        record: &RunRecord,
-        failures: impl Fn(&ArmId) -> u32,
-        now: Timestamp,
-    ) -> Vec<Ejection> {
+    /// Who is to be taken out after `record`, at most once. What becomes of it is for [`Self::ejected`]: runs
+    /// that were in flight when an arm went fail too, and say nothing new.
+    pub(super) fn judge(&mut self, record: &RunRecord, now: Timestamp) -> Vec<Ejection> {
         let mut ejections: Vec<Ejection> = Vec::new();
         for (arm, failure) in calls(record) {
-            match failure {
-                None => {
-                    self.in_a_row.remove(arm);
-                    ejections.retain(|ejection| ejection.arm != *arm);
-                }
-                Some(failure) if ejections.iter().all(|ejection| ejection.arm != *arm) => {
-                    ejections.extend(self.eject(arm, failure, failures(arm), now));
-                }
-                Some(_) => {}
+            let ejection = self.call(arm, failure, now);
+            // What an arm did last in a run says how it is; but nothing later in it mends a quota.
+            ejections.retain(|known| known.arm != *arm || !known.grows);
+            if ejections.iter().all(|known| known.arm != *arm) {
+                ejections.extend(ejection);
             }
         }
         ejections
     }
 
-    /// The arm was taken out: the next time lasts twice as long.
-    pub(super) fn ejected(&mut self, arm: &ArmId) {
-        *self.in_a_row.entry(arm.clone()).or_default() += 1;
+    fn call(&mut self, arm: &ArmId, failure: Option<&Failure>, now: Timestamp) -> Option<Ejection> {
+        let rules = &self.rules;
+        let known = self.arms.entry(arm.clone()).or_default();
+        let Some(failure) = failure else {
+            known.succeeded(rules, now);
+            return None;
+        };
+        if failure.is_rate_limit() {
+            let span = failure.retry_after.unwrap_or(rules.cooling).min(rules.longest_cooling);
+            let reason = format!("{COOLING} ({}): {}", failure.kind, failure.message);
+            return Some(Ejection { arm: arm.clone(), span, grows: false, reason });
+        }
+        let at_once = |span| {
+            Some(Ejection { arm: arm.clone(), span, grows: false, reason: failure.to_string() })
+        };
+        match failure.class {
+            FailureClass::Configuration => at_once(rules.configuration),
+            FailureClass::Quota => at_once(rules.quota),
+            FailureClass::Transient => {
+                known.failed(rules, now);
+                let why = known.why(rules)?;
+                let span = known.span(rules, failure);
+                let reason = format!("{why} ({}): {}", failure.kind, failure.message);
+                Some(Ejection { arm: arm.clone(), span, grows: true, reason })
+            }
+            _ => None,
+        }
+    }
+
+    /// The arm was taken out: the next time lasts longer.
+    pub(super) fn ejected(&mut self, ejection: &Ejection) {
+        if ejection.grows {
+            let known = self.arms.entry(ejection.arm.clone()).or_default();
+            known.ejections = known.ejections.saturating_add(1);
+        }
+    }
+
+    /// The moment until which an arm is out from `now` on; `entropy` of the command that says so, in which the
+    /// moment is kept, so that nothing is drawn again when the log is.
+    pub(super) fn until(&self, ejection: &Ejection, now: Timestamp, entropy: u64) -> Timestamp {
+        let chance = (entropy >> 11) as f64 / (1u64 << 53) as f64;
+        let longer = if ejection.grows { self.rules.jitter * chance } else { 0.0 };
+        now.plus(ejection.span.mul_f64(1.0 + longer))
     }
 
     /// The longest that any ejection lasts. One that ends later than this from now was decreed by a clock
     /// that was set back since.
     pub(super) fn longest(&self) -> Duration {
-        // An endpoint's own wish is bounded by `longest` too.
-        self.rules.longest.max(self.rules.configuration).max(self.rules.quota)
+        let rules = &self.rules;
+        let growing = rules.longest.mul_f64(1.0 + rules.jitter);
+        // An endpoint's own wish is bounded too.
+        growing.max(rules.configuration).max(rules.quota).max(rules.longest_cooling)
+    }
+
+    /// Whether the arm may be probed now; if so it is, and nobody else probes it meanwhile.
+    pub(super) fn begin_probe(&mut self, arm: &ArmId, now: Timestamp) -> bool {
+        let known = self.arms.entry(arm.clone()).or_default();
+        let is_free = known.probing.is_none_or(|since| now.since(since) > LATEST_PROBE || since > now);
+        if is_free {
+            known.probing = Some(now);
+        }
+        is_free
+    }
+
+    /// What a probe found: the next ejection where the endpoint is still down, nothing where it is up.
+    ///
+    /// # Errors
+    /// The probe was stopped and found nothing out.
+    pub(super) fn probed(
+        &mut self,
+        arm: &ArmId,
+        failure: Option<&Failure>,
+        now: Timestamp,
+    ) -> Result<Option<Ejection>, ()> {
+        let rules = &self.rules;
+        let known = self.arms.entry(arm.clone()).or_default();
+        known.probing = None;
+        let Some(failure) = failure.filter(|failure| failure.class.is_health()) else {
+            if failure.is_some_and(|f| matches!(f.class, FailureClass::Cancelled | FailureClass::Budget)) {
+                return Err(());
+            }
+            // An endpoint that answers, badly or with an objection to the prompt, is up.
+            known.failures = 0;
+            known.recent.clear();
+            return Ok(None);
+        };
+        if failure.class == FailureClass::Transient && !failure.is_rate_limit() {
+            let span = known.span(rules, failure);
+            let reason = format!("the probe failed ({}): {}", failure.kind, failure.message);
+            return Ok(Some(Ejection { arm: arm.clone(), span, grows: true, reason }));
+        }
+        Ok(self.call(arm, Some(failure), now))
     }
 
     /// A person or the configuration brought the arm back, or took it out: the count starts afresh.
     pub(super) fn forget(&mut self, arm: &ArmId) {
-        self.in_a_row.remove(arm);
+        self.arms.remove(arm);
+    }
+}
+
+impl ArmHealth {
+    fn succeeded(&mut self, rules: &HealthRules, now: Timestamp) {
+        self.note(false, rules, now);
+        self.failures = 0;
+        self.successes = self.successes.saturating_add(1);
+        // One success shows that it is up; only several that it stays so.
+        if self.successes >= rules.consecutive {
+            self.ejections = 0;
+        }
     }
 
-    fn eject(&self, arm: &ArmId, failure: &Failure, in_a_row: u32, now: Timestamp) -> Option<Ejection> {
-        let span = match failure.class {
-            FailureClass::Configuration => self.rules.configuration,
-            FailureClass::Quota => self.rules.quota,
-            FailureClass::Transient if in_a_row >= self.rules.consecutive => self.transient_span(arm, failure),
-            _ => return None,
-        };
-        let reason = match failure.class {
-            FailureClass::Transient => format!("{in_a_row} failures in a row ({}): {}", failure.kind, failure.message),
-            _ => failure.to_string(),
-        };
-        Some(Ejection { arm: arm.clone(), until: now.plus(span), reason })
+    fn failed(&mut self, rules: &HealthRules, now: Timestamp) {
+        self.note(true, rules, now);
+        self.successes = 0;
+        self.failures = self.failures.saturating_add(1);
     }
 
-    fn transient_span(&self, arm: &ArmId, failure: &Failure) -> Duration {
-        let doublings = self.in_a_row.get(arm).copied().unwrap_or_default().min(16);
-        let span = self.rules.first.saturating_mul(1 << doublings);
-        span.max(failure.retry_after.unwrap_or_default()).min(self.rules.longest)
+    fn note(&mut self, failed: bool, rules: &HealthRules, now: Timestamp) {
+        self.recent.push_back((now, failed));
+        let is_old = |(at, _): &(Timestamp, bool)| now.since(*at) > rules.window;
+        while self.recent.len() > REMEMBERED || self.recent.front().is_some_and(is_old) {
+            self.recent.pop_front();
+        }
+    }
+
+    /// Why it is to go, where it is.
+    fn why(&self, rules: &HealthRules) -> Option<String> {
+        if self.failures >= rules.consecutive {
+            return Some(format!("{} failures in a row", self.failures));
+        }
+        let (calls, failed) = (self.recent.len(), self.recent.iter().filter(|(_, failed)| *failed).count());
+        let is_enough = calls >= rules.volume.max(1) as usize && failed as f64 >= rules.share * calls as f64;
+        is_enough.then(|| format!("{failed} of {calls} calls failed in {} s", rules.window.as_secs()))
+    }
+
+    fn span(&self, rules: &HealthRules, failure: &Failure) -> Duration {
+        let span = rules.first.saturating_mul(1 << self.ejections.min(16));
+        span.max(failure.retry_after.unwrap_or_default()).min(rules.longest)
     }
 }
 
@@ -146,58 +287,5 @@ fn calls(record: &RunRecord) -> impl Iterator<Item = (&ArmId, Option<&Failure>)>
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::testing::record;
-
-    const NOW: Timestamp = Timestamp::from_millis(1_795_305_600_000);
-
-    fn failing(class: FailureClass) -> RunRecord {
-        record(NOW, 1).attempt("a", Some(Failure::new(class, "http_503", "overloaded"))).build()
-    }
-
-    fn seconds(ejections: &[Ejection]) -> Vec<u64> {
-        ejections.iter().map(|e| e.until.since(NOW).as_secs()).collect()
-    }
-
-    #[test]
-    fn ejections_in_a_row_double_up_to_a_bound_and_a_success_starts_afresh() {
-        let mut health = Health::new(HealthRules::default());
-        let bad = failing(FailureClass::Transient);
-        assert!(health.judge(&bad, |_| 4, NOW).is_empty());
-        let mut spans = Vec::new();
-        for n in 5..12 {
-            // Runs that were in flight fail as well, and lengthen nothing.
-            health.judge(&bad, |_| n, NOW);
-            spans.extend(seconds(&health.judge(&bad, |_| n, NOW)));
-            health.ejected(&ArmId::from("a"));
-        }
-        assert_eq!(spans, [10, 20, 40, 80, 160, 300, 300]);
-        health.judge(&record(NOW, 2).attempt("a", None).build(), |_| 0, NOW);
-        assert_eq!(seconds(&health.judge(&bad, |_| 5, NOW)), [10]);
-    }
-
-    #[test]
-    fn a_setting_or_a_quota_ejects_at_once() {
-        let mut health = Health::new(HealthRules::default());
-        let out = health.judge(&failing(FailureClass::Configuration), |_| 1, NOW);
-        assert_eq!(seconds(&out), [3_600]);
-        assert_eq!(out[0].reason, "configuration (http_503): overloaded");
-        assert_eq!(finding(&out[0].reason), "configuration (http_503)");
-        assert_eq!(seconds(&health.judge(&failing(FailureClass::Quota), |_| 1, NOW)), [1_800]);
-        for class in [FailureClass::Content, FailureClass::Caller, FailureClass::Budget, FailureClass::Cancelled] {
-            assert!(health.judge(&failing(class), |_| 99, NOW).is_empty(), "{class}");
-        }
-    }
-
-    #[test]
-    fn what_the_endpoint_asks_for_is_honoured_within_bounds() {
-        let mut health = Health::new(HealthRules::default());
-        for (asked, given) in [(60, 60), (86_400, 300)] {
-            let mut failure = Failure::new(FailureClass::Transient, "http_429", "slow down");
-            failure.retry_after = Some(Duration::from_secs(asked));
-            let bad = record(NOW, 1).attempt("a", Some(failure)).build();
-            assert_eq!(seconds(&health.judge(&bad, |_| 5, NOW)), [given]);
-        }
-    }
-}
+#[path = "health_tests.rs"]
+mod tests;

@@ -9,7 +9,7 @@ use crate::bandit::RouterState;
 use crate::domain::command::{Acknowledgement, Actor, Observation, RouterCommand};
 use crate::domain::engine::{CommandRequest, EngineError};
 use crate::domain::ids::RunId;
-use crate::domain::record::RunRecord;
+use crate::domain::record::{PreviewRecord, RunRecord};
 use crate::race::EmbeddingSample;
 
 /// How an acknowledgement gets back.
@@ -31,6 +31,8 @@ pub(super) enum Message {
     Command { request: CommandRequest, reply: AckSender },
     /// A run has ended. `recorded` resolves when the log has it.
     Finished { report: Finished, recorded: oneshot::Sender<()> },
+    /// What a probe of an ejected arm found.
+    Probed { preview: Box<PreviewRecord> },
     /// A person rated an answer.
     Rate { run: RunId, rating: f64, actor: Actor, reply: AckSender },
     /// The state as it would be without what an undo or a discard leaves out; changes nothing.

@@ -30,6 +30,7 @@ mod owner;
 mod parts;
 mod periodic;
 mod picture;
+mod probes;
 mod ratings;
 mod recent;
 mod rules;

@@ -109,6 +109,7 @@ impl Owner {
                 self.finished(report);
                 self.pending.recorded.push(recorded);
             }
+            Message::Probed { preview } => self.probed(&preview),
             Message::Rate { run, rating, actor, reply } => {
                 let answer = self.rate(run, rating, actor).await;
                 self.pending.answer(reply, answer);

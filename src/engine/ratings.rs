@@ -47,6 +47,7 @@ impl Owner {
         self.pending.batch.runs.push(Arc::clone(&record));
         self.pending.has_news = true;
         self.review_health(&record);
+        self.probe_due(&record);
     }
 
     /// Fits the scale of an embedding's slots, and freezes it when enough prompts were seen.

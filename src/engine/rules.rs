@@ -6,9 +6,9 @@ use crate::domain::alarm::Severity;
 use crate::domain::clock::Timestamp;
 use crate::domain::command::{Actor, RouterCommand};
 use crate::domain::failure::FailureClass;
-use crate::domain::ids::ArmId;
+use crate::domain::ids::{ArmId, CommandId};
 use crate::domain::record::RunRecord;
-use crate::domain::spec::{Lifecycle, Mode};
+use crate::domain::spec::{COOLING, Lifecycle, Mode};
 
 use super::alarms::Notice;
 use super::health::{Ejection, finding};
@@ -17,21 +17,19 @@ use super::owner::Owner;
 impl Owner {
     /// Takes out arms that this run shows to be failing, but for the last one that could answer.
     pub(super) fn review_health(&mut self, record: &RunRecord) {
-        let signals = self.folds.signals.summary();
-        let in_a_row = |arm: &ArmId| signals.get(arm).map_or(0, |signal| signal.consecutive_failures);
-        for ejection in self.folds.health.judge(record, in_a_row, self.shared.now()) {
+        for ejection in self.folds.health.judge(record, self.shared.now()) {
             self.eject(ejection);
         }
     }
 
     /// Takes out arms that have no adapter.
     pub(super) fn eject_unavailable(&mut self) {
-        let until = self.shared.now().plus(self.folds.health.rules().configuration);
+        let span = self.folds.health.rules().configuration;
         let unavailable: Vec<(ArmId, String)> =
             self.folds.unavailable.iter().map(|(arm, reason)| (arm.clone(), reason.clone())).collect();
         for (arm, reason) in unavailable {
             let reason = format!("{}: {reason}", FailureClass::Configuration);
-            self.eject(Ejection { arm, until, reason });
+            self.eject(Ejection { arm, span, grows: false, reason });
         }
     }
 
@@ -55,9 +53,7 @@ impl Owner {
         if self.folds.state.mode_expired(now) {
             self.by_rule("expiry", RouterCommand::SetMode { mode: Mode::default() });
         }
-        for arm in self.due_back(now) {
-            self.by_rule("health", RouterCommand::Reinstate { arm });
-        }
+        self.reinstate_due(now);
         self.review_periodic(now);
         self.is_dirty |= self.review_alarms(now) || self.folds.stats.moves_by_itself(now);
     }
@@ -89,10 +85,11 @@ impl Owner {
             // That an arm has no adapter is an alarm of its own, which says what to mend.
             let is_equipped = !self.folds.unavailable.contains_key(&arm.spec.name);
             let notice = (arm.lifecycle == Lifecycle::Ejected && is_equipped).then(|| {
-                let until = arm.until.map_or_else(String::new, |until| format!(", back at {}", until.clock_text()));
                 let reason = arm.reason.unwrap_or("failing");
+                let next = if reason.starts_with(COOLING) { "back" } else { "probe" };
+                let until = arm.until.map_or_else(String::new, |until| format!(", {next} at {}", until.clock_text()));
                 let say = |reason: &str| format!("{} is out{until}: {reason}", arm.spec.name);
-                let notice = Notice::of_arm("ejected", &arm.spec.name, Severity::Warning, say(reason));
+                let notice = Notice::of_arm("ejected", &arm.spec.name, severity(reason), say(reason));
                 notice.told(say(finding(reason))).remedy("deactivate")
             });
             let subject = format!("ejected:{}", arm.spec.name);
@@ -101,37 +98,53 @@ impl Owner {
         is_changed
     }
 
-    /// Ejected arms whose time has come. One without an adapter stays out: no waiting mends that.
-    fn due_back(&self, now: Timestamp) -> Vec<ArmId> {
-        let latest = now.plus(self.folds.health.longest());
-        let due = |until: Option<Timestamp>| until.is_none_or(|until| now >= until || until > latest);
-        let ejected = self.folds.state.arms().filter(|arm| arm.lifecycle == Lifecycle::Ejected && due(arm.until));
-        let equipped = ejected.filter(|arm| !self.folds.unavailable.contains_key(&arm.spec.name));
-        equipped.map(|arm| arm.spec.name.clone()).collect()
-    }
-
+    /// Takes the arm out, where it is in and not the last that could answer.
     fn eject(&mut self, ejection: Ejection) {
-        let Ejection { arm, until, reason } = ejection;
+        let arm = &ejection.arm;
         let open: Vec<ArmId> = self.open_arms();
         // An arm without an adapter is nobody to rely on, but to another such.
         let can_be_asked = |arm: &ArmId| !self.folds.unavailable.contains_key(arm);
-        let is_other_left = open.iter().any(|other| *other != arm && (can_be_asked(other) || !can_be_asked(&arm)));
-        if open.contains(&arm) && is_other_left {
-            self.folds.health.ejected(&arm);
-            self.by_rule("health", RouterCommand::Eject { arm, until, reason });
+        let is_other_left = open.iter().any(|other| other != arm && (can_be_asked(other) || !can_be_asked(arm)));
+        if open.contains(arm) && is_other_left {
+            self.carry_out(ejection);
         }
     }
 
+    /// Takes the arm out, or keeps it out for longer. How much longer by chance follows from the command's id.
+    pub(super) fn carry_out(&mut self, ejection: Ejection) {
+        let entropy = self.entropy.u64(..);
+        let now = self.shared.now();
+        let until = self.folds.health.until(&ejection, now, entropy);
+        self.folds.health.ejected(&ejection);
+        let Ejection { arm, reason, .. } = ejection;
+        let id = CommandId::new(now, entropy);
+        self.rule_says(id, "health", RouterCommand::Eject { arm, until, reason });
+    }
+
     /// Arms that may be selected, whatever is pinned.
-    fn open_arms(&self) -> Vec<ArmId> {
+    pub(super) fn open_arms(&self) -> Vec<ArmId> {
         let open = self.folds.state.arms().filter(|arm| arm.lifecycle.is_candidate());
         open.map(|arm| arm.spec.name.clone()).collect()
     }
 
     pub(super) fn by_rule(&mut self, rule: &str, command: RouterCommand) {
         let id = self.own_id();
+        self.rule_says(id, rule, command);
+    }
+
+    fn rule_says(&mut self, id: CommandId, rule: &str, command: RouterCommand) {
         if let Err(rejection) = self.execute(id, Actor::Rule(rule.to_owned()), command) {
             tracing::warn!(rule, %rejection, "a rule's command was refused");
         }
+    }
+}
+
+/// How loud an arm's being out is: what no waiting mends is for somebody to act on, a rate limit passes.
+fn severity(reason: &str) -> Severity {
+    let is_of = |class: FailureClass| reason.starts_with(class.name());
+    match () {
+        () if is_of(FailureClass::Quota) || is_of(FailureClass::Configuration) => Severity::Critical,
+        () if reason.starts_with(COOLING) => Severity::Notice,
+        () => Severity::Warning,
     }
 }

@@ -26,6 +26,7 @@ mod outlet;
 mod pair;
 mod policies;
 mod preview;
+mod probe;
 mod reading;
 mod recollection;
 mod report;

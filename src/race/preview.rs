@@ -66,7 +66,8 @@ impl PreviewStage<'_> {
         preview
     }
 
-    async fn ask(&self, nth: usize, arm: &ArmId, wire: Wire<'_>) -> PreviewRecord {
+    /// One preview of one arm, from the endpoint and told to nobody.
+    pub(super) async fn ask(&self, nth: usize, arm: &ArmId, wire: Wire<'_>) -> PreviewRecord {
         let mut report = match self.models.model(arm) {
             Ok(model) => {
                 let whom = Whom { name: arm.as_str(), phase: Phase::Preview, nth };

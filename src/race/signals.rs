@@ -19,7 +19,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::flag::Flag;
 use crate::domain::ids::ArmId;
-use crate::domain::record::{AttemptRecord, RunRecord};
+use crate::domain::record::{AttemptRecord, PreviewRecord, RunRecord};
 use crate::features::signal_values;
 
 /// Histograms per arm.
@@ -145,8 +145,19 @@ impl SignalFold {
             self.arms.entry(arm.clone()).or_insert_with(ArmFold::new).judged(scores.hallucination_risk);
         }
         self.answers.absorb(record);
+        self.summarise();
+    }
+
+    fn summarise(&mut self) {
         let arms = self.arms.iter().map(|(id, f)| (id.clone(), f.summary())).collect();
         self.summary = Arc::new(Signals { arms, answers: self.answers.clone() });
+    }
+
+    /// Takes a probe in, of an arm that is out: a call like any other.
+    pub fn probed(&mut self, preview: &PreviewRecord, at: Timestamp) {
+        let latency = preview.error.is_none().then_some(preview.latency_s);
+        self.call(&preview.arm, at, latency, preview.error.as_ref());
+        self.summarise();
     }
 
     fn call(&mut self, arm: &ArmId, at: Timestamp, latency_s: Option<f64>, failure: Option<&Failure>) {

@@ -90,8 +90,12 @@ fn table(snapshot: &EngineSnapshot) -> String {
         let p95 = number(row.p95_preview_s, |seconds| format!("{seconds:.2}"));
         let reward = number(row.mean_reward, |reward| format!("{reward:.3}"));
         let dollars = number(row.cost_usd_per_run, |dollars| format!("{dollars:.5}"));
-        let (arm, state, share, err) =
-            (row.arm.as_str(), row.state.name(), percent(row.share), percent(row.error_rate));
+        let (arm, state, share, err) = (
+            row.arm.as_str(),
+            row.state.shown(row.state_reason.as_deref()),
+            percent(row.share),
+            percent(row.error_rate),
+        );
         let (trials, wins) = (row.trials, row.wins);
         let best = percent(row.places.best_share());
         let places = row.places.first_three.map(|count| count.to_string()).join("/");

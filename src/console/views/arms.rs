@@ -241,7 +241,13 @@ fn draw_cell(cell: &mut Canvas<'_>, column: Column, model: &Model, row: &ArmRow,
     let ratio = |value: Option<Ratio>| value.map(Ratio::get);
     match column {
         Column::Arm => drop(cell.put_within(0, 0, row.arm.as_str(), base, width)),
-        Column::State => drop(cell.put_within(0, 0, row.state.name(), state_style(theme, row.state, base), width)),
+        Column::State => drop(cell.put_within(
+            0,
+            0,
+            row.state.shown(row.state_reason.as_deref()),
+            state_style(theme, row.state, base),
+            width,
+        )),
         Column::Share => {
             let share = ratio(row.share);
             figure::bar(cell, 0, 0, width.saturating_sub(5), share.unwrap_or(0.0), own);
@@ -330,7 +336,12 @@ fn selected_detail(model: &Model, theme: &Theme, room: usize) -> String {
         parts.push(reason.clone());
     }
     if let Some(until) = row.until {
-        parts.push(format!("probe in {}", span(until.since(model.now))));
+        let is_cooling = row.state.shown(row.state_reason.as_deref()) == "cooling";
+        parts.push(match until.since(model.now) {
+            left if is_cooling => format!("back in {}", span(left)),
+            left if left.is_zero() => "probe with the next run".to_owned(),
+            left => format!("probe in {}", span(left)),
+        });
     }
     let between = format!(" {} ", theme.glyphs.dot);
     let told = parts.join(&between);

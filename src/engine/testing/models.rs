@@ -20,6 +20,8 @@ pub(crate) enum Script {
     Answer(&'static str, Duration),
     /// Fails at once.
     Fail(FailureClass),
+    /// Answers 429 and when to come back.
+    Limited(Duration),
     /// Never says anything.
     Hang,
     /// Panics.
@@ -32,9 +34,15 @@ pub(crate) enum Script {
 #[derive(Default)]
 pub(crate) struct Stage {
     scripts: Arc<Mutex<BTreeMap<ArmId, Script>>>,
+    calls: Arc<Mutex<BTreeMap<ArmId, usize>>>,
 }
 
 impl Stage {
+    /// Calls of `arm` so far.
+    pub(crate) fn calls(&self, arm: &str) -> usize {
+        self.calls.lock().unwrap().get(&ArmId::from(arm)).copied().unwrap_or_default()
+    }
+
     /// From the next call on, `arm` does this.
     pub(crate) fn script(&self, arm: &str, script: Script) {
         self.lock().insert(arm.into(), script);
@@ -49,7 +57,11 @@ impl ModelFactory for Stage {
     fn build(&self, spec: &ArmSpec) -> Result<Arc<dyn ChatModel>, String> {
         match self.lock().get(&spec.name) {
             Some(Script::Unset(reason)) => Err((*reason).to_owned()),
-            _ => Ok(Arc::new(Actor { arm: spec.name.clone(), scripts: Arc::clone(&self.scripts) })),
+            _ => Ok(Arc::new(Actor {
+                arm: spec.name.clone(),
+                scripts: Arc::clone(&self.scripts),
+                calls: Arc::clone(&self.calls),
+            })),
         }
     }
 }
@@ -57,10 +69,12 @@ impl ModelFactory for Stage {
 struct Actor {
     arm: ArmId,
     scripts: Arc<Mutex<BTreeMap<ArmId, Script>>>,
+    calls: Arc<Mutex<BTreeMap<ArmId, usize>>>,
 }
 
 impl ChatModel for Actor {
     fn stream(&self, _call: ModelCall) -> BoxFuture<'_, Result<Box<dyn AnswerStream>, Failure>> {
+        *self.calls.lock().unwrap().entry(self.arm.clone()).or_default() += 1;
         let answer = Script::Answer("a plain answer of a few words", Duration::from_millis(10));
         let script = self.scripts.lock().unwrap().get(&self.arm).cloned().unwrap_or(answer);
         Box::pin(async move {
@@ -70,6 +84,10 @@ impl ChatModel for Actor {
                     Ok(Box::new(Lines::of(text)) as Box<dyn AnswerStream>)
                 }
                 Script::Fail(class) => Err(Failure::new(class, "scripted", "the script says so")),
+                Script::Limited(after) => {
+                    let limited = Failure::new(FailureClass::Transient, "http_429", "the script says slow down");
+                    Err(Failure { retry_after: Some(after), ..limited })
+                }
                 Script::Hang | Script::Unset(_) => std::future::pending().await,
                 Script::Panic => panic!("the script says so"),
             }

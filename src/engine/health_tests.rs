@@ -1,0 +1,169 @@
+//! Who goes, for how long, and who does not.
+
+use super::*;
+use crate::engine::testing::record;
+use proptest::prelude::*;
+
+const NOW: Timestamp = Timestamp::from_millis(1_795_305_600_000);
+
+fn failure(class: FailureClass, kind: &'static str) -> Failure {
+    Failure::new(class, kind, "overloaded")
+}
+
+fn ran(failure: Option<Failure>) -> RunRecord {
+    record(NOW, 1).attempt("a", failure).build()
+}
+
+fn failing(class: FailureClass) -> RunRecord {
+    ran(Some(failure(class, "http_503")))
+}
+
+fn seconds(ejections: &[Ejection]) -> Vec<u64> {
+    ejections.iter().map(|e| e.span.as_secs()).collect()
+}
+
+/// Taken out after so many failures in a row.
+fn ejected(health: &mut Health, failures: u32) -> Vec<u64> {
+    let mut out = Vec::new();
+    for _ in 0..failures {
+        out = health.judge(&failing(FailureClass::Transient), NOW);
+    }
+    for ejection in &out {
+        health.ejected(ejection);
+    }
+    seconds(&out)
+}
+
+#[test]
+fn ejections_in_a_row_double_up_to_a_bound_until_the_arm_has_recovered() {
+    let mut health = Health::new(HealthRules::default());
+    assert!(ejected(&mut health, 4).is_empty());
+    let spans: Vec<u64> = (0..7).flat_map(|_| ejected(&mut health, 1)).collect();
+    assert_eq!(spans, [10, 20, 40, 80, 160, 300, 300]);
+    // One success, as a probe's, does not make it as good as new: it would flap.
+    health.judge(&ran(None), NOW);
+    assert_eq!(ejected(&mut health, 5), [300]);
+    for _ in 0..5 {
+        health.judge(&ran(None), NOW);
+    }
+    assert_eq!(ejected(&mut health, 5), [10]);
+}
+
+#[test]
+fn who_was_in_flight_lengthens_nothing() {
+    let mut health = Health::new(HealthRules::default());
+    for _ in 0..30 {
+        health.judge(&failing(FailureClass::Transient), NOW);
+    }
+    assert_eq!(ejected(&mut health, 1), [10], "only what was carried out counts");
+}
+
+#[test]
+fn a_share_of_enough_calls_ejects_too() {
+    let rules = HealthRules { volume: 10, share: 0.5, ..HealthRules::default() };
+    let mut health = Health::new(rules);
+    let mut at = NOW;
+    for n in 0..9 {
+        let bad = (n % 2 == 0).then(|| failure(FailureClass::Transient, "http_503"));
+        assert!(health.judge(&ran(bad), at).is_empty(), "{n}: too few calls to tell");
+        at = at.plus(Duration::from_secs(1));
+    }
+    health.judge(&ran(None), at);
+    let out = health.judge(&failing(FailureClass::Transient), at);
+    assert_eq!(out[0].reason, "6 of 11 calls failed in 60 s (http_503): overloaded");
+    // The same calls over ten minutes are no reason.
+    let mut health = Health::new(HealthRules { volume: 10, share: 0.5, ..HealthRules::default() });
+    for n in 0..40 {
+        let bad = (n % 2 == 0).then(|| failure(FailureClass::Transient, "http_503"));
+        assert!(health.judge(&ran(bad), at).is_empty(), "{n}");
+        at = at.plus(Duration::from_secs(15));
+    }
+}
+
+#[test]
+fn a_setting_or_a_quota_ejects_at_once() {
+    let mut health = Health::new(HealthRules::default());
+    let out = health.judge(&failing(FailureClass::Configuration), NOW);
+    assert_eq!(seconds(&out), [3_600]);
+    assert_eq!(out[0].reason, "configuration (http_503): overloaded");
+    assert_eq!(finding(&out[0].reason), "configuration (http_503)");
+    assert_eq!(seconds(&health.judge(&failing(FailureClass::Quota), NOW)), [1_800]);
+    for class in [FailureClass::Content, FailureClass::Caller, FailureClass::Budget, FailureClass::Cancelled] {
+        for _ in 0..99 {
+            assert!(health.judge(&failing(class), NOW).is_empty(), "{class}");
+        }
+    }
+}
+
+#[test]
+fn a_rate_limit_cools_down_and_counts_for_nothing() {
+    let mut health = Health::new(HealthRules::default());
+    for (asked, given) in [(None, 5), (Some(60), 60), (Some(86_400), 600)] {
+        let mut limit = failure(FailureClass::Transient, "http_429");
+        limit.retry_after = asked.map(Duration::from_secs);
+        for _ in 0..30 {
+            let out = health.judge(&ran(Some(limit.clone())), NOW);
+            for ejection in &out {
+                health.ejected(ejection);
+            }
+            assert_eq!((seconds(&out), out[0].reason.as_str()), (vec![given], "cooling (http_429): overloaded"));
+            assert_eq!(health.until(&out[0], NOW, u64::MAX).since(NOW).as_secs(), given, "to the second");
+        }
+    }
+    assert_eq!(ejected(&mut health, 4), Vec::<u64>::new(), "ninety rate limits brought it no nearer to ejection");
+    assert_eq!(ejected(&mut health, 1), [10]);
+}
+
+#[test]
+fn one_probe_at_a_time_brings_the_arm_back_or_keeps_it_out_longer() {
+    let mut health = Health::new(HealthRules::default());
+    let a = ArmId::from("a");
+    assert_eq!(ejected(&mut health, 5), [10]);
+    assert!(health.begin_probe(&a, NOW));
+    assert!(!health.begin_probe(&a, NOW), "one is under way");
+    let out = health.probed(&a, Some(&failure(FailureClass::Transient, "connect")), NOW).unwrap().unwrap();
+    assert_eq!((out.span.as_secs(), out.reason.as_str()), (20, "the probe failed (connect): overloaded"));
+    health.ejected(&out);
+    assert!(health.begin_probe(&a, NOW));
+    assert!(health.probed(&a, Some(&failure(FailureClass::Cancelled, "cancelled")), NOW).is_err());
+    for up in [None, Some(failure(FailureClass::Content, "empty")), Some(failure(FailureClass::Caller, "http_400"))] {
+        assert!(health.begin_probe(&a, NOW));
+        assert_eq!(health.probed(&a, up.as_ref(), NOW), Ok(None), "{up:?}");
+    }
+    assert_eq!(ejected(&mut health, 5), [40], "and it remembers");
+    let wrong = health.probed(&a, Some(&failure(FailureClass::Configuration, "http_401")), NOW).unwrap().unwrap();
+    assert_eq!(wrong.span.as_secs(), 3_600);
+}
+
+#[test]
+fn a_probe_that_never_comes_back_is_forgotten() {
+    let mut health = Health::new(HealthRules::default());
+    let a = ArmId::from("a");
+    assert!(health.begin_probe(&a, NOW));
+    assert!(!health.begin_probe(&a, NOW.plus(Duration::from_mins(2))));
+    assert!(health.begin_probe(&a, NOW.plus(Duration::from_mins(4))));
+}
+
+proptest! {
+    /// However failures come, an ejection lasts from `first` to `longest`, chance included, and the same
+    /// command gives the same moment.
+    #[test]
+    fn spans_keep_their_bounds(entropy: u64, outcomes in prop::collection::vec((0u8..6, 0u64..500_000), 1..200)) {
+        let rules = HealthRules::default();
+        let mut health = Health::new(rules.clone());
+        for (what, asked_ms) in outcomes {
+            let mut bad = failure(FailureClass::Transient, if what == 0 { "http_429" } else { "reset" });
+            bad.retry_after = (what < 2).then(|| Duration::from_millis(asked_ms));
+            for ejection in health.judge(&ran((what < 5).then_some(bad)), NOW) {
+                let until = health.until(&ejection, NOW, entropy);
+                prop_assert_eq!(until, health.until(&ejection, NOW, entropy));
+                let span = until.since(NOW);
+                prop_assert!(span <= health.longest());
+                if ejection.grows {
+                    prop_assert!(span >= rules.first && span <= rules.longest.mul_f64(1.0 + rules.jitter));
+                }
+                health.ejected(&ejection);
+            }
+        }
+    }
+}

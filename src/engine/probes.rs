@@ -1,0 +1,91 @@
+//! Half-open: an arm whose ejection is over is asked first whether it is up, and only then given runs. The
+//! probe is a preview of the prompt of the run that has just ended, made beside everything else: nobody
+//! waits for it and nobody is served by it, and without traffic nothing is sent. One at a time and arm.
+//!
+//! Where no other arm is left, or the arm had only to cool down, it comes back without one.
+
+use std::sync::Arc;
+
+use crate::domain::clock::Timestamp;
+use crate::domain::command::{Actor, RouterCommand};
+use crate::domain::ids::ArmId;
+use crate::domain::record::{PreviewRecord, RunRecord};
+use crate::domain::spec::{COOLING, Lifecycle};
+
+use super::message::Message;
+use super::owner::Owner;
+
+impl Owner {
+    /// Probes every arm that is due, with the prompt of `record`.
+    pub(super) fn probe_due(&mut self, record: &RunRecord) {
+        let now = self.shared.now();
+        for arm in self.due(now) {
+            if self.folds.health.begin_probe(&arm, now) {
+                self.probe(arm, record);
+            }
+        }
+    }
+
+    fn probe(&self, arm: ArmId, record: &RunRecord) {
+        let shared = Arc::clone(&self.shared);
+        let (run, request) = (record.run_id, Arc::new(record.request.clone()));
+        let stop = shared.tokens.stopping.child_token();
+        self.shared.tasks.spawn(async move {
+            let preview = shared.race.probe(&arm, run, request, &stop).await;
+            // An owner that has gone needs no arm.
+            let _ = shared.owner.send(Message::Probed { preview: Box::new(preview) }).await;
+        });
+    }
+
+    /// Takes in what a probe found.
+    pub(super) fn probed(&mut self, preview: &PreviewRecord) {
+        let now = self.shared.now();
+        let arm = &preview.arm;
+        self.charge_probe(preview);
+        let found = self.folds.health.probed(arm, preview.error.as_ref(), now);
+        let is_out = |owner: &Self| {
+            owner.folds.state.arms().any(|view| view.spec.name == *arm && view.lifecycle == Lifecycle::Ejected)
+        };
+        // A person may have taken it out or brought it back meanwhile.
+        let Some(found) = found.ok().filter(|_| is_out(self)) else { return };
+        self.folds.signals.probed(preview, now);
+        match found {
+            None => self.by_rule("probe", RouterCommand::Reinstate { arm: arm.clone() }),
+            Some(ejection) => self.carry_out(ejection),
+        }
+    }
+
+    /// A probe costs what a preview does.
+    fn charge_probe(&mut self, preview: &PreviewRecord) {
+        let Some(dollars) = preview.cost_usd.filter(|dollars| *dollars > 0.0) else { return };
+        let id = self.own_id();
+        if self.folds.state.budget_per_request().is_some()
+            && let Err(rejection) = self.execute(id, Actor::Run, RouterCommand::Spend { run: id, dollars })
+        {
+            tracing::warn!(%rejection, "what a probe cost was refused");
+        }
+    }
+
+    /// Ejected arms whose time is over and that can be asked. One without an adapter stays out: no waiting
+    /// mends that.
+    fn due(&self, now: Timestamp) -> Vec<ArmId> {
+        let latest = now.plus(self.folds.health.longest());
+        let due = |until: Option<Timestamp>| until.is_none_or(|until| now >= until || until > latest);
+        let ejected = self.folds.state.arms().filter(|arm| arm.lifecycle == Lifecycle::Ejected && due(arm.until));
+        let equipped = ejected.filter(|arm| !self.folds.unavailable.contains_key(&arm.spec.name));
+        equipped.map(|arm| arm.spec.name.clone()).collect()
+    }
+
+    /// Brings back those that need no probe.
+    pub(super) fn reinstate_due(&mut self, now: Timestamp) {
+        let is_alone = self.open_arms().is_empty();
+        for arm in self.due(now).into_iter().filter(|arm| is_alone || self.is_cooling(arm)).collect::<Vec<_>>() {
+            self.by_rule("health", RouterCommand::Reinstate { arm });
+        }
+    }
+
+    fn is_cooling(&self, arm: &ArmId) -> bool {
+        let is_cooling = |reason: Option<&str>| reason.is_some_and(|reason| reason.starts_with(COOLING));
+        self.folds.state.arms().any(|view| view.spec.name == *arm && is_cooling(view.reason))
+    }
+}

@@ -1,0 +1,46 @@
+//! Whether an endpoint is up again: one preview of a prompt that is at hand, made once, heard by nobody.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::budget::Purse;
+use super::events::{EventSink, Wire};
+use super::preview::PreviewStage;
+use super::retry::{Retry, RetryRules};
+use super::run::Race;
+use crate::domain::chat::ChatRequest;
+use crate::domain::ids::{ArmId, RunId};
+use crate::domain::record::PreviewRecord;
+
+/// The place of a probe among a run's previews: none of them has it.
+const PLACE: usize = u32::MAX as usize;
+
+impl Race {
+    /// Asks `arm` for the shortest preview of `request`, the prompt of `run`. Not tried again: that is what the
+    /// next probe is for.
+    pub async fn probe(
+        &self,
+        arm: &ArmId,
+        run: RunId,
+        request: Arc<ChatRequest>,
+        stop: &CancellationToken,
+    ) -> PreviewRecord {
+        let parts = self.parts();
+        let once = RetryRules { attempts: 1, ..parts.config.retry };
+        let retry = Retry::new(once, Arc::clone(&self.extras), 0);
+        let stage = PreviewStage {
+            config: &parts.config,
+            models: &parts.models,
+            request: &request,
+            run,
+            target: parts.config.preview_target(0.0),
+            retry: &retry,
+            cache: None,
+        };
+        let events = EventSink::none();
+        // What a run may spend holds for a probe too.
+        let purse = Purse::new(parts.config.budget, None);
+        stage.ask(PLACE, arm, Wire { events: &events, stop, purse: &purse }).await
+    }
+}
