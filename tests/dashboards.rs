@@ -84,6 +84,7 @@ fn full() -> EngineSnapshot {
         cache_misses: 2,
         answer: calls(),
         ejections: 1,
+        retries: 2,
         flags: [(Flag::Refusal, 1)].into(),
         hedges: 1,
         hedges_won: 1,

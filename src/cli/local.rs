@@ -12,7 +12,7 @@ use super::{parts, priors_command, remembered};
 use crate::domain::engine::EngineHandle;
 use crate::domain::observer::{Observer, Unobserved};
 use crate::domain::store::StateStore;
-use crate::engine::{Engine, EngineLimits, EngineParts, HealthRules};
+use crate::engine::{Engine, EngineLimits, EngineParts};
 use crate::providers::HttpClient;
 use crate::telemetry::Telemetry;
 
@@ -82,7 +82,7 @@ impl LocalEngine {
             strategy: settings.strategy,
             seed: settings.simulation.seed,
             limits: limits(settings.run.max_in_flight),
-            health: HealthRules::default(),
+            health: parts::health(&settings.health),
             periodic: parts::periodic(settings),
             observer: watched.observer(),
         })

@@ -9,18 +9,21 @@ use crate::bandit::RouterConfig;
 use crate::domain::answer::ModelFactory;
 use crate::domain::cache::{CacheBounds, PreviewCache};
 use crate::domain::clock::Clock;
+use crate::engine::HealthRules;
 use crate::engine::{AutomaticPrune, PeriodicDecay, PeriodicRules};
 use crate::features::{EmbeddingFeatures, Encoder, FeatureExtractor, LengthFeatures, WithSignals};
 use crate::race::{
     BudgetRules, EmbeddingSource, GateRules, HedgeRules, HedgeStart, JudgeChoice, ModelRegistry, PhaseTimeouts,
     PolicyRules, Race, RaceConfig, RaceParts, SearchSource, SessionRules,
 };
+use crate::race::{ExtraRules, FollowRules, RetryRules};
 use crate::reward::{QualityLatencyCostPolicy, References};
 use crate::settings::{
     CacheKind, CacheSettings, DecaySettings, EmbeddingSettings, EncoderKind, FeatureKind, FeatureSettings,
     GateSettings, JudgeSettings, PruneSettings, RewardSettings, RouterSettings, SearchSettings, SessionSettings,
     Settings,
 };
+use crate::settings::{HealthSettings, TimeoutSettings};
 use crate::store::{MemoryPreviewCache, SledPreviewCache};
 
 /// How prompts become numbers.
@@ -157,12 +160,18 @@ fn race_config(settings: &Settings) -> RaceConfig {
         max_preview_tokens: settings.preview.max_tokens,
         cache_threshold: settings.cache.threshold,
         policies: policies(settings),
-        timeouts: PhaseTimeouts {
-            first_token: settings.timeouts.first_token,
-            between_tokens: settings.timeouts.between_tokens,
-            preview: settings.timeouts.preview,
-            judge: settings.timeouts.judge,
-            full: settings.timeouts.full,
+        timeouts: timeouts(&settings.timeouts),
+        retry: RetryRules {
+            attempts: settings.retry.attempts,
+            base: settings.retry.base,
+            longest: settings.retry.longest,
+            patience: settings.retry.patience,
+        },
+        extras: ExtraRules {
+            retry_share: settings.retry.share,
+            extra_share: settings.retry.extra_share,
+            trickle_per_s: settings.retry.trickle_per_s,
+            ..defaults.extras
         },
         max_fallbacks: settings.run.max_fallbacks,
         max_prompt_bytes: settings.run.max_prompt_bytes,
@@ -194,6 +203,39 @@ fn policies(settings: &Settings) -> PolicyRules {
         gate: GateRules { auto, novelty, novelty_share, cheap_share, low_fallback },
         session: SessionRules { margin, ttl, max },
         experiment: settings.experiment.shares(),
+    }
+}
+
+/// What is set holds; what is not follows each arm.
+fn timeouts(settings: &TimeoutSettings) -> PhaseTimeouts {
+    let defaults = PhaseTimeouts::default();
+    let TimeoutSettings { first_token, between_tokens, preview, full, .. } = *settings;
+    PhaseTimeouts {
+        first_token: first_token.unwrap_or(defaults.first_token),
+        between_tokens: between_tokens.unwrap_or(defaults.between_tokens),
+        preview: preview.unwrap_or(defaults.preview),
+        judge: settings.judge,
+        full: full.unwrap_or(defaults.full),
+        follow: FollowRules {
+            least_calls: settings.least_calls,
+            multiplier: settings.multiplier,
+            floor: settings.floor,
+            ceiling: settings.ceiling,
+            fixed: [first_token, between_tokens, preview, full].map(|set| set.is_some()),
+        },
+    }
+}
+
+/// When an arm is taken out.
+pub(super) fn health(settings: &HealthSettings) -> HealthRules {
+    HealthRules {
+        consecutive: settings.consecutive,
+        share: settings.share,
+        volume: settings.volume,
+        first: settings.first,
+        longest: settings.longest.max(settings.first),
+        cooling: settings.cooling,
+        ..HealthRules::default()
     }
 }
 

@@ -14,6 +14,9 @@ pub struct Handling {
     /// Why a failure in passing was not tried again, where it was not for the number of tries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unretried: Option<Cow<'static, str>>,
+    /// Seconds between two parts with content, at most; absent where there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest_gap_s: Option<f64>,
     /// The deadlines that applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadlines: Option<Deadlines>,
@@ -46,7 +49,7 @@ impl Handling {
     /// Whether there is nothing to say.
     #[must_use]
     pub const fn is_plain(&self) -> bool {
-        self.retries.is_empty() && self.unretried.is_none() && self.deadlines.is_none()
+        self.retries.is_empty() && self.unretried.is_none() && self.deadlines.is_none() && self.longest_gap_s.is_none()
     }
 
     /// How often the call was made again.

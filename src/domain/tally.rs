@@ -199,6 +199,9 @@ pub struct ArmTally {
     /// Times that health took it out.
     #[serde(default)]
     pub ejections: u64,
+    /// Calls that were made again because they had failed in passing.
+    #[serde(default)]
+    pub retries: u64,
     /// Guardrail signals of its previews and answers.
     #[serde(default)]
     pub flags: BTreeMap<Flag, u64>,

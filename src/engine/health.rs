@@ -143,9 +143,7 @@ impl Health {
             let reason = format!("{COOLING} ({}): {}", failure.kind, failure.message);
             return Some(Ejection { arm: arm.clone(), span, grows: false, reason });
         }
-        let at_once = |span| {
-            Some(Ejection { arm: arm.clone(), span, grows: false, reason: failure.to_string() })
-        };
+        let at_once = |span| Some(Ejection { arm: arm.clone(), span, grows: false, reason: failure.to_string() });
         match failure.class {
             FailureClass::Configuration => at_once(rules.configuration),
             FailureClass::Quota => at_once(rules.quota),

@@ -11,6 +11,7 @@ use super::extra::ExtraRules;
 use super::hedge::HedgeRules;
 use super::policies::PolicyRules;
 use super::retry::RetryRules;
+use super::timeouts::FollowRules;
 use crate::domain::ids::RunId;
 use crate::domain::spec::SetChoice;
 use crate::domain::tally::Phase;
@@ -73,6 +74,8 @@ pub struct PhaseTimeouts {
     pub judge: Duration,
     /// One whole full answer.
     pub full: Duration,
+    /// How they follow each arm; see `timeouts.rs`.
+    pub follow: FollowRules,
 }
 
 /// How previews are judged.
@@ -132,6 +135,7 @@ impl Default for PhaseTimeouts {
             preview: Duration::from_secs(20),
             judge: Duration::from_secs(20),
             full: Duration::from_mins(2),
+            follow: FollowRules::default(),
         }
     }
 }

@@ -67,6 +67,14 @@ impl EmbeddingSource {
         }
     }
 
+    /// The frozen scale is for embeddings of so many numbers: that decides, and not who answered first.
+    pub(super) fn expect(&self, inputs: u32) {
+        let mut cache = locked(&self.cache);
+        if cache.inputs.replace(inputs) != Some(inputs) {
+            (cache.young, cache.old) = (HashMap::new(), HashMap::new());
+        }
+    }
+
     fn ask(
         &self,
         key: u128,
@@ -297,6 +305,18 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(source.of("flaky".to_owned(), &Retry::default()).await.is_ok());
         assert_eq!(embedder.0.load(Ordering::SeqCst), 2, "the second call was the retry");
+    }
+
+    #[tokio::test]
+    async fn a_frozen_scale_decides_how_many_numbers_there_are_and_not_who_answered_first() {
+        let (_, source) = source(100);
+        assert_eq!(source.of("other".to_owned(), &once()).await.unwrap().inputs, 5);
+        assert!(source.of("good".to_owned(), &once()).await.is_err(), "nothing else is known yet");
+        source.expect(3);
+        assert_eq!(source.of("good".to_owned(), &once()).await.unwrap().inputs, 3);
+        assert!(source.of("other".to_owned(), &once()).await.is_err(), "nor is the wrong one kept");
+        source.expect(3);
+        assert!(source.of("good".to_owned(), &once()).await.is_ok());
     }
 
     #[tokio::test]

@@ -14,6 +14,7 @@ use super::outlet::Lane;
 use super::reading::input_tokens;
 use super::retry::{Retry, Whom};
 use super::signals::Signals;
+use super::timeouts::Timers;
 use crate::domain::answer::ModelCall;
 use crate::domain::chat::ChatRequest;
 use crate::domain::event::RunEvent;
@@ -33,6 +34,8 @@ pub(crate) struct FullStage<'a> {
     pub(crate) run: RunId,
     /// What to answer.
     pub(crate) request: &'a Arc<ChatRequest>,
+    /// How long they may take.
+    pub(crate) timers: Timers<'a>,
     /// How calls are made again.
     pub(crate) retry: &'a Retry,
     /// How fast arms have been.
@@ -173,13 +176,13 @@ impl FullStage<'_> {
     }
 
     fn limits(&self, arm: &ArmId) -> Limits {
-        let timeouts = &self.config.timeouts;
+        let times = self.timers.of(arm, Phase::Answer);
         Limits {
-            first_token: timeouts.first_token,
-            between_tokens: timeouts.between_tokens,
-            whole: timeouts.full,
+            first_token: times.first_token,
+            between_tokens: times.between_tokens,
+            whole: times.whole,
             spent: Duration::ZERO,
-            learned: false,
+            learned: times.learned,
             phase: Phase::Answer,
             price: self.models.price(arm),
             max_bytes: self.config.max_answer_bytes,

@@ -15,6 +15,7 @@ use super::flags::{Extent, inspect};
 use super::models::ModelRegistry;
 use super::outlet::Lane;
 use super::retry::{Retry, Whom};
+use super::timeouts::Timers;
 use crate::domain::answer::ModelCall;
 use crate::domain::chat::ChatRequest;
 use crate::domain::event::RunEvent;
@@ -34,6 +35,8 @@ pub(crate) struct PreviewStage<'a> {
     pub(crate) run: RunId,
     /// Tokens wanted of each.
     pub(crate) target: u32,
+    /// How long they may take.
+    pub(crate) timers: Timers<'a>,
     /// How calls are made again.
     pub(crate) retry: &'a Retry,
     /// Previews that were made before, where they may be used.
@@ -100,13 +103,13 @@ impl PreviewStage<'_> {
     }
 
     fn limits(&self, arm: &ArmId) -> Limits {
-        let timeouts = &self.config.timeouts;
+        let times = self.timers.of(arm, Phase::Preview);
         Limits {
-            first_token: timeouts.first_token,
-            between_tokens: timeouts.between_tokens,
-            whole: timeouts.preview,
+            first_token: times.first_token,
+            between_tokens: times.between_tokens,
+            whole: times.whole,
             spent: Duration::ZERO,
-            learned: false,
+            learned: times.learned,
             phase: Phase::Preview,
             price: self.models.price(arm),
             max_bytes: RaceConfig::preview_bytes(self.target),

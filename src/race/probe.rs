@@ -9,6 +9,8 @@ use super::events::{EventSink, Wire};
 use super::preview::PreviewStage;
 use super::retry::{Retry, RetryRules};
 use super::run::Race;
+use super::signals::Signals;
+use super::timeouts::Timers;
 use crate::domain::chat::ChatRequest;
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::record::PreviewRecord;
@@ -29,12 +31,15 @@ impl Race {
         let parts = self.parts();
         let once = RetryRules { attempts: 1, ..parts.config.retry };
         let retry = Retry::new(once, Arc::clone(&self.extras), 0);
+        // What was seen of an arm before it failed says little about it now.
+        let unknown = Signals::default();
         let stage = PreviewStage {
             config: &parts.config,
             models: &parts.models,
             request: &request,
             run,
-            target: parts.config.preview_target(0.0),
+            target: parts.config.preview_target(0.0, 0.0),
+            timers: Timers { rules: &parts.config.timeouts, signals: &unknown, length: 0.0 },
             retry: &retry,
             cache: None,
         };

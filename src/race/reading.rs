@@ -27,6 +27,7 @@ pub(crate) struct Reading {
     /// When the last part with content had been dealt with.
     last_content: Option<Instant>,
     first_text: Option<Duration>,
+    longest_gap: Option<Duration>,
     ended: Option<Duration>,
     text: String,
     chars: usize,
@@ -46,6 +47,7 @@ impl Reading {
             started: Instant::now(),
             last_content: None,
             first_text: None,
+            longest_gap: None,
             ended: None,
             text: String::new(),
             chars: 0,
@@ -76,7 +78,10 @@ impl Reading {
                 return;
             }
         }
-        self.last_content = Some(Instant::now());
+        let now = Instant::now();
+        let gap = self.last_content.map(|last| now - last);
+        self.longest_gap = self.longest_gap.max(gap);
+        self.last_content = Some(now);
         if self.finish.is_none() && self.text.len().max(self.tool_bytes) >= self.limits.max_bytes {
             self.is_full = true;
             self.end(FinishReason::Length);
@@ -150,7 +155,7 @@ impl Reading {
             is_tool_call,
             failure,
             has_content: self.last_content.is_some(),
-            handling: Handling::default(),
+            handling: Handling { longest_gap_s: self.longest_gap.map(|gap| gap.as_secs_f64()), ..Handling::default() },
             text: self.text,
         }
     }

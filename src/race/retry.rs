@@ -109,6 +109,7 @@ impl Retry {
                 _ => None,
             };
             let Some(wait) = wait else {
+                tries.handling.longest_gap_s = report.handling.longest_gap_s;
                 report.handling = tries.handling;
                 return report;
             };

@@ -24,6 +24,7 @@ use super::retry::Retry;
 use super::run::{Knowledge, Race, RunInput, RunReport};
 use super::search::{SearchSource, Searched};
 use super::sessions::SessionKey;
+use super::timeouts::Timers;
 use crate::domain::chat::ChatRequest;
 use crate::domain::clock::Timestamp;
 use crate::domain::context::Context;
@@ -87,7 +88,12 @@ impl Race {
         let mut rng = Rng::with_seed(input.seed);
         let retry = Retry::new(self.parts.config.retry, Arc::clone(&self.extras), input.seed);
         let found = match &self.parts.embedding {
-            Some(source) => Some(source.of(embedded_text(&input.request), &retry).await),
+            Some(source) => {
+                if let Some(scale) = input.knowledge.state.normaliser() {
+                    source.expect(scale.inputs);
+                }
+                Some(source.of(embedded_text(&input.request), &retry).await)
+            }
             None => None,
         };
         let setting = self.settle(input, at, found, retry, &mut rng);
@@ -197,6 +203,11 @@ impl Race {
         wire.say(|| event).await;
     }
 
+    fn timers<'a>(&'a self, setting: &'a Setting) -> Timers<'a> {
+        let signals = setting.knowledge.signals.as_ref();
+        Timers { rules: &self.parts.config.timeouts, signals, length: setting.length_norm }
+    }
+
     async fn preview_and_judge(&self, setting: &Setting, trail: &mut Trail, rng: &mut Rng, wire: Wire<'_>) {
         let (config, models) = (&self.parts.config, self.parts.models.as_ref());
         self.look_up(setting, trail, |search| search.previews, wire).await;
@@ -210,6 +221,7 @@ impl Race {
             run: setting.id,
             request: trail.request(setting),
             target: setting.target,
+            timers: self.timers(setting),
             retry: &setting.retry,
             cache,
         };
@@ -280,6 +292,7 @@ impl Race {
             models: &self.parts.models,
             run: setting.id,
             request: trail.request(setting),
+            timers: self.timers(setting),
             retry: &setting.retry,
             signals: &setting.knowledge.signals,
         };

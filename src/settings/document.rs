@@ -9,12 +9,13 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use crate::domain::action::{ACTIONS, Action, KeyName};
 
+use super::arm_rows::ARM_KEYS;
 use super::arms::{ArmDraft, EndpointDraft};
 use super::draft::Draft;
 use super::fault::{Origin, SettingsFault, nearest};
 use super::kind::Misfit;
 use super::row::KeyRow;
-use super::rows::{ARM_KEYS, KEYS};
+use super::rows::KEYS;
 use super::slos::{SLO_KEYS, SloDraft};
 
 /// Reads `text` into the draft.

@@ -7,6 +7,7 @@
 //!
 //! Not here: what a value means. The composition root hands each room its part.
 
+mod arm_rows;
 mod arms;
 mod document;
 mod draft;
@@ -17,6 +18,7 @@ mod model;
 mod observing;
 mod policies;
 mod reference;
+mod reliability;
 mod row;
 mod rows;
 mod slos;
@@ -32,13 +34,14 @@ pub use lookup::{ConfigText, EMBEDDED_CONFIG, LookupError};
 pub use model::{
     ConsoleSettings, DecaySettings, DriftSettings, EmbeddingSettings, EncoderKind, Expectation, FeatureKind,
     FeatureSettings, JudgeSettings, PreviewSettings, PruneSettings, RewardSettings, RouterSettings, RunSettings,
-    Settings, SimulationSettings, StoreSettings, Theme, TimeoutSettings,
+    Settings, SimulationSettings, StoreSettings, Theme,
 };
 pub use observing::{AlarmSettings, LogFile, LogSettings, TelemetrySettings};
 pub use policies::{
     CacheKind, CacheSettings, ExperimentSettings, GateSettings, SearchKind, SearchSettings, SessionSettings,
 };
 pub use reference::{SettingFlag, key_table, setting_flags, template};
+pub use reliability::{HealthSettings, RetrySettings, TimeoutSettings};
 pub use spending::{BudgetSettings, HedgeSettings, HedgeStart};
 
 use crate::domain::spec::ArmSpec;

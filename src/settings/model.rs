@@ -13,6 +13,7 @@ use crate::domain::terms::Weights;
 
 use super::observing::{AlarmSettings, LogSettings, TelemetrySettings};
 use super::policies::{CacheSettings, ExperimentSettings, GateSettings, SearchSettings, SessionSettings};
+use super::reliability::{HealthSettings, RetrySettings, TimeoutSettings};
 use super::spending::{BudgetSettings, HedgeSettings};
 
 /// Everything that can be set.
@@ -50,6 +51,10 @@ pub struct Settings {
     pub search: SearchSettings,
     /// Seconds after which to give up.
     pub timeouts: TimeoutSettings,
+    /// How often to ask again.
+    pub retry: RetrySettings,
+    /// When an arm is taken out.
+    pub health: HealthSettings,
     /// Limits of runs.
     pub run: RunSettings,
     /// What runs may spend.
@@ -258,23 +263,6 @@ pub struct PreviewSettings {
     pub min_tokens: u32,
     /// Tokens of a preview, whatever the size of the prompt.
     pub max_tokens: u32,
-}
-
-/// `[timeouts]`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct TimeoutSettings {
-    /// Until a connection stands.
-    pub connect: Duration,
-    /// Until the first token.
-    pub first_token: Duration,
-    /// Between two tokens.
-    pub between_tokens: Duration,
-    /// All previews.
-    pub preview: Duration,
-    /// The judge.
-    pub judge: Duration,
-    /// One full answer.
-    pub full: Duration,
 }
 
 /// `[run]`.

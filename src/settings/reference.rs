@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
+use super::arm_rows::ARM_KEYS;
 use super::kind::Kind;
 use super::row::{FlagForm, KeyRow};
-use super::rows::{ARM_KEYS, KEYS};
+use super::rows::KEYS;
 use super::slos::SLO_KEYS;
 use crate::domain::action::ACTIONS;
 

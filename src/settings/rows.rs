@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::domain::observer::RecordPrompts;
 use crate::domain::spec::{DriftReaction, Provider, RouterKind, Strategy};
 
-use super::arms::EndpointDraft;
 use super::draft::Draft;
 use super::kind::{Kind, Scalar};
 use super::model::{EncoderKind, FeatureKind, Theme};
@@ -16,11 +15,11 @@ use super::row::KeyRow;
 use super::spending::HedgeStart;
 
 /// Any number of at least 0.
-const POSITIVE: Kind = Kind::Number { min: 0.0, max: f64::MAX };
+pub(super) const POSITIVE: Kind = Kind::Number { min: 0.0, max: f64::MAX };
 /// A share.
-const SHARE: Kind = Kind::Number { min: 0.0, max: 1.0 };
+pub(super) const SHARE: Kind = Kind::Number { min: 0.0, max: 1.0 };
 /// Seconds that something may take.
-const SECONDS: Kind = Kind::Number { min: 0.01, max: 86_400.0 };
+pub(super) const SECONDS: Kind = Kind::Number { min: 0.01, max: 86_400.0 };
 /// Seconds from one time to the next.
 const PERIOD: Kind = Kind::Number { min: 1.0, max: 31_536_000.0 };
 /// Tokens of one call.
@@ -30,7 +29,7 @@ const CEILING: Kind = Kind::Integer { min: 1, max: 1_000_000_000 };
 /// Dollars that may be spent.
 const DOLLARS: Kind = Kind::Number { min: 1e-9, max: 1e9 };
 /// A yes or no.
-const BOOL: Kind = Kind::Bool;
+pub(super) const BOOL: Kind = Kind::Bool;
 
 const fn row(
     name: &'static str,
@@ -41,16 +40,6 @@ const fn row(
     set: fn(&mut Draft, &Scalar),
 ) -> KeyRow<Draft> {
     KeyRow { name, kind, default, flag, help, set }
-}
-
-const fn endpoint(
-    name: &'static str,
-    kind: Kind,
-    default: Option<&'static str>,
-    help: &'static str,
-    set: fn(&mut EndpointDraft, &Scalar),
-) -> KeyRow<EndpointDraft> {
-    KeyRow { name, kind, default, flag: NoFlag, help, set }
 }
 
 /// The keys outside `[[arms]]` and `[keys]`, in the order of the template.
@@ -262,16 +251,56 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
 
     row("timeouts.connect_s", SECONDS, Some("5"), NoFlag,
         "seconds until a connection stands", |d, v| d.settings.timeouts.connect = v.seconds()),
-    row("timeouts.first_token_s", SECONDS, Some("10"), NoFlag,
-        "seconds until the first token", |d, v| d.settings.timeouts.first_token = v.seconds()),
-    row("timeouts.between_tokens_s", SECONDS, Some("10"), NoFlag,
-        "seconds between two tokens", |d, v| d.settings.timeouts.between_tokens = v.seconds()),
-    row("timeouts.preview_s", SECONDS, Some("20"), NoFlag,
-        "seconds for all previews", |d, v| d.settings.timeouts.preview = v.seconds()),
+    row("timeouts.first_token_s", SECONDS, None, NoFlag,
+        "seconds until the first token; default: follows each arm, 10 until enough was seen of it",
+        |d, v| d.settings.timeouts.first_token = Some(v.seconds())),
+    row("timeouts.between_tokens_s", SECONDS, None, NoFlag,
+        "seconds between two tokens; default: follows each arm, 10 until enough was seen of it",
+        |d, v| d.settings.timeouts.between_tokens = Some(v.seconds())),
+    row("timeouts.preview_s", SECONDS, None, NoFlag,
+        "seconds for one preview; default: follows each arm from 10 to 40, 20 until enough was seen of it",
+        |d, v| d.settings.timeouts.preview = Some(v.seconds())),
     row("timeouts.judge_s", SECONDS, Some("20"), NoFlag,
         "seconds for a verdict", |d, v| d.settings.timeouts.judge = v.seconds()),
-    row("timeouts.full_s", SECONDS, Some("120"), NoFlag,
-        "seconds for one full answer", |d, v| d.settings.timeouts.full = v.seconds()),
+    row("timeouts.full_s", SECONDS, None, NoFlag,
+        "seconds for one full answer; default: follows each arm from 60 to 240, 120 until enough was seen of it",
+        |d, v| d.settings.timeouts.full = Some(v.seconds())),
+    row("timeouts.multiplier", Kind::Number { min: 1.0, max: 100.0 }, Some("3"), NoFlag,
+        "deadlines that follow an arm are its p99 times this", |d, v| d.settings.timeouts.multiplier = v.number()),
+    row("timeouts.floor_s", SECONDS, Some("2"), NoFlag,
+        "a token is waited for at least so long", |d, v| d.settings.timeouts.floor = v.seconds()),
+    row("timeouts.ceiling_s", SECONDS, Some("30"), NoFlag,
+        "a token is waited for at most so long", |d, v| d.settings.timeouts.ceiling = v.seconds()),
+    row("timeouts.least_calls", Kind::Integer { min: 1, max: 128 }, Some("20"), NoFlag,
+        "calls of an arm before its deadlines follow it", |d, v| d.settings.timeouts.least_calls = v.size()),
+
+    row("retry.attempts", Kind::Integer { min: 1, max: 16 }, Some("3"), NoFlag,
+        "times that a call is made that fails in passing; 1 retries nothing", |d, v| d.settings.retry.attempts = v.count()),
+    row("retry.base_s", SECONDS, Some("0.25"), NoFlag,
+        "longest wait before the first retry; doubles with each", |d, v| d.settings.retry.base = v.seconds()),
+    row("retry.longest_s", SECONDS, Some("8"), NoFlag,
+        "longest wait before any", |d, v| d.settings.retry.longest = v.seconds()),
+    row("retry.patience_s", SECONDS, Some("10"), NoFlag,
+        "longest wait that an endpoint may ask for; for more the next arm takes over", |d, v| d.settings.retry.patience = v.seconds()),
+    row("retry.share", SHARE, Some("0.2"), NoFlag,
+        "retries per call of one endpoint", |d, v| d.settings.retry.share = v.number()),
+    row("retry.extra_share", SHARE, Some("0.2"), NoFlag,
+        "retries and hedges together per call of any endpoint", |d, v| d.settings.retry.extra_share = v.number()),
+    row("retry.trickle_per_s", Kind::Number { min: 0.0, max: 1000.0 }, Some("0.2"), NoFlag,
+        "retries a second beyond these shares", |d, v| d.settings.retry.trickle_per_s = v.number()),
+
+    row("health.consecutive", Kind::Integer { min: 1, max: 1000 }, Some("5"), NoFlag,
+        "failures in a row that take an arm out", |d, v| d.settings.health.consecutive = v.count()),
+    row("health.share", SHARE, Some("0.5"), NoFlag,
+        "share of failures in a minute that takes an arm out", |d, v| d.settings.health.share = v.number()),
+    row("health.volume", Kind::Integer { min: 1, max: 256 }, Some("20"), NoFlag,
+        "calls in that minute before the share counts", |d, v| d.settings.health.volume = v.count()),
+    row("health.first_s", SECONDS, Some("10"), NoFlag,
+        "seconds that an arm is out the first time; doubles", |d, v| d.settings.health.first = v.seconds()),
+    row("health.longest_s", SECONDS, Some("300"), NoFlag,
+        "seconds that it is out at most", |d, v| d.settings.health.longest = v.seconds()),
+    row("health.cooling_s", SECONDS, Some("5"), NoFlag,
+        "seconds that a rate-limited arm pauses where its endpoint names no time", |d, v| d.settings.health.cooling = v.seconds()),
 
     row("run.max_prompt_bytes", Kind::Integer { min: 1, max: 1 << 26 }, Some("2000000"), NoFlag,
         "bytes of all turns of a prompt", |d, v| d.settings.run.max_prompt_bytes = v.size()),
@@ -375,38 +404,7 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
         |d, v| d.settings.alarms.webhook_env = Some(v.text().into())),
 ];
 
-/// The keys of one `[[arms]]` table.
-#[rustfmt::skip]
-pub(super) static ARM_KEYS: &[KeyRow<EndpointDraft>] = &[
-    endpoint("name", Kind::Name, None, "its name, unique in the pool", |d, v| d.name = Some(v.text().into())),
-    endpoint("provider", Kind::OneOf(&["openai", "anthropic", "simulated"]), Some("openai"),
-        "openai: any OpenAI-compatible endpoint; anthropic: Anthropic's messages; simulated: a model of this process",
-        |d, v| d.provider = Some(named(&Provider::ALL, v))),
-    endpoint("base_url", Kind::Url, None,
-        "the endpoint, up to and including /v1; anthropic: default https://api.anthropic.com/v1",
-        |d, v| d.base_url = Some(v.text().into())),
-    endpoint("model", Kind::Text, None,
-        "the model's name at that endpoint; simulated: default its name", |d, v| d.model = Some(v.text().into())),
-    endpoint("api_key_env", Kind::VariableName, None,
-        "the environment variable that holds the key; leave out where none is needed",
-        |d, v| d.api_key_env = Some(v.text().into())),
-    endpoint("price_per_million.input", POSITIVE, None,
-        "dollars per million tokens of the prompt", |d, v| d.price_input = Some(v.number())),
-    endpoint("price_per_million.output", POSITIVE, None,
-        "dollars per million tokens of the answer", |d, v| d.price_output = Some(v.number())),
-    endpoint("expect.quality", SHARE, None,
-        "quality expected of it before it was ever asked", |d, v| d.expect_quality = Some(v.number())),
-    endpoint("expect.latency_s", SECONDS, None,
-        "seconds expected of its preview p95", |d, v| d.expect_latency_s = Some(v.number())),
-    endpoint("expect.usd", POSITIVE, None,
-        "dollars expected of a full answer", |d, v| d.expect_usd = Some(v.number())),
-    endpoint("expect.n", Kind::Number { min: 0.1, max: 1e6 }, Some("5"),
-        "observations that these expectations are worth", |d, v| d.expect_n = Some(v.number())),
-    endpoint("enabled", BOOL, Some("true"), "false keeps what was learned and asks it nothing",
-        |d, v| d.disabled = !v.truth()),
-];
-
 /// The value of that name; the table's kind has refused every other.
-fn named<T: Copy, const N: usize>(all: &[(T, &'static str); N], value: &Scalar) -> T {
+pub(super) fn named<T: Copy, const N: usize>(all: &[(T, &'static str); N], value: &Scalar) -> T {
     all.iter().find(|(_, name)| *name == value.text()).map_or(all[0].0, |(value, _)| *value)
 }

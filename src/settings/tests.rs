@@ -17,7 +17,7 @@ fn every_default_fits_its_own_kind() {
         assert!(row.default.is_none_or(|text| row.kind.of_text(text).is_ok()), "{}", row.name);
         assert!(!row.help.is_empty(), "{}", row.name);
     }
-    for row in rows::ARM_KEYS {
+    for row in arm_rows::ARM_KEYS {
         assert!(row.default.is_none_or(|text| row.kind.of_text(text).is_ok()), "{}", row.name);
     }
 }

@@ -156,10 +156,11 @@ fn calls(f: &mut Families, tally: &Tally) {
 }
 
 fn arms_counted(f: &mut Families, tally: &Tally) {
-    let counters: [Count; 6] = [
+    let counters: [Count; 7] = [
         ("arm_selected_total", "Runs that an arm was selected for.", |arm| arm.selected),
         ("arm_served_total", "Answers of an arm that were served.", |arm| arm.served),
         ("arm_ejections_total", "Times that health took an arm out.", |arm| arm.ejections),
+        ("arm_retries_total", "Calls of an arm that were made again.", |arm| arm.retries),
         ("hedges_total", "Answers of an arm that were started beside another's.", |arm| arm.hedges),
         ("hedges_won_total", "Those of them that were served.", |arm| arm.hedges_won),
         ("wasted_tokens_total", "Tokens of answers that were cancelled as the loser of two.", |arm| arm.wasted_tokens),

@@ -146,11 +146,10 @@ impl<'a> Stage<'a> {
         let mut settings = context.settings().clone();
         settings.router.k = k.unwrap_or(settings.router.k);
         let timeouts = &mut settings.timeouts;
-        for limit in
-            [&mut timeouts.first_token, &mut timeouts.between_tokens, &mut timeouts.preview, &mut timeouts.judge]
-        {
-            *limit = PATIENCE;
+        for limit in [&mut timeouts.first_token, &mut timeouts.between_tokens, &mut timeouts.preview] {
+            *limit = Some(PATIENCE);
         }
+        timeouts.judge = PATIENCE;
         settings.reward.weights = Counting::quality_alone().weights;
         let arms: Vec<ArmSpec> = settings.arms.iter().filter(|arm| arm.enabled).cloned().collect();
         let judge = match &settings.judge {

@@ -10,7 +10,7 @@ use crate::domain::flag::Flag;
 use crate::domain::ids::ArmId;
 use crate::domain::money::Usage;
 use crate::domain::record::{AttemptRecord, RunOutcome, RunRecord, is_bad};
-use crate::domain::tally::{ArmTally, Calls, Outcome, Places, SECONDS, Tally, UNIT, WRITES};
+use crate::domain::tally::{ArmTally, Calls, Outcome, Phase, Places, SECONDS, Tally, UNIT, WRITES};
 use crate::domain::terms::Term;
 
 use super::entry::{DOLLAR_UNITS, whole};
@@ -112,6 +112,9 @@ fn count_run(tally: &mut Tally, record: &RunRecord) {
     }
     tally.fallbacks += u64::from(record.fallbacks);
     tally.retries += u64::from(record.retries());
+    for (_, name, _) in record.retried().filter(|(phase, ..)| *phase != Phase::Judge) {
+        arm_of(tally, &name.into()).retries += 1;
+    }
     if outcome != Outcome::Cancelled {
         tally.end_to_end.add(record.timings_s.total, SECONDS);
     }
