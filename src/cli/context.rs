@@ -103,7 +103,7 @@ impl Context {
 
     /// An engine: one of this process, or the one of whoever holds the store.
     pub(super) async fn open(&self, need: Need) -> Outcome<Session> {
-        Session::open(self, need).await
+        Box::pin(Session::open(self, need)).await
     }
 
     /// What this process is, for whoever finds the store held.

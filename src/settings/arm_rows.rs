@@ -4,10 +4,10 @@
 use crate::domain::spec::Provider;
 
 use super::arms::EndpointDraft;
-use super::kind::{Kind, Scalar};
+use super::kind::{BOOL, Kind, POSITIVE, SECONDS, SHARE, Scalar};
 use super::row::FlagForm::None as NoFlag;
 use super::row::KeyRow;
-use super::rows::{BOOL, POSITIVE, SECONDS, SHARE, named};
+use super::rows::named;
 
 const fn endpoint(
     name: &'static str,

@@ -96,6 +96,23 @@ pub(super) struct Misfit {
     pub(super) found: String,
 }
 
+/// Any number of at least 0.
+pub(super) const POSITIVE: Kind = Kind::Number { min: 0.0, max: f64::MAX };
+/// A share.
+pub(super) const SHARE: Kind = Kind::Number { min: 0.0, max: 1.0 };
+/// Seconds that something may take.
+pub(super) const SECONDS: Kind = Kind::Number { min: 0.01, max: 86_400.0 };
+/// Seconds from one time to the next.
+pub(super) const PERIOD: Kind = Kind::Number { min: 1.0, max: 31_536_000.0 };
+/// Tokens of one call.
+pub(super) const TOKENS: Kind = Kind::Integer { min: 1, max: 1_000_000 };
+/// Tokens of several calls.
+pub(super) const CEILING: Kind = Kind::Integer { min: 1, max: 1_000_000_000 };
+/// Dollars that may be spent.
+pub(super) const DOLLARS: Kind = Kind::Number { min: 1e-9, max: 1e9 };
+/// A yes or no.
+pub(super) const BOOL: Kind = Kind::Bool;
+
 impl Kind {
     /// Checks a value of the file.
     pub(super) fn of_toml(self, value: &DeValue<'_>) -> Result<Scalar, Misfit> {

@@ -6,30 +6,13 @@ use crate::domain::observer::RecordPrompts;
 use crate::domain::spec::{DriftReaction, Provider, RouterKind, Strategy};
 
 use super::draft::Draft;
-use super::kind::{Kind, Scalar};
+use super::kind::{BOOL, CEILING, DOLLARS, Kind, PERIOD, POSITIVE, SECONDS, SHARE, Scalar, TOKENS};
 use super::model::{EncoderKind, FeatureKind, Theme};
 use super::observing::LogFile;
 use super::policies::{CacheKind, SearchKind};
 use super::row::FlagForm::{self, FileOnly, None as NoFlag, Off, On, Value};
 use super::row::KeyRow;
 use super::spending::HedgeStart;
-
-/// Any number of at least 0.
-pub(super) const POSITIVE: Kind = Kind::Number { min: 0.0, max: f64::MAX };
-/// A share.
-pub(super) const SHARE: Kind = Kind::Number { min: 0.0, max: 1.0 };
-/// Seconds that something may take.
-pub(super) const SECONDS: Kind = Kind::Number { min: 0.01, max: 86_400.0 };
-/// Seconds from one time to the next.
-const PERIOD: Kind = Kind::Number { min: 1.0, max: 31_536_000.0 };
-/// Tokens of one call.
-const TOKENS: Kind = Kind::Integer { min: 1, max: 1_000_000 };
-/// Tokens of several calls.
-const CEILING: Kind = Kind::Integer { min: 1, max: 1_000_000_000 };
-/// Dollars that may be spent.
-const DOLLARS: Kind = Kind::Number { min: 1e-9, max: 1e9 };
-/// A yes or no.
-pub(super) const BOOL: Kind = Kind::Bool;
 
 const fn row(
     name: &'static str,
