@@ -139,7 +139,9 @@ impl Health {
             return None;
         };
         if failure.is_rate_limit() {
-            let span = failure.retry_after.unwrap_or(rules.cooling).min(rules.longest_cooling);
+            // A moment that is past says no more than none.
+            let asked = failure.retry_after.filter(|asked| !asked.is_zero());
+            let span = asked.unwrap_or(rules.cooling).min(rules.longest_cooling);
             let reason = format!("{COOLING} ({}): {}", failure.kind, failure.message);
             return Some(Ejection { arm: arm.clone(), span, grows: false, reason });
         }
