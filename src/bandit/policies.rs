@@ -40,7 +40,7 @@ impl Router for LinUcb {
 
 /// score = a draw from N(mean, (v·reach)²) (Agrawal & Goyal 2013; for a disjoint model the scalar
 /// draw is the policy), v being the state's α. Propensities do not depend on the draw that was taken. Of one arm
-/// they are integrals (`foremost.rs`); of a set they are shares of [`PROPENSITY_DRAWS`] further draws and of one
+/// they are integrals (`foremost.rs`); of a set they are shares of `PROPENSITY_DRAWS` further draws and of one
 /// uniform choice, so that none is 0 (nor below k/257n, which is stated too high for an arm that is rarer).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LinTs;
