@@ -22,6 +22,7 @@ mod pacer;
 mod policies;
 mod prepare;
 mod probe;
+mod recent;
 mod refold;
 mod regression;
 mod router;

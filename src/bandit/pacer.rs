@@ -19,6 +19,7 @@
 //! would spend is spent on finding out whether a dearer arm is better. All of it is deterministic and part
 //! of the state; without a ceiling nothing here is touched.
 
+mod curve;
 mod prices;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use super::kernels::axpy;
 use super::state::RouterState;
 use crate::domain::command::Observation;
 use crate::domain::terms::Column;
+use curve::{lambda_for, steepest};
 pub(super) use prices::Offer;
 use prices::plain_dollars;
 
@@ -37,8 +39,6 @@ use prices::plain_dollars;
 const RING: usize = 256;
 /// Requests between two solutions, once there are enough.
 const EVERY: u64 = 32;
-/// Points of λ that are tabulated: 12 a decade from 1e-6 to 1e3, and 0.
-const GRID: usize = 109;
 /// Requests over which a surplus or a debt is spread.
 const HORIZON: f64 = 50.0;
 /// The reserve in standard deviations of one request's dollars, and its limit in requests.
@@ -117,11 +117,6 @@ impl Account {
     pub fn utilisation(&self) -> Option<f64> {
         (self.allowed_usd > 0.0).then(|| self.spent_usd / self.allowed_usd)
     }
-}
-
-/// λ at a place of the table.
-fn lambda_at(place: usize) -> f64 {
-    if place == 0 { 0.0 } else { 1e-6 * 10f64.powf((place - 1) as f64 / 12.0) }
 }
 
 impl Pacer {
@@ -258,21 +253,6 @@ impl Pacer {
     }
 }
 
-/// λ at which the table costs `target`, as it is at `step`: one of two neighbours, in the proportion that
-/// meets the target.
-fn lambda_for(curve: &[f64], target: f64, step: u64) -> f64 {
-    let Some(place) = curve.iter().position(|dollars| *dollars <= target) else {
-        return if curve.is_empty() { 0.0 } else { lambda_at(GRID - 1) };
-    };
-    if place == 0 {
-        return 0.0;
-    }
-    let (dear, cheap) = (curve[place - 1], curve[place]);
-    let share = if dear > cheap { (target - cheap) / (dear - cheap) } else { 0.0 };
-    let turn = (step as f64 * 0.618_033_988_749_895).fract();
-    lambda_at(if turn < share { place - 1 } else { place })
-}
-
 impl Paid {
     fn note(&mut self, realised: f64, expected: f64, keep: f64) {
         self.realised = self.realised * keep + realised;
@@ -305,7 +285,7 @@ impl RouterState {
             requests: pacer.requests,
             spent_usd: pacer.spent,
             allowed_usd: pacer.ceiling * pacer.requests as f64,
-            lambda: if self.tariff()?.exhausted { lambda_at(GRID - 1) } else { pacer.lambda(self.steps) },
+            lambda: if self.tariff()?.exhausted { steepest() } else { pacer.lambda(self.steps) },
         })
     }
 
@@ -362,43 +342,6 @@ impl RouterState {
         self.tabulate(*ceiling, ring.iter().map(AsRef::as_ref), &mut offers, curve);
         self.buffers.offers = offers;
         self.pacer = Some(pacer);
-    }
-
-    /// Expected dollars of a request by λ, over `contexts`; nothing without any. `offers` is a buffer.
-    fn tabulate<'a>(
-        &self,
-        ceiling: f64,
-        contexts: impl Iterator<Item = &'a [f64]>,
-        offers: &mut Vec<(f64, f64)>,
-        curve: &mut Vec<f64>,
-    ) {
-        let arms = || self.arms.iter().filter(|arm| arm.pool.lifecycle.is_candidate());
-        let width = arms().count();
-        offers.clear();
-        curve.clear();
-        let mut rows = 0.0;
-        for x in contexts {
-            rows += 1.0;
-            offers.extend(arms().map(|arm| (arm.lens.mean(x), arm.expected_dollars(x))));
-        }
-        if offers.is_empty() {
-            return;
-        }
-        let cost = |place: usize| {
-            let per_dollar = lambda_at(place) / ceiling;
-            let best = |row: &[(f64, f64)]| {
-                let mut best = (f64::NEG_INFINITY, 0.0);
-                for (mean, dollars) in row {
-                    let value = mean - per_dollar * dollars;
-                    if value > best.0 {
-                        best = (value, *dollars);
-                    }
-                }
-                best.1
-            };
-            offers.chunks_exact(width).map(best).sum::<f64>() / rows
-        };
-        curve.extend((0..GRID).map(cost));
     }
 }
 

@@ -9,6 +9,7 @@ pub mod action;
 pub mod alarm;
 pub mod answer;
 pub mod cache;
+mod calls;
 pub mod chat;
 pub mod clock;
 pub mod command;

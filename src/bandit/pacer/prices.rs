@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::{CAP, EXHAUSTED, RATIO, SAFETY, SAFETY_FULL, SURPLUS_ALPHA, TOKENS, lambda_for};
+use super::curve::lambda_for;
+use super::{CAP, EXHAUSTED, RATIO, SAFETY, SAFETY_FULL, SURPLUS_ALPHA, TOKENS};
 use crate::bandit::choose::Contender;
 use crate::bandit::kernels::dot;
 use crate::bandit::state::{ArmState, RouterState};
