@@ -96,6 +96,7 @@ impl World {
             knowledge: Arc::new(knowledge),
             strategy,
             reservation: None,
+            hold: None,
         }
     }
 

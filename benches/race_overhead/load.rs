@@ -110,6 +110,7 @@ async fn race(shared: &Shared, started: Instant, late_s: f64, i: u64) -> Measure
         knowledge: Arc::clone(&shared.knowledge),
         strategy: Strategy::Race,
         reservation: None,
+        hold: None,
     };
     let (sender, mut reader) = tokio::sync::mpsc::channel(64);
     let cancel = CancellationToken::new();

@@ -79,7 +79,7 @@ impl Field {
         self.open.clear();
         self.probation.clear();
         self.offers.clear();
-        let tariff = state.tariff();
+        let tariff = state.tariff(contexts.in_flight);
         for (place, id) in candidates.iter().enumerate() {
             let Some(i) = state.find_near(id, place) else { continue };
             if !contexts.signals.is_empty() {

@@ -40,7 +40,7 @@ pub use config::{Noise, PriorConfig, RouterConfig};
 pub use desk::Desk;
 pub use drift::{Drift, DriftConfig};
 pub use lens::Estimate;
-pub use pacer::Account;
+pub use pacer::{Account, InFlight};
 pub use policies::{Baseline, LinTs, LinUcb};
 pub use prepare::Rejection;
 pub use refold::{exclusions, refold};

@@ -17,9 +17,11 @@
 //! open only while the balance can pay for it; one that costs less pays debts back by itself. The cheapest
 //! arm is never closed. Where even that takes nearly all of B, nothing else is bought. Money that no λ
 //! would spend is spent on finding out whether a dearer arm is better. All of it is deterministic and part
-//! of the state; without a ceiling nothing here is touched.
+//! of the state; without a ceiling nothing here is touched. Runs that are decided and not settled yet hold what
+//! they are expected to cost: they are an argument of a decision (`in_flight.rs`), no state.
 
 mod curve;
+mod in_flight;
 mod prices;
 
 use std::sync::Arc;
@@ -32,6 +34,7 @@ use super::state::RouterState;
 use crate::domain::command::Observation;
 use crate::domain::terms::Column;
 use curve::{lambda_for, steepest};
+pub use in_flight::InFlight;
 pub(super) use prices::Offer;
 use prices::plain_dollars;
 
@@ -237,15 +240,15 @@ impl Pacer {
         (RESERVE.0 * sd).min(RESERVE.1) * self.ceiling
     }
 
-    /// Dollars that the answer of the next request should cost in the mean.
-    fn target(&self) -> f64 {
-        let off = (self.balance - self.reserve()) / (HORIZON * self.ceiling);
+    /// Dollars that the answer of the next request should cost in the mean, at that balance.
+    fn target(&self, balance: f64) -> f64 {
+        let off = (balance - self.reserve()) / (HORIZON * self.ceiling);
         self.ceiling * (1.0 + off).clamp(0.5, 1.5) / self.overhead()
     }
 
-    /// λ in force at `step`.
-    fn lambda(&self, step: u64) -> f64 {
-        lambda_for(&self.curve, self.target(), step)
+    /// λ in force at `step`, at that balance.
+    fn lambda(&self, step: u64, balance: f64) -> f64 {
+        lambda_for(&self.curve, self.target(balance), step)
     }
 
     fn mean_context(&self) -> Option<&[f64]> {
@@ -285,7 +288,11 @@ impl RouterState {
             requests: pacer.requests,
             spent_usd: pacer.spent,
             allowed_usd: pacer.ceiling * pacer.requests as f64,
-            lambda: if self.tariff()?.exhausted { steepest() } else { pacer.lambda(self.steps) },
+            lambda: if self.tariff(InFlight::NONE)?.exhausted {
+                steepest()
+            } else {
+                pacer.lambda(self.steps, pacer.balance)
+            },
         })
     }
 

@@ -2,6 +2,7 @@
 //! implementations share is in `desk.rs`.
 
 use super::desk::Desk;
+use super::pacer::InFlight;
 use super::policies::{Baseline, LinTs, LinUcb};
 use super::state::RouterState;
 use crate::domain::command::LogEntry;
@@ -20,25 +21,32 @@ pub struct Selection {
 }
 
 /// The contexts of one decision: what all candidates share and, where the schema ends in per-arm signals,
-/// each candidate's own.
+/// each candidate's own; and what is under way while it is made.
 #[derive(Clone, Copy, Debug)]
 pub struct Contexts<'a> {
     pub(super) x: &'a [f64],
     pub(super) signals: &'a [f64],
+    pub(super) in_flight: InFlight,
 }
 
 impl<'a> Contexts<'a> {
     /// The same `x` (`d` values) for every candidate.
     #[must_use]
     pub const fn same(x: &'a [f64]) -> Self {
-        Self { x, signals: &[] }
+        Self::with_signals(x, &[])
     }
 
     /// `x` shared by all, then the last `d − x.len()` dimensions of each candidate, one candidate after the
     /// other in the order in which they are given to the router. What is missing counts as 0.
     #[must_use]
     pub const fn with_signals(x: &'a [f64], signals: &'a [f64]) -> Self {
-        Self { x, signals }
+        Self { x, signals, in_flight: InFlight::NONE }
+    }
+
+    /// The same beside runs that were decided and are not in the account of a ceiling yet.
+    #[must_use]
+    pub const fn beside(self, in_flight: InFlight) -> Self {
+        Self { in_flight, ..self }
     }
 
     /// The signals of the candidate at `place`, in a context of `d` dimensions.

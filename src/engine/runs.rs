@@ -34,6 +34,8 @@ use super::shared::{Place, Shared};
 pub(super) fn submit(shared: &Arc<Shared>, request: RunRequest) -> Result<Box<dyn RunStream>, EngineError> {
     let RunRequest { request, origin, session } = request;
     let session = session.or_else(|| named_in(&request));
+    // Before what was learned is read: see `Holds`.
+    let hold = Arc::new(shared.race.holds().begin());
     shared.race.check(&request).map_err(|fault| refused(fault.to_string()))?;
     let knowledge = shared.knowledge.load_full();
     if knowledge.state.candidates().is_empty() {
@@ -43,7 +45,9 @@ pub(super) fn submit(shared: &Arc<Shared>, request: RunRequest) -> Result<Box<dy
     let reservation = reserve(shared)?;
     let seed = mixed(shared.seed, shared.started.fetch_add(1, Ordering::SeqCst));
     let run = RunId::new(shared.now(), seed);
-    let input = RunInput { id: run, request, origin, seed, knowledge, strategy: shared.strategy, session, reservation };
+    let strategy = shared.strategy;
+    let input =
+        RunInput { id: run, request, origin, seed, knowledge, strategy, session, reservation, hold: Some(hold) };
     let (sender, reader) = mpsc::channel(shared.limits.event_buffer.max(1));
     let cancel = shared.tokens.cancel.child_token();
     // An error span: what is said in a run has its id at every level.
@@ -97,6 +101,8 @@ async fn run_and_record(
     cancel: CancellationToken,
 ) {
     let remains = Remains::of(&input, shared.now());
+    // Held until what the run cost is published with the rest of what was learned.
+    let hold = input.hold.clone();
     let race = AssertUnwindSafe(shared.race.run(input, &events, &cancel)).catch_unwind();
     let RunReport { record, observation, clamped, sample } =
         Box::pin(race).await.unwrap_or_else(|panic| remains.report(&panic, shared));
@@ -105,7 +111,7 @@ async fn run_and_record(
     // An owner that has gone takes no record; the reader gets it all the same.
     let report = Finished { record: told, observation, clamped, sample };
     let _ = shared.ask(|recorded| Message::Finished { report, recorded }).await;
-    drop(place);
+    drop((hold, place));
     let _ = events.send(|| RunEvent::Finished { record }).await;
 }
 

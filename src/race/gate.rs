@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use super::holds::Hold;
 use super::opinion::{Held, Opinion, Told};
-use crate::bandit::{Contexts, Desk, RouterState, Selection, router};
+use crate::bandit::{Contexts, Desk, InFlight, RouterState, Selection, router};
 use crate::domain::clock::Timestamp;
 use crate::domain::context::Context;
 use crate::domain::ids::ArmId;
@@ -38,6 +39,8 @@ pub(crate) struct GateInput<'a> {
     pub(crate) told: &'a Told,
     /// The wall clock.
     pub(crate) now: Timestamp,
+    /// Runs under way under a ceiling of dollars.
+    pub(crate) in_flight: InFlight,
 }
 
 /// What the gate decided.
@@ -67,6 +70,20 @@ struct Course {
 }
 
 impl GateInput<'_> {
+    /// As [`GateInput::plan`]. Under a ceiling it is made beside what other runs hold, and holds what the dearest
+    /// chosen arm is expected to cost: who answers is not known before the verdict.
+    pub(crate) fn plan_holding(self, hold: Option<&Hold>, draw: &mut dyn FnMut() -> f64) -> Plan {
+        let Some(hold) = hold.filter(|_| self.state.budget_per_request().is_some()) else { return self.plan(draw) };
+        hold.decide(|in_flight| {
+            let gate = GateInput { in_flight, ..self };
+            let plan = gate.plan(draw);
+            let x = |arm: &ArmId| gate.context.of(gate.signals.get(arm));
+            let dollars = plan.chosen.iter().filter_map(|arm| gate.state.expected_run_dollars(arm.as_str(), &x(arm)));
+            let dearest = dollars.reduce(f64::max);
+            (plan, dearest)
+        })
+    }
+
     /// Decides; `draw` gives uniforms in [0, 1).
     pub(crate) fn plan(&self, draw: &mut dyn FnMut() -> f64) -> Plan {
         let course = self.course();
@@ -119,7 +136,7 @@ impl GateInput<'_> {
         draw: &mut dyn FnMut() -> f64,
     ) -> Selection {
         let own: Vec<f64> = among.iter().filter_map(|arm| self.signals.get(arm)).flatten().copied().collect();
-        let contexts = Contexts::with_signals(self.context.shared(), &own);
+        let contexts = Contexts::with_signals(self.context.shared(), &own).beside(self.in_flight);
         let mut desk = Desk::default();
         let first = if self.set == SetChoice::HighestScores { 1 } else { k };
         router(kind).select_on(&mut desk, self.state, contexts, among, first, draw);

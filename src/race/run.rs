@@ -12,6 +12,7 @@ use super::config::RaceConfig;
 use super::embedding::{EmbeddingSample, EmbeddingSource};
 use super::events::{EventSink, Wire};
 use super::extra::ExtraBudget;
+use super::holds::{Hold, Holds};
 use super::judge::JudgeChoice;
 use super::models::ModelRegistry;
 use super::recollection::Recollection;
@@ -75,6 +76,9 @@ pub struct RunInput {
     pub strategy: Strategy,
     /// What was reserved for it of the day's ceiling; absent where there is none.
     pub reservation: Option<Reservation>,
+    /// What it holds under the ceiling of dollars per request, begun before `knowledge` was read; absent where runs
+    /// are one after the other.
+    pub hold: Option<Arc<Hold>>,
     /// The id of the conversation that it belongs to, as its caller names it.
     pub session: Option<String>,
 }
@@ -99,6 +103,7 @@ pub struct Race {
     pub(super) extras: Arc<ExtraBudget>,
     pub(super) cache: Option<Arc<dyn PreviewCache>>,
     day: Option<Arc<DayAccount>>,
+    holds: Holds,
     pub(super) recollection: Recollection,
     pub(super) sessions: Sessions,
     pub(super) search: Option<SearchSource>,
@@ -111,7 +116,7 @@ impl Race {
         let extras = Arc::new(ExtraBudget::new(parts.config.extras));
         let day = parts.config.budget.day_usd.map(|ceiling| Arc::new(DayAccount::new(ceiling)));
         let (recollection, sessions) = (Recollection::default(), Sessions::default());
-        Self { parts, extras, cache: None, recollection, sessions, day, search: None }
+        Self { parts, extras, cache: None, recollection, sessions, day, holds: Holds::default(), search: None }
     }
 
     /// The same with previews that were made before, where a similar prompt asks for them again.
@@ -130,6 +135,12 @@ impl Race {
     #[must_use]
     pub const fn day(&self) -> Option<&Arc<DayAccount>> {
         self.day.as_ref()
+    }
+
+    /// What runs under way hold under the ceiling of dollars per request.
+    #[must_use]
+    pub const fn holds(&self) -> &Holds {
+        &self.holds
     }
 
     /// How much more than the plain traffic may be sent, and was.

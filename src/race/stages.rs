@@ -15,6 +15,7 @@ use super::embedding::{self, EmbeddingSample};
 use super::events::Wire;
 use super::full::{FullOutcome, FullStage};
 use super::gate::{GateInput, Plan};
+use super::holds::Hold;
 use super::judge::{JudgeStage, Judgement};
 use super::opinion::Told;
 use super::order::{STAND_IN_MARGIN, answering_order, worth};
@@ -25,6 +26,7 @@ use super::run::{Knowledge, Race, RunInput, RunReport};
 use super::search::{SearchSource, Searched};
 use super::sessions::SessionKey;
 use super::timeouts::Timers;
+use crate::bandit::InFlight;
 use crate::domain::chat::ChatRequest;
 use crate::domain::clock::Timestamp;
 use crate::domain::context::Context;
@@ -72,6 +74,8 @@ pub(super) struct Setting {
     pub(super) margin: f64,
     /// The conversation, and who answered it before.
     pub(super) session: Option<(SessionKey, Option<ArmId>)>,
+    /// What it holds under the ceiling of dollars per request.
+    hold: Option<Arc<Hold>>,
 }
 
 impl Trail {
@@ -155,8 +159,9 @@ impl Race {
             auto_width: parts.config.auto_width,
             told: &told,
             now: at,
+            in_flight: InFlight::NONE,
         };
-        let plan = gate.plan(&mut || rng.f64());
+        let plan = gate.plan_holding(input.hold.as_deref(), &mut || rng.f64());
         Setting {
             id: input.id,
             at,
@@ -174,6 +179,7 @@ impl Race {
             plan,
             retry,
             direction,
+            hold: input.hold,
         }
     }
 
@@ -284,6 +290,7 @@ impl Race {
             return;
         }
         self.order(setting, trail);
+        expect_the_first(setting, &trail.order);
         wire.say(|| RunEvent::Ordered { order: trail.order.clone() }).await;
         self.look_up(setting, trail, |_| true, wire).await;
         let started = Instant::now();
@@ -348,6 +355,15 @@ fn may_stay(held: &ArmId, verdict: Option<&Verdict>, margin: f64) -> bool {
     let Some(verdict) = verdict else { return true };
     let best = verdict.scores.values().map(|scores| scores.overall).fold(f64::NEG_INFINITY, f64::max);
     verdict.scores.get(held).is_some_and(|own| best - own.overall <= margin)
+}
+
+/// Who is to answer is known: the run holds what that is expected to cost.
+fn expect_the_first(setting: &Setting, order: &[ArmId]) {
+    let (Some(hold), Some(first)) = (&setting.hold, order.first()) else { return };
+    let x = setting.context.of(setting.signals.get(first));
+    if let Some(dollars) = setting.knowledge.state.expected_run_dollars(first.as_str(), &x) {
+        hold.expect(dollars);
+    }
 }
 
 fn seconds_since(started: Instant) -> f64 {

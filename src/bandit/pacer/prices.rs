@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::curve::lambda_for;
+use super::in_flight::InFlight;
 use super::{CAP, EXHAUSTED, RATIO, SAFETY, SAFETY_FULL, SURPLUS_ALPHA, TOKENS};
 use crate::bandit::choose::Contender;
 use crate::bandit::kernels::dot;
@@ -95,19 +96,20 @@ impl ArmState {
 }
 
 impl RouterState {
-    /// What the pacer says now; `None` without a ceiling.
-    pub(in crate::bandit) fn tariff(&self) -> Option<Tariff<'_>> {
+    /// What the pacer says now, beside runs in flight; `None` without a ceiling.
+    pub(in crate::bandit) fn tariff(&self, in_flight: InFlight) -> Option<Tariff<'_>> {
         let pacer = self.pacer.as_ref()?;
+        let balance = pacer.balance_after(in_flight);
         let overhead = pacer.overhead();
         let mean = pacer.mean_context();
         let cheapest = mean.and_then(|mean| self.cheapest(mean));
-        let surplus =
-            pacer.curve.first().is_some_and(|dollars| *dollars <= pacer.target()) && pacer.balance > pacer.reserve();
-        let is_full = pacer.balance >= 0.75 * CAP * pacer.ceiling;
+        let target = pacer.target(balance);
+        let surplus = pacer.curve.first().is_some_and(|dollars| *dollars <= target) && balance > pacer.reserve();
+        let is_full = balance >= 0.75 * CAP * pacer.ceiling;
         Some(Tariff {
-            per_dollar: pacer.lambda(self.steps) / pacer.ceiling,
+            per_dollar: pacer.lambda(self.steps + in_flight.runs, balance) / pacer.ceiling,
             mean,
-            free: (pacer.balance + pacer.ceiling) / overhead,
+            free: (balance + pacer.ceiling) / overhead,
             ceiling: pacer.ceiling / overhead,
             safety: if is_full { SAFETY_FULL } else { SAFETY },
             exhausted: cheapest.is_some_and(|dollars| dollars * overhead >= EXHAUSTED * pacer.ceiling),

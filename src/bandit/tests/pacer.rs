@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::bandit::{LinUcb, Router as _, refold};
+use crate::bandit::{Contexts, Desk, InFlight, LinUcb, Router as _, refold};
 use crate::domain::command::AnswerOutcome;
 
 const ARMS: [&str; 3] = ["cheap", "fair", "dear"];
@@ -31,6 +31,48 @@ fn run(log: &mut Log, requests: usize, outcome: &mut dyn FnMut(usize) -> (f64, f
         log.observe(&[1.0], vec![ArmObservation { answer, served: true, ..complete(&arm, [quality; 8]) }]);
     }
     spent
+}
+
+/// Dollars of `requests` that are all decided before any is settled, each in the sight of those before it or not.
+fn burst(log: &Log, requests: usize, sees: bool) -> f64 {
+    let mut rng = fastrand::Rng::with_seed(5);
+    let mut in_flight = InFlight::NONE;
+    let mut desk = Desk::default();
+    let mut spent = 0.0;
+    for _ in 0..requests {
+        let beside = if sees { in_flight } else { InFlight::NONE };
+        let contexts = Contexts::same(&[1.0]).beside(beside);
+        LinUcb.select_on(&mut desk, &log.state, contexts, &log.state.candidates(), 1, &mut || rng.f64());
+        let arm = desk.selection.scores[0].arm.as_str();
+        in_flight = in_flight.and(log.state.expected_run_dollars(arm, &[1.0]).unwrap());
+        spent += COSTS[ARMS.iter().position(|name| *name == arm).unwrap()];
+    }
+    spent
+}
+
+/// The account only learns of a run when it ends; what is decided and not in it yet is held.
+#[test]
+fn a_burst_that_nobody_settles_keeps_the_ceiling() {
+    for ceiling in [0.5, 1.5, 3.0] {
+        let (mut blind, mut log): (f64, _) = (0.0, paced(Some(ceiling)));
+        let mut before = run(&mut log, 300, &mut steady);
+        for settled in 301..332 {
+            before += run(&mut log, 1, &mut steady);
+            let together = (before + burst(&log, 200, true)) / (ceiling * f64::from(settled + 200));
+            assert!((0.9..=1.02).contains(&together), "{ceiling} after {settled}: {together}");
+            blind = blind.max(burst(&log, 200, false) / (ceiling * 200.0));
+        }
+        assert!(blind > 1.5, "without holding, the ceiling {ceiling} would be broken: {blind}");
+    }
+}
+
+/// An arm of which no dollars are known counts as one that costs what is allowed.
+#[test]
+fn an_arm_that_was_never_paid_for_holds_the_ceiling() {
+    let log = paced(Some(2.0));
+    assert_eq!(log.state.expected_run_dollars("cheap", &[1.0]), Some(2.0));
+    assert_eq!(log.state.expected_run_dollars("nobody", &[1.0]), None);
+    assert_eq!(paced(None).state.expected_run_dollars("cheap", &[1.0]), None);
 }
 
 const COSTS: [f64; 3] = [0.1, 1.0, 5.0];

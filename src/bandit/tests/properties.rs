@@ -11,7 +11,7 @@ use super::{Log, complete, config, quality, quality_only, saw, scale};
 use crate::domain::clock::Timestamp;
 use crate::domain::command::{ArmObservation, RouterCommand};
 use crate::domain::ids::{ArmId, TimeId};
-use crate::domain::spec::{DriftReaction, Mode, Strategy as Way};
+use crate::domain::spec::{DriftReaction, Mode, ShareLimits, Strategy as Way};
 use crate::domain::terms::{Column, Weights};
 
 const D: usize = 3;
@@ -50,6 +50,12 @@ fn rating(run: TimeId, x: &[f64], arm: &str, t: &[f64; 8], new: f64) -> RouterCo
         new,
         preview: complete(arm, *t).preview,
     }
+}
+
+/// Bounds of an arm's share of runs.
+fn limits(arm: &str, min: f64) -> RouterCommand {
+    let limits = Some(ShareLimits { min, max: 1.0, ramp_s: 60.0 });
+    RouterCommand::SetShareLimits { arm: ArmId::new(arm), limits }
 }
 
 fn assert_same(a: &RouterState, b: &RouterState, x: &[f64], tolerance: f64) {
@@ -100,7 +106,7 @@ proptest! {
 
     #[test]
     fn undo_equals_never_having_done_it(
-        before in rows(10), after in rows(10), which in 0..12_usize, factor in 0.1..1.0_f64,
+        before in rows(10), after in rows(10), which in 0..13_usize, factor in 0.1..1.0_f64,
         gamma in prop::sample::select(vec![1.0, 0.99]), window in prop::sample::select(vec![0, 12]),
         ceiling in prop::option::of(0.05..2.0_f64), drifts in any::<bool>(),
     ) {
@@ -118,6 +124,7 @@ proptest! {
             8 => RouterCommand::SetBudget { dollars: Some(factor) },
             9 => RouterCommand::Spend { run: TimeId::new(Timestamp::from_millis(3), 3), dollars: factor },
             10 => RouterCommand::SetMode { mode },
+            11 => limits("b", factor),
             _ => RouterCommand::SetExploration { alpha: Some(factor), explore_share: Some(factor) },
         };
         let mut config = config(D);
@@ -150,7 +157,7 @@ proptest! {
         prop_assert_eq!(undone.sequence(), undo);
         prop_assert_eq!(undone.digest(), never.state.digest());
         let rest = |state: &RouterState| {
-            let arms: Vec<String> = state.arms().map(|arm| format!("{} {:?} {}", arm.spec.name, arm.lifecycle, arm.trials)).collect();
+            let arms: Vec<String> = state.arms().map(|arm| format!("{} {:?} {} {:?}", arm.spec.name, arm.lifecycle, arm.trials, arm.share_limits)).collect();
             (arms, *state.weights(), state.alpha(), state.explore_share(), state.mode().clone(), state.account())
         };
         prop_assert_eq!(rest(&undone), rest(&never.state));
@@ -185,6 +192,12 @@ proptest! {
                 }
             }
             if part == 1 {
+                // At the same moment in both, for a ramp begins with it.
+                while never.entries.len() < done.entries.len() {
+                    never.push(RouterCommand::SetMode { mode: Mode::default() });
+                }
+                done.push(limits("b", 0.5));
+                never.push(limits("b", 0.5));
                 interval[1] = done.push(spend.clone());
                 never.push(spend.clone());
             }

@@ -43,6 +43,11 @@ impl Stage {
         self.calls.lock().unwrap().get(&ArmId::from(arm)).copied().unwrap_or_default()
     }
 
+    /// Counts calls from 0 again.
+    pub(crate) fn forget_calls(&self) {
+        self.calls.lock().unwrap().clear();
+    }
+
     /// From the next call on, `arm` does this.
     pub(crate) fn script(&self, arm: &str, script: Script) {
         self.lock().insert(arm.into(), script);

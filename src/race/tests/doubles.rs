@@ -308,6 +308,7 @@ impl Pool {
             knowledge: Arc::new(Knowledge { state: self.state.clone(), signals: Arc::new(self.signals.clone()) }),
             strategy: self.strategy,
             reservation: None,
+            hold: None,
         }
     }
 

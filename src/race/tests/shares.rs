@@ -42,6 +42,7 @@ fn shares(pool: &Pool, k: usize, router: RouterKind, now: Timestamp, draws: u64)
             auto_width: 1.0,
             told: &told,
             now,
+            in_flight: crate::bandit::InFlight::NONE,
         };
         let plan = gate.plan(&mut || rng.f64());
         assert_eq!(plan.scores.len(), candidates.len(), "everybody is scored once");
