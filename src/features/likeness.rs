@@ -101,7 +101,10 @@ mod tests {
     fn angles_of_embeddings_survive() {
         let vector = |turn: f64| -> Vec<f32> {
             #[expect(clippy::cast_possible_truncation, reason = "a test's numbers")]
-            (0..1536_u32).map(|i| ((f64::from(i) * 0.37).sin() + turn * (f64::from(i) * 1.91).cos()) as f32).collect()
+            (0..1536_u32)
+                .map(|i| (f64::from(i) * 0.37).sin() + turn * (f64::from(i) * 1.91).cos())
+                .map(|value| (value / (768.0 * (1.0 + turn * turn)).sqrt()) as f32)
+                .collect()
         };
         for turn in [0.0, 0.1, 0.3, 1.0] {
             let (a, b) = (vector(0.0), vector(turn));

@@ -36,7 +36,7 @@ pub struct RecentPrompts {
 }
 
 impl RecentPrompts {
-    /// How new `direction` is, and takes it in. `None` while too few of the same space are known, and for a
+    /// How new `direction` (of length 1) is, and takes it in. `None` while too few of the same space are known, and for a
     /// prompt without a direction, which is not taken in.
     pub fn meet(&mut self, direction: Vec<f32>) -> Option<Novelty> {
         if direction.iter().all(|v| *v == 0.0) {

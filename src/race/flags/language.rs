@@ -3,6 +3,9 @@
 //! where neither is clear, nothing is said. Whatever names a language or asks for a translation, without
 //! plainly asking for the answer in it, is left alone.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
 use super::phrases::{find, words};
 use crate::domain::chat::ChatRequest;
 
@@ -136,6 +139,19 @@ const OF_ANSWER: usize = 10;
 const LETTERS: usize = 12;
 const LETTERS_OF_ANSWER: usize = 40;
 
+/// Of each common word, the languages of [`COMMON`] that have it, a bit each: texts are told in every phase of
+/// every run, by all their words.
+static LEXICON: LazyLock<HashMap<&str, u8>> = LazyLock::new(|| {
+    let mut found: HashMap<&str, u8> = HashMap::new();
+    for (place, (_, common)) in COMMON.iter().enumerate() {
+        for word in common.split_whitespace() {
+            *found.entry(word).or_default() |= 1 << place;
+        }
+    }
+    found
+});
+static NAMES_OF_ANY: LazyLock<HashSet<&str>> = LazyLock::new(|| NAMED.split_whitespace().collect());
+
 /// Whether `text` is in a language that nobody asked for.
 pub(super) fn is_wrong(request: &ChatRequest, text: &str) -> bool {
     let Some(found) = language(super::excerpt(text, super::MOST), OF_ANSWER, LETTERS_OF_ANSWER) else { return false };
@@ -159,7 +175,7 @@ fn asked_for(prompt: &str) -> Option<Language> {
         return None;
     }
     let words = words(prompt);
-    let mut named = words.iter().filter(|word| NAMED.split_whitespace().any(|name| name == word.as_str()));
+    let mut named = words.iter().filter(|word| NAMES_OF_ANY.contains(word.as_str()));
     let (Some(_), None) = (named.next(), named.next()) else { return None };
     let is_asked = |names: &str| ASKED.iter().any(|phrase| find(&format!("{phrase} {names}"), &words).is_some());
     NAMES.iter().find(|(_, names)| is_asked(names)).map(|(language, _)| *language)
@@ -168,7 +184,7 @@ fn asked_for(prompt: &str) -> Option<Language> {
 fn is_about_languages(text: &str) -> bool {
     let lower = text.to_lowercase();
     TRANSLATES.iter().any(|cue| lower.contains(cue))
-        || words(text).iter().any(|word| NAMED.split_whitespace().any(|name| name == word))
+        || words(text).iter().any(|word| NAMES_OF_ANY.contains(word.as_str()))
 }
 
 /// What `text` is written in, code left out, where that is clear: by `least` common words, or `letters`
@@ -231,9 +247,10 @@ fn of_script(text: &str, least: usize) -> Script {
 
 fn of_words(text: &str, least: usize) -> Option<Language> {
     let words = words(text);
-    let hits = |common: &str| words.iter().filter(|word| common.split_whitespace().any(|c| c == word.as_str())).count();
+    let known: Vec<u8> = words.iter().filter_map(|word| LEXICON.get(word.as_str()).copied()).collect();
+    let hits = |place: usize| known.iter().filter(|of| *of >> place & 1 == 1).count();
     let mut scores: Vec<(usize, Language)> =
-        COMMON.iter().map(|(language, common)| (hits(common), *language)).collect();
+        COMMON.iter().enumerate().map(|(place, (language, _))| (hits(place), *language)).collect();
     scores.sort_by_key(|(hits, _)| std::cmp::Reverse(*hits));
     let (best, second) = (scores.first()?, scores.get(1)?);
     // In running text about a third to a half are common words; related languages share up to half of theirs.
