@@ -64,7 +64,7 @@ impl RouterState {
                 self.change_pool(arm, |pool| pool.share = limits.map(|limits| (limits, entry.at)));
             }
             RouterCommand::SetBudget { dollars } => self.set_budget(*dollars),
-            RouterCommand::Spend { dollars, .. } => self.charge(*dollars),
+            RouterCommand::Spend { dollars, beside, .. } => self.charge(*dollars, *beside),
             RouterCommand::AddArm { spec } => self.add_arm(spec),
             RouterCommand::RemoveArm { arm } => self.remove_arm(arm),
             RouterCommand::ResetArm { arm } => self.reset_arm(arm),

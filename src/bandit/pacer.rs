@@ -335,10 +335,15 @@ impl RouterState {
         }
     }
 
-    /// Enters money that no completed run accounts for.
-    pub(super) fn charge(&mut self, dollars: f64) {
-        if let Some(pacer) = &mut self.pacer {
-            Arc::make_mut(pacer).charge(dollars);
+    /// Enters money that no completed run accounts for; `beside`: no request either, so nothing is allowed for it.
+    pub(super) fn charge(&mut self, dollars: f64, beside: bool) {
+        let Some(pacer) = &mut self.pacer else { return };
+        let pacer = Arc::make_mut(pacer);
+        if beside {
+            pacer.spent += dollars;
+            pacer.balance -= dollars;
+        } else {
+            pacer.charge(dollars);
         }
     }
 

@@ -205,12 +205,15 @@ pub enum RouterCommand {
         /// Dollars per request, above 0.
         dollars: Option<f64>,
     },
-    /// A run cost money and taught nothing.
+    /// Something cost money and taught nothing.
     Spend {
-        /// The run.
+        /// The run; of what belongs to none, an id of its own.
         run: RunId,
         /// Dollars, at least 0.
         dollars: f64,
+        /// Whether it is beside the requests that a ceiling allows for: a probe, a verdict that came later.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        beside: bool,
     },
     /// Strategy, pinned arm, learning paused.
     SetMode {

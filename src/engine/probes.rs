@@ -8,30 +8,36 @@ use std::sync::Arc;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::command::{Actor, RouterCommand};
-use crate::domain::ids::ArmId;
+use crate::domain::ids::{ArmId, RunId};
 use crate::domain::record::{PreviewRecord, RunRecord};
 use crate::domain::spec::{COOLING, Lifecycle};
+use crate::race::Reservation;
 
 use super::message::Message;
 use super::owner::Owner;
+
+/// The rule that probes.
+pub(super) const PROBE: &str = "probe";
 
 impl Owner {
     /// Probes every arm that is due, with the prompt of `record`.
     pub(super) fn probe_due(&mut self, record: &RunRecord) {
         let now = self.shared.now();
         for arm in self.due(now) {
+            // A day whose ceiling is reached pays for no probe either.
+            let Ok(reservation) = self.shared.race.reserve_beside() else { return };
             if self.folds.health.begin_probe(&arm, now) {
-                self.probe(arm, record);
+                self.probe(arm, record, reservation);
             }
         }
     }
 
-    fn probe(&self, arm: ArmId, record: &RunRecord) {
+    fn probe(&self, arm: ArmId, record: &RunRecord, reservation: Option<Reservation>) {
         let shared = Arc::clone(&self.shared);
         let (run, request) = (record.run_id, Arc::new(record.request.clone()));
         let stop = shared.tokens.stopping.child_token();
         self.shared.tasks.spawn(async move {
-            let preview = shared.race.probe(&arm, run, request, &stop).await;
+            let preview = shared.race.probe(&arm, run, request, reservation, &stop).await;
             // An owner that has gone needs no arm.
             let _ = shared.owner.send(Message::Probed { preview: Box::new(preview) }).await;
         });
@@ -50,19 +56,27 @@ impl Owner {
         let Some(found) = found.ok().filter(|_| is_out(self)) else { return };
         self.folds.signals.probed(preview, now);
         match found {
-            None => self.by_rule("probe", RouterCommand::Reinstate { arm: arm.clone() }),
+            None => self.by_rule(PROBE, RouterCommand::Reinstate { arm: arm.clone() }),
             Some(ejection) => self.carry_out(ejection),
         }
     }
 
-    /// A probe costs what a preview does.
+    /// A probe is counted as the preview that it is, and costs what a preview does.
     fn charge_probe(&mut self, preview: &PreviewRecord) {
-        let Some(dollars) = preview.cost_usd.filter(|dollars| *dollars > 0.0) else { return };
+        self.folds.stats.probed(preview);
         let id = self.own_id();
-        if self.folds.state.budget_per_request().is_some()
-            && let Err(rejection) = self.execute(id, Actor::Run, RouterCommand::Spend { run: id, dollars })
-        {
-            tracing::warn!(%rejection, "what a probe cost was refused");
+        self.spent_beside(PROBE, id, preview.cost_usd.unwrap_or(0.0));
+    }
+
+    /// Enters dollars that no run accounts for: into the log, so that a restart knows of them, and into the day.
+    pub(super) fn spent_beside(&mut self, rule: &str, run: RunId, dollars: f64) {
+        if dollars <= 0.0 {
+            return;
+        }
+        let (id, command) = (self.own_id(), RouterCommand::Spend { run, dollars, beside: true });
+        match self.execute(id, Actor::Rule(rule.to_owned()), command) {
+            Ok(line) => self.folds.stats.spent(dollars, line.at),
+            Err(rejection) => tracing::warn!(rule, %rejection, "what was spent was refused"),
         }
     }
 

@@ -30,7 +30,7 @@ impl Owner {
         let unlearned =
             observation.is_none() && record.cost_usd > 0.0 && self.folds.state.budget_per_request().is_some();
         let lesson = observation.map(RouterCommand::Observe);
-        let spent = || RouterCommand::Spend { run: record.run_id, dollars: record.cost_usd };
+        let spent = || RouterCommand::Spend { run: record.run_id, dollars: record.cost_usd, beside: false };
         if let Some(command) = lesson.or_else(|| unlearned.then(spent))
             && let Err(rejection) = self.execute(record.run_id, Actor::Run, command)
         {

@@ -108,6 +108,10 @@ pub(super) async fn load(parts: &EngineParts) -> Result<Loaded, StartError> {
         if !matches!(entry.command, RouterCommand::Observe(_)) {
             folds.ids.insert(entry.id, entry.sequence);
         }
+        // What a run cost is in its record; what was spent beside the runs is in the log alone.
+        if let RouterCommand::Spend { dollars, beside: true, .. } = &entry.command {
+            folds.stats.spent(*dollars, entry.at);
+        }
     }
     for line in parts.store.journal(REMEMBERED).await?.into_iter().rev() {
         folds.note(&line);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::budget::Purse;
+use super::budget::{DayFull, Purse, Reservation};
 use super::events::{EventSink, Wire};
 use super::preview::PreviewStage;
 use super::retry::{Retry, RetryRules};
@@ -19,6 +19,15 @@ use crate::domain::record::PreviewRecord;
 const PLACE: usize = u32::MAX as usize;
 
 impl Race {
+    /// A place under the day's ceiling, where there is one, for a call beside the runs: nothing is reserved, but
+    /// what it spends counts.
+    ///
+    /// # Errors
+    /// [`DayFull`] where the ceiling is reached.
+    pub fn reserve_beside(&self) -> Result<Option<Reservation>, DayFull> {
+        self.day().map(|account| account.reserve(self.parts().clock.now(), 0.0)).transpose()
+    }
+
     /// Asks `arm` for the shortest preview of `request`, the prompt of `run`. Not tried again: that is what the
     /// next probe is for.
     pub async fn probe(
@@ -26,6 +35,7 @@ impl Race {
         arm: &ArmId,
         run: RunId,
         request: Arc<ChatRequest>,
+        reservation: Option<Reservation>,
         stop: &CancellationToken,
     ) -> PreviewRecord {
         let parts = self.parts();
@@ -45,7 +55,7 @@ impl Race {
         };
         let events = EventSink::none();
         // What a run may spend holds for a probe too.
-        let purse = Purse::new(parts.config.budget, None);
+        let purse = Purse::new(parts.config.budget, reservation);
         stage.ask(PLACE, arm, Wire { events: &events, stop, purse: &purse }).await
     }
 }

@@ -144,8 +144,21 @@ fn a_ceiling_is_refused_in_words_undone_exactly_and_written_down() {
     log.push(RouterCommand::Spend {
         run: crate::domain::ids::TimeId::new(crate::domain::clock::Timestamp::from_millis(1), 1),
         dollars: 2.0,
+        beside: false,
     });
-    assert!(log.state.account().unwrap().spent_usd >= 2.0);
+    let before = log.state.account().unwrap();
+    assert!(before.spent_usd >= 2.0);
+    log.push(RouterCommand::Spend {
+        run: crate::domain::ids::TimeId::new(crate::domain::clock::Timestamp::from_millis(2), 2),
+        dollars: 1.0,
+        beside: true,
+    });
+    let after = log.state.account().unwrap();
+    assert_eq!(
+        (after.requests, after.spent_usd),
+        (before.requests, before.spent_usd + 1.0),
+        "no request, so no allowance"
+    );
     let snapshot = RouterState::from_snapshot(&log.state.to_snapshot(), log.state.config()).unwrap();
     assert_eq!((snapshot.digest(), snapshot.account()), (log.state.digest(), log.state.account()));
     let base =

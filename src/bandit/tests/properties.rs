@@ -122,7 +122,7 @@ proptest! {
             6 => RouterCommand::SetWeights { weights: Weights::new([0.1, 0.2, 0.7, 0.0, 0.0, 0.0], 0.3).unwrap() },
             7 => RouterCommand::SetNormaliser { normaliser: scale(D - 1) },
             8 => RouterCommand::SetBudget { dollars: Some(factor) },
-            9 => RouterCommand::Spend { run: TimeId::new(Timestamp::from_millis(3), 3), dollars: factor },
+            9 => RouterCommand::Spend { run: TimeId::new(Timestamp::from_millis(3), 3), dollars: factor, beside: factor < 0.5 },
             10 => RouterCommand::SetMode { mode },
             11 => limits("b", factor),
             _ => RouterCommand::SetExploration { alpha: Some(factor), explore_share: Some(factor) },
@@ -176,7 +176,7 @@ proptest! {
         let mut done = Log::new(config.clone(), Weights::default(), &ARMS);
         done.push(RouterCommand::SetBudget { dollars: Some(ceiling) });
         let mut never = done.clone();
-        let spend = RouterCommand::Spend { run: TimeId::new(Timestamp::from_millis(3), 3), dollars: 0.25 };
+        let spend = RouterCommand::Spend { run: TimeId::new(Timestamp::from_millis(3), 3), dollars: 0.25, beside: false };
         let mut interval = [0; 2];
         for (part, rows) in [&before, &poison, &after].into_iter().enumerate() {
             for (i, (x, arm, t)) in rows.iter().enumerate() {

@@ -21,11 +21,11 @@ use serde::{Deserialize, Serialize};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::ratio::Ratio;
-use crate::domain::record::RunRecord;
+use crate::domain::record::{PreviewRecord, RunRecord};
 use crate::domain::snapshot::{Mark, Series, Totals};
 use crate::domain::tally::{Histogram, Places, Tally};
 
-use entry::{DOLLAR_UNITS, End, Entry};
+use entry::{DOLLAR_UNITS, End, Entry, whole};
 use names::Names;
 use series::Charts;
 use tally::Counting;
@@ -50,6 +50,20 @@ struct Counts {
     /// The day, counted from the epoch in UTC, that `day_cost_nano` is of.
     day: u64,
     day_cost_nano: u64,
+}
+
+impl Counts {
+    fn spend(&mut self, nano: u64, at: Timestamp) {
+        self.cost_nano += nano;
+        let day = at.day();
+        if day > self.day {
+            self.day = day;
+            self.day_cost_nano = 0;
+        }
+        if day == self.day {
+            self.day_cost_nano += nano;
+        }
+    }
 }
 
 /// What is kept over a restart.
@@ -107,6 +121,16 @@ impl LiveStats {
             self.charts.push(&entry);
             self.windows.push(entry);
         }
+    }
+
+    /// Counts the call of a probe, which is of no run.
+    pub(crate) fn probed(&mut self, preview: &PreviewRecord) {
+        self.tally.probed(preview);
+    }
+
+    /// Counts dollars that were spent at `at` beside the runs; those of a probe are in no run's mean.
+    pub(crate) fn spent(&mut self, dollars: f64, at: Timestamp) {
+        self.counts.spend(whole(dollars, DOLLAR_UNITS), at);
     }
 
     /// Counts terms or rewards that had to be clamped into [0, 1].
@@ -282,14 +306,6 @@ impl LiveStats {
             End::Failed => counts.failed += 1,
             End::Cancelled => counts.cancelled += 1,
         }
-        counts.cost_nano += entry.cost_nano;
-        let day = Timestamp::from_millis(entry.at).day();
-        if day > counts.day {
-            counts.day = day;
-            counts.day_cost_nano = 0;
-        }
-        if day == counts.day {
-            counts.day_cost_nano += entry.cost_nano;
-        }
+        counts.spend(entry.cost_nano, Timestamp::from_millis(entry.at));
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::flag::Flag;
 use crate::domain::ids::ArmId;
 use crate::domain::money::Usage;
-use crate::domain::record::{AttemptRecord, RunOutcome, RunRecord, is_bad};
+use crate::domain::record::{AttemptRecord, PreviewRecord, RunOutcome, RunRecord, is_bad};
 use crate::domain::tally::{ArmTally, Calls, Outcome, Phase, Places, SECONDS, Tally, UNIT, WRITES};
 use crate::domain::terms::Term;
 
@@ -53,9 +53,7 @@ impl Counting {
             }
             count_flags(arm, &preview.flags);
             arm.cache_misses += u64::from(record.policies.cache.is_some());
-            let usage = Usage { input_tokens: preview.tokens_in, output_tokens: preview.tokens, estimated: false };
-            let took = (preview.latency_s, preview.ttft_s);
-            count_call(&mut arm.preview, &usage, preview.cost_usd, preview.error.as_ref(), took);
+            count_preview(arm, preview);
         }
         for attempt in &record.attempts {
             let arm = arm_of(tally, &attempt.arm);
@@ -76,6 +74,11 @@ impl Counting {
                 }
             }
         }
+    }
+
+    /// Takes in a preview that is of no run.
+    pub(super) fn probed(&mut self, preview: &PreviewRecord) {
+        count_preview(arm_of(Arc::make_mut(&mut self.0), &preview.arm), preview);
     }
 
     /// Takes in a rating; whether the run left those that are resolved (−1), or came back (1).
@@ -179,6 +182,12 @@ fn count_call(
     if let Some(seconds) = first {
         calls.first_token.add(seconds, SECONDS);
     }
+}
+
+fn count_preview(arm: &mut ArmTally, preview: &PreviewRecord) {
+    let usage = Usage { input_tokens: preview.tokens_in, output_tokens: preview.tokens, estimated: false };
+    let took = (preview.latency_s, preview.ttft_s);
+    count_call(&mut arm.preview, &usage, preview.cost_usd, preview.error.as_ref(), took);
 }
 
 fn count_flags(arm: &mut ArmTally, flags: &[Flag]) {

@@ -88,6 +88,36 @@ async fn probes_are_one_at_a_time_and_hold_nobody_up() {
     until(&handle, "a is back", |picture| picture.arms[0].state == Lifecycle::Active).await;
 }
 
+/// The probe's ten tokens in and ten out are in the day's dollars and among the arm's calls, also after a crash.
+#[tokio::test(start_paused = true)]
+async fn a_probe_is_counted_and_paid_for() {
+    let mut rig = Rig::new(&["a", "b"]);
+    rig.facts.arms[0].price = Some(crate::domain::money::Price { input: 1e6, output: 1e6 });
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    rig.stage.script("a", Script::Fail(FailureClass::Transient));
+    for n in 0..5 {
+        ask(&handle, &format!("question {n}")).await;
+    }
+    until(&handle, "a is out", |picture| picture.arms[0].state == Lifecycle::Ejected).await;
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    rig.stage.script("a", Script::Answer("I am well again", Duration::ZERO));
+    let before = handle.snapshot();
+    ask(&handle, "well?").await;
+    until(&handle, "a is back", |picture| picture.arms[0].state == Lifecycle::Active).await;
+    let after = handle.snapshot();
+    let calls = |picture: &crate::domain::snapshot::EngineSnapshot| picture.tally.arms["a"].preview.made;
+    assert_eq!((calls(&before), calls(&after)), (5, 6));
+    let today = after.totals.usd_today;
+    assert!((today - before.totals.usd_today - 20.0).abs() < 1e-6, "{today}");
+    assert!((after.totals.usd_total - before.totals.usd_total - 20.0).abs() < 1e-6);
+    let store = rig.store.log();
+    drop(engine);
+    assert!(store.iter().any(|entry| matches!(entry.command, RouterCommand::Spend { beside: true, .. })));
+    let again = rig.start().await;
+    assert!((again.handle().snapshot().totals.usd_today - today).abs() < 1e-6, "a crash forgets no dollar");
+}
+
 #[tokio::test(start_paused = true)]
 async fn where_nobody_else_is_left_an_arm_comes_back_without_a_probe() {
     let rig = Rig::new(&["a", "b"]);
