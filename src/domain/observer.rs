@@ -77,7 +77,8 @@ pub trait Observer: Send + Sync + Debug {
     /// A run that an earlier process took in, as far as they are retained; oldest first, before anything else.
     fn remembered(&self, _record: &RunRecord) {}
 
-    /// A person rated an answer; the record has the rating, `before` is the one that it had.
+    /// A person rated an answer, or an undo took a rating back; the record has what holds now, `before` is what
+    /// held until then.
     fn rated(&self, _record: &Arc<RunRecord>, _before: Option<f64>) {}
 
     /// How the objectives stand now.

@@ -125,7 +125,9 @@ impl Owner {
             let judged = record.winner.as_ref().and_then(|arm| term(record.rewards.get(arm)?, Term::Quality));
             let rating = standing.rating.or(standing.first.filter(|first| Some(*first) != judged));
             if rating != record.rating {
-                self.keep_rating(&record, rating);
+                self.folds.stats.amended(&record, rating);
+                let amended = self.keep_rating(&record, rating);
+                self.shared.observer.rated(&amended, record.rating);
             }
         }
     }

@@ -201,7 +201,8 @@ impl Observer for Telemetry {
     fn rated(&self, record: &Arc<RunRecord>, before: Option<f64>) {
         let ago = self.since(record);
         locked(&self.slos).rated(record, before, self.clock.monotonic(), ago);
-        tracing::info!(target: "banditop::reward", run = %record.run_id, "run {}: rated {:?}", record.run_id, record.rating);
+        let rated = record.rating.map_or_else(|| "no rating any more".to_owned(), |rating| format!("rated {rating}"));
+        tracing::info!(target: "banditop::reward", run = %record.run_id, "run {}: {rated}", record.run_id);
     }
 
     fn objectives(&self) -> Vec<Objective> {

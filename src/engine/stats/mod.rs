@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::ratio::Ratio;
-use crate::domain::record::{PreviewRecord, RunRecord};
+use crate::domain::record::{PreviewRecord, RunRecord, is_bad};
 use crate::domain::snapshot::{Mark, Series, Totals};
 use crate::domain::tally::{Histogram, Places, Tally};
 
@@ -140,10 +140,18 @@ impl LiveStats {
 
     /// Takes in a person's rating of `record`, which was taken in with the rating that it had before.
     pub(crate) fn rated(&mut self, record: &RunRecord, now: f64) {
-        let moved = self.tally.rated(record.rating, now);
+        self.tally.rated(now);
+        self.amended(record, Some(now));
+    }
+
+    /// Takes in that the rating of `record` is another one now, or none, without a person having rated.
+    pub(crate) fn amended(&mut self, record: &RunRecord, now: Option<f64>) {
+        let is_bad = |rating: Option<f64>| i64::from(rating.is_some_and(is_bad));
         // What has a flag was never among the resolved, and no rating brings it there.
         if record.is_clean() {
+            let moved = is_bad(record.rating) - is_bad(now);
             self.counts.resolved = self.counts.resolved.saturating_add_signed(moved);
+            self.revision += 1;
         }
     }
 

@@ -81,10 +81,9 @@ impl Counting {
         count_preview(arm_of(Arc::make_mut(&mut self.0), &preview.arm), preview);
     }
 
-    /// Takes in a rating; whether the run left those that are resolved (−1), or came back (1).
-    pub(super) fn rated(&mut self, before: Option<f64>, now: f64) -> i64 {
-        Arc::make_mut(&mut self.0).ratings[usize::from(is_bad(now))] += 1;
-        i64::from(before.is_some_and(is_bad)) - i64::from(is_bad(now))
+    /// Takes in that a person gave a rating.
+    pub(super) fn rated(&mut self, rating: f64) {
+        Arc::make_mut(&mut self.0).ratings[usize::from(is_bad(rating))] += 1;
     }
 
     pub(super) fn ejected(&mut self, arm: &ArmId) {

@@ -218,6 +218,9 @@ fn a_bad_rating_takes_a_run_out_of_those_that_are_resolved() {
     assert_eq!(resolved(&stats).0, 1);
     stats.rated(&rated(Some(0.2)), 1.0);
     assert_eq!(resolved(&stats), (2, Some(0.5)));
+    stats.amended(&rated(Some(1.0)), Some(0.2));
+    stats.amended(&rated(Some(0.2)), None);
+    assert_eq!((resolved(&stats), stats.tally().ratings), ((2, Some(0.5)), [1, 2]), "nobody rated");
 }
 
 #[test]

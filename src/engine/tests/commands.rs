@@ -168,9 +168,11 @@ async fn a_discarded_rating_is_no_longer_what_is_amended() {
     handle.rate(run.run_id, 1.0, ann()).await.unwrap();
     let once = engine.means(&run.context.x);
     handle.rate(run.run_id, 0.0, ann()).await.unwrap();
+    until(&handle, "it is not resolved", |picture| picture.totals.runs == 1 && picture.totals.resolved == 0).await;
     let rated = rig.store.log().last().unwrap().sequence;
     applied(&handle, RouterCommand::Discard { from: rated - 1, to: rated }).await;
     assert_eq!(handle.run(run.run_id).await.unwrap().unwrap().rating, None);
+    until(&handle, "it is resolved again", |picture| picture.totals.resolved == 1).await;
     handle.rate(run.run_id, 1.0, ann()).await.unwrap();
     let again = engine.means(&run.context.x);
     assert!(once.iter().zip(&again).all(|(once, again)| (once - again).abs() < 1e-9), "{once:?} {again:?}");
