@@ -126,6 +126,7 @@ fn runs_are_exported_with_propensities_and_priors_are_told_and_undone() {
         let sum: f64 = propensity.values().filter_map(Value::as_f64).sum();
         assert!((sum - 3.0).abs() < 1e-9, "three arms raced: {row}");
         assert!(quality.contains_key(row["served"].as_str().unwrap()) && row["x"].is_array());
+        assert_eq!(row["selected"].as_array().map(Vec::len), Some(3));
     }
     let fitted = program.run(&["priors", "fit", "runs.jsonl", "--n-effective", "10", "--out", "priors.json"]);
     assert!(fitted.out.contains("atlas") && fitted.out.contains("worth"), "{}", fitted.out);
@@ -147,9 +148,7 @@ fn runs_are_exported_with_propensities_and_priors_are_told_and_undone() {
 
 #[test]
 fn what_the_configuration_expects_is_believed_from_the_first_run() {
-    let config = std::fs::read_to_string(common::root().join("tests/fixtures/fast/config.toml")).unwrap();
-    let scenario = common::root().join("tests/fixtures/fast/scenario.toml");
-    let config = config.replace("\"scenario.toml\"", &format!("{:?}", scenario.display().to_string()));
+    let config = fast_text();
     let program = Program::with_text(&config);
     let expecting = config.replacen(
         "name = \"penny\"\n",
@@ -164,4 +163,72 @@ fn what_the_configuration_expects_is_believed_from_the_first_run() {
     program.set_text(&config);
     program.ok(&["state", "show"]);
     assert!(program.ok(&["state", "journal"]).contains("prior penny n 12 → penny none"));
+}
+
+/// The fast configuration, wherever it lies.
+fn fast_text() -> String {
+    let config = std::fs::read_to_string(common::root().join("tests/fixtures/fast/config.toml")).unwrap();
+    let scenario = common::root().join("tests/fixtures/fast/scenario.toml");
+    config.replace("\"scenario.toml\"", &format!("{:?}", scenario.display().to_string()))
+}
+
+#[test]
+fn a_router_is_judged_with_the_priors_of_the_configuration() {
+    let config = fast_text();
+    let sure = "name = \"penny\"\nexpect = { quality = 1.0, n = 100000 }\n";
+    let program = Program::with_text(&config);
+    let log = log(300, [0.4, 0.4, 0.2]).replace("\"poor\"", "\"penny\"");
+    std::fs::write(program.home().join("log.jsonl"), log).unwrap();
+    let worth = || {
+        let found = program.json(&["off-policy", "log.jsonl", "--policy", "router", "--json"]);
+        policy(&found, "router")["dr"]["value"].as_f64().unwrap()
+    };
+    let without = worth();
+    program.set_text(&config.replacen("name = \"penny\"\n", sure, 1));
+    let with = worth();
+    assert!(without > 0.7 && with < 0.35, "sure of the poor arm it is worth {with}, else {without}");
+}
+
+#[test]
+fn what_would_need_an_endpoint_is_refused() {
+    let features = "\n[features]\nkind = \"embedding\"\nembedding = { encoder = \"endpoint\" }\n";
+    let program = Program::with_text(&format!("{}{features}", fast_text()));
+    std::fs::write(program.home().join("log.jsonl"), log(100, [0.4, 0.4, 0.2])).unwrap();
+    for command in [&["off-policy"][..], &["priors", "fit"], &["replay"], &["compare"]] {
+        let ran = program.run(&[command, &["log.jsonl"]].concat());
+        assert_eq!(ran.code, Some(2), "{command:?}: {}", ran.err);
+        assert!(ran.err.contains("recorded outcomes ask no endpoint") && ran.err.contains("--x"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn what_was_lost_and_what_counts_as_0_is_said() {
+    let program = Program::with_text(&format!("{}\n[features]\nsignals = true\n", fast_text()));
+    // Of every fifth run the arm that was asked failed in passing.
+    let log = log(600, [0.3, 0.4, 0.3]);
+    let lines = log.lines().enumerate().map(|(i, line)| {
+        let asked = line.rsplit('"').nth(1).unwrap();
+        let line = line.replace("\"served\":", &format!("\"selected\":[\"{asked}\"],\"was\":"));
+        if i % 5 > 0 { line } else { unjudged(&line) }
+    });
+    let text: String = lines.map(|line| line + "\n").collect();
+    std::fs::write(program.home().join("log.jsonl"), text).unwrap();
+    let found = program.json(&["off-policy", "log.jsonl", "--policy", "arm:code", "--json"]);
+    let lost: u64 = found["lost"].as_array().unwrap().iter().map(|each| each["lost"].as_u64().unwrap()).sum();
+    assert_eq!(lost, 120);
+    let ips = &policy(&found, "arm:code")["ips"];
+    let (value, se) = (ips["value"].as_f64().unwrap(), ips["se"].as_f64().unwrap());
+    assert!((value - 0.6).abs() < 4.0 * se && se < 0.05, "{value} ± {se}");
+    let said = program.ok(&["off-policy", "log.jsonl", "--policy", "arm:code"]);
+    assert!(said.contains("selections of code were not judged"), "{said}");
+    let replayed = program.ok(&["replay", "log.jsonl", "--policy", "uniform", "--shuffles", "2"]);
+    assert!(replayed.contains("not judged        120 of 600 selections"), "{replayed}");
+    assert!(replayed.contains("signals           3 about each arm count as 0"), "{replayed}");
+}
+
+/// The line without what was judged.
+fn unjudged(line: &str) -> String {
+    let from = line.find("\"quality\":{").unwrap() + "\"quality\":{".len();
+    let to = from + line[from..].find('}').unwrap();
+    format!("{}{}", &line[..from], &line[to..])
 }

@@ -33,6 +33,7 @@ fn a_suite_goes_through_the_real_race() {
         // Coding: coder .95, atlas .7; writing: scribe .95, atlas .7: the best arm of every prompt has .95.
         assert!((policy["oracle"].as_f64().unwrap() - 0.95).abs() < 1e-9);
         assert!(policy["usd_per_request"].as_f64().unwrap() > 0.0);
+        assert!(policy["decisions_per_s"].is_null(), "they play at once");
     }
     let mean = |at: usize| policies[at]["mean_reward"].as_f64().unwrap();
     assert!((mean(4) - 0.7).abs() < 1e-9 && (mean(5) - 0.7).abs() < 1e-9, "atlas is best alone, and first: {found}");
@@ -50,6 +51,8 @@ fn what_is_wrong_with_a_suite_is_said_all_at_once() {
     assert!(missing.code == Some(2) && missing.err.contains("complementary"), "{}", missing.err);
     std::fs::write(program.home().join("odd.toml"), "name = 1").unwrap();
     assert!(program.run(&["compare", "odd.toml"]).err.contains("odd.toml:1:"));
+    let added = program.run(&["compare", "complementary", "--add", "atlas:3"]);
+    assert!(added.code == Some(2) && added.err.contains("--add is about recorded outcomes"), "{}", added.err);
     let given = program.run(&["compare", "complementary", "--gamma", "0.9"]);
     assert!(given.code == Some(2) && given.err.contains("--gamma is about recorded outcomes"), "{}", given.err);
 }

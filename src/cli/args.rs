@@ -48,12 +48,15 @@ pub(super) enum Command {
     /// Recorded outcomes are JSON Lines with an id, a task, a prompt, and by arm the quality (0 to 1), the
     /// dollars and the seconds of a full answer; all but prompt and quality may be missing. What counts is
     /// quality alone, unless a weight is given as a flag; dollars then weigh on a logarithmic scale from
-    /// the 1 % to the 99 % quantile of the file.
+    /// the 1 % to the 99 % quantile of the file. Signals about arms (features.signals) count as 0: records hold no
+    /// history of an arm's latency and errors.
     Replay(Box<ReplayArgs>),
     /// Put recorded outcomes through several routers and references, side by side, with significance
     ///
     /// Every policy meets the same prompts in the same orders. A difference is significant (*) where neither
     /// the choice of prompts nor their order explains it at 5 %, corrected for all differences shown.
+    ///
+    /// Signals about arms (features.signals) count as 0, as in `replay`.
     ///
     /// In place of a file, a suite (complementary, mostly-code, or a TOML file) is put to the simulated arms through
     /// the real race: previews, judge, full answers, learning. Time is compressed, and no faults are played.

@@ -14,8 +14,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::contestant::{Contestant, Name};
+use super::pass::Pass;
 use super::problem::Problem;
-use super::replay::{Pass, Replay, ReplayFault};
+use super::replay::{Replay, ReplayFault};
 use super::report::Report;
 use super::statistics::{Interval, holm, mean, permutation_p, quantile, resampled_mean, standard_deviation};
 use super::streams::{Generator, Purpose, stream_seed};

@@ -5,7 +5,9 @@
 //! The log is cut in two halves at random; what is learned from one half (a router, the best arm, the
 //! reward model) is judged on the other, and the other way round (cross-fitting; Chernozhukov et al. 2018).
 //! A router is thus judged as it is after half of the log, standing still. Policies answer with one arm; of a
-//! race each arm that was judged counts with the probability with which it was among those that raced.
+//! race each arm that was judged counts with the probability with which it was among those that raced *and* could be
+//! judged (`chances.rs`): content that failed is an outcome of quality 0, a call that failed in passing is none, and
+//! leaves more weight to the other selections of that arm.
 
 use serde::Serialize;
 
@@ -126,14 +128,17 @@ impl Log<'_> {
         self.check()?;
         let stream = |purpose| (self.generator)(stream_seed(self.seed, 0, purpose));
         let mut rows = shuffled(self.problem.rows(), &mut stream(Purpose::Order));
-        rows.retain(|row| !self.problem.open(*row).is_empty());
+        // One on which all were lost is a decision too.
+        rows.retain(|row| self.problem.propensities(*row).iter().any(Option::is_some));
         let mut draw = stream(Purpose::Policy);
         let (one, other) = rows.split_at(rows.len() / 2);
         let mut weighed = Vec::with_capacity(rows.len());
+        let mut taken = vec![false; self.problem.arms().len()];
         for (learned, judged) in [(one, other), (other, one)] {
             let half = Half::learn(self, target, learned);
-            weighed.extend(judged.iter().map(|row| half.weigh(self.problem, *row, &mut draw)));
+            weighed.extend(judged.iter().map(|row| half.weigh(self.problem, *row, &mut draw, &mut taken)));
         }
+        self.check_lost(&taken)?;
         let found = of_weighed(&weighed)?;
         if found.effective_sample_size < LEAST {
             let (rows, found) = (found.rows, found.effective_sample_size);
@@ -146,6 +151,10 @@ impl Log<'_> {
         if !self.problem.is_log() {
             return Err(NoEstimate::NoPropensities);
         }
+        if let [first, others @ ..] = self.problem.chances().unnamed() {
+            let id = self.problem.id(*first).to_owned();
+            return Err(NoEstimate::UnnamedLoss { id, others: others.len() });
+        }
         for row in 0..self.problem.rows() {
             let chances = self.problem.propensities(row);
             for &arm in self.problem.open(row) {
@@ -157,6 +166,15 @@ impl Log<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Of the arms that the policy takes, enough could be judged.
+    fn check_lost(&self, taken: &[bool]) -> Result<(), NoEstimate> {
+        let by_arm = self.problem.chances().selections().iter().zip(self.problem.arms()).zip(taken);
+        let mut lost = by_arm.filter(|((each, _), taken)| **taken && each.is_mostly_lost());
+        lost.next().map_or(Ok(()), |((each, arm), _)| {
+            Err(NoEstimate::MostlyLost { arm: arm.clone(), selected: each.selected, lost: each.lost })
+        })
     }
 }
 
@@ -194,7 +212,7 @@ impl<'a> Half<'a> {
         Self { model: taught(log.model), policy }
     }
 
-    fn weigh(&self, problem: &Problem, row: usize, draw: &mut Uniforms) -> Weighed {
+    fn weigh(&self, problem: &Problem, row: usize, draw: &mut Uniforms, taken: &mut [bool]) -> Weighed {
         let x = problem.context(row);
         let chances = problem.propensities(row);
         let candidates: Vec<usize> = (0..chances.len()).filter(|arm| chances[*arm].is_some()).collect();
@@ -206,6 +224,7 @@ impl<'a> Half<'a> {
         let mut weighed = Weighed::default();
         for (&arm, &pi) in candidates.iter().zip(&target) {
             let chance = chances[arm].unwrap_or(0.0);
+            taken[arm] |= pi > 0.0;
             weighed.modelled_target += pi * modelled(arm);
             if chance <= 0.0 {
                 weighed.unsupported += pi;

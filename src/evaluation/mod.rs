@@ -6,15 +6,19 @@
 //! bytes ─ Records ─ Problem (contexts, rewards) ─ Replay × Contestant ─ passes ─ Report, Comparison
 //! ```
 
+mod chances;
 mod compare;
 mod contestant;
+mod contexts;
 mod drift;
 pub mod logged;
 pub mod off_policy;
 mod pairs;
+mod pass;
 mod policy;
 pub mod priors;
 mod problem;
+mod record_faults;
 pub mod records;
 mod replay;
 mod report;
@@ -24,16 +28,20 @@ mod streams;
 mod student;
 pub mod yardsticks;
 
+pub use chances::{Lost, Selections};
 pub use compare::{Comparison, Difference, compare};
 pub use contestant::{Contestant, Name};
 pub use drift::{Change, ChangeFault, Join, What, Whom};
+pub use pass::Pass;
 pub use policy::{Policy, Seen};
 pub use problem::{ContextSource, Counting, Problem, ProblemFault};
 pub use records::Records;
-pub use replay::{Options, Pass, Replay, ReplayFault};
+pub use replay::{Options, Replay, ReplayFault};
 pub use report::Report;
 pub use routed::{Routed, RouterSetup};
 pub use streams::{Generator, Uniforms};
 
+#[cfg(test)]
+mod log_tests;
 #[cfg(test)]
 mod tests;

@@ -138,6 +138,30 @@ pub enum NoEstimate {
         /// As logged.
         found: f64,
     },
+    /// Somebody was lost, nobody knows who.
+    #[error(
+        "row {id:?} (and {others} more): fewer arms were judged than raced, and the log does not say who was lost: \
+         export the runs again with this version"
+    )]
+    UnnamedLoss {
+        /// The first such row.
+        id: String,
+        /// How many more there are.
+        others: usize,
+    },
+    /// An arm that the policy takes hardly ever came to be judged.
+    #[error(
+        "{arm} was selected on {selected} runs and could not be judged on {lost} of them: what is left of it need not \
+         be like the rest"
+    )]
+    MostlyLost {
+        /// The arm.
+        arm: crate::domain::ids::ArmId,
+        /// How often it was selected.
+        selected: u64,
+        /// How often it was lost.
+        lost: u64,
+    },
     /// The log says next to nothing about the policy.
     #[error(
         "too little: the log is worth {found:.1} decisions of this policy (effective sample size), of {rows}; \

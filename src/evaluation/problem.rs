@@ -10,25 +10,16 @@
 
 use std::sync::Arc;
 
+use super::chances::{Chances, Lost};
+pub use super::contexts::ContextSource;
+use super::contexts::{computed, recorded};
 use super::records::{Records, Row};
 use super::statistics::quantile;
-use crate::domain::chat::ChatRequest;
 use crate::domain::command::PreviewTerms;
-use crate::domain::context::{FeatureBlock, FeatureSchema};
+use crate::domain::context::FeatureSchema;
 use crate::domain::ids::ArmId;
 use crate::domain::terms::{Term, Weights};
-use crate::features::{FeatureExtractor, version_digest};
 use crate::reward::{CandidateStats, References};
-
-/// Where contexts come from.
-#[derive(Clone, Copy)]
-pub enum ContextSource<'a> {
-    /// From the prompt's text alone.
-    Features(&'a dyn FeatureExtractor),
-    /// As recorded (`x`). A dimension that is 1 on every row is the intercept and comes first; where there
-    /// is none, one is put first.
-    Recorded,
-}
 
 /// What counts as reward.
 #[derive(Clone, Copy, Debug)]
@@ -112,9 +103,8 @@ pub struct Problem {
     outcomes: Vec<Option<Outcome>>,
     /// Positions of the arms that a row has, by row.
     open: Vec<Box<[usize]>>,
-    /// Of records that are a log of runs: the probability with which each arm was among those seen, by row and
-    /// arm, `None` where it was no candidate. Empty where they are no log.
-    propensities: Vec<Option<f64>>,
+    /// Of records that are a log of runs: the probability with which each arm was seen, by row.
+    chances: Chances,
     ids: Vec<String>,
     /// After how many rows they come again, where they do.
     repeats: Option<usize>,
@@ -163,12 +153,9 @@ impl Problem {
             outcomes.extend(places.iter().map(|place| outcome(row, (*place)?, &counting)));
             open.push((0..arms.len()).filter(|at| outcomes[first + at].is_some()).collect());
         }
-        let is_log = records.rows().iter().all(|row| row.propensity.iter().any(Option::is_some));
-        let logged = records.rows().iter().filter(|_| is_log && !records.is_full_information());
-        let chance = |row: &Row, place: &Option<usize>| row.propensity.get((*place)?).copied().flatten();
-        let propensities = logged.flat_map(|row| places.iter().map(move |place| chance(row, place))).collect();
+        let chances = Chances::of(records, &places);
         let ids = records.rows().iter().map(|row| row.id.clone()).collect();
-        Ok(Self { arms: arms.to_vec(), schema, counting, contexts, outcomes, open, propensities, ids, repeats: None })
+        Ok(Self { arms: arms.to_vec(), schema, counting, contexts, outcomes, open, chances, ids, repeats: None })
     }
 
     /// The same, where the prompts come again after `every` of them: both rows are one prompt for statistics.
@@ -186,13 +173,24 @@ impl Problem {
     /// Whether the records are a log of runs: only some arms were seen on a row, each with a known probability.
     #[must_use]
     pub fn is_log(&self) -> bool {
-        !self.propensities.is_empty()
+        !self.chances.is_empty()
     }
 
     /// In a log: by arm the probability with which it was seen on that row; `None` where it was no candidate.
     pub(super) fn propensities(&self, row: usize) -> &[Option<f64>] {
-        let first = row * self.arms.len();
-        self.propensities.get(first..first + self.arms.len()).unwrap_or_default()
+        self.chances.row(row)
+    }
+
+    /// In a log: how often each arm was selected, and lost.
+    pub(super) const fn chances(&self) -> &Chances {
+        &self.chances
+    }
+
+    /// In a log: arms that were selected where nothing came of it that could be judged.
+    #[must_use]
+    pub fn lost(&self) -> Vec<Lost> {
+        let by_arm = self.arms.iter().zip(self.chances.selections()).filter(|(_, each)| each.lost > 0);
+        by_arm.map(|(arm, each)| Lost { arm: arm.clone(), selected: each.selected, lost: each.lost }).collect()
     }
 
     /// What the record calls a row.
@@ -307,40 +305,10 @@ pub(super) fn reward(quality: f64, terms: Option<&PreviewTerms>, weights: &Weigh
     (weights.get(Term::Quality) * quality + rest).clamp(0.0, 1.0)
 }
 
-type Contexts = (Arc<FeatureSchema>, Vec<f64>);
-
-fn computed(records: &Records, extractor: &dyn FeatureExtractor) -> Result<Contexts, ProblemFault> {
-    let mut contexts = Vec::with_capacity(records.rows().len() * extractor.schema().len());
-    for row in records.rows() {
-        if row.prompt.is_empty() && !row.x.is_empty() {
-            return Err(ProblemFault::NoPrompt { id: row.id.clone() });
-        }
-        contexts.extend(extractor.compute(&ChatRequest::from_prompt(&row.prompt)).x);
-    }
-    Ok((Arc::clone(extractor.schema()), contexts))
-}
-
-fn recorded(records: &Records) -> Result<Contexts, ProblemFault> {
-    let d = records.recorded_dimensions().ok_or(ProblemFault::NoRecordedContext)?;
-    #[expect(clippy::float_cmp, reason = "an intercept is exactly 1")]
-    let is_one = |i: &usize| records.rows().iter().all(|row| row.x[*i] == 1.0);
-    let intercept = (0..d).find(is_one);
-    let mut contexts = Vec::with_capacity(records.rows().len() * (d + 1));
-    for row in records.rows() {
-        contexts.push(1.0);
-        contexts.extend(row.x.iter().enumerate().filter(|(i, _)| Some(*i) != intercept).map(|(_, v)| *v));
-    }
-    let others = d - usize::from(intercept.is_some());
-    let mut features = vec![("bias".to_owned(), FeatureBlock::Intercept)];
-    features.extend((0..others).map(|i| (format!("x{i}"), FeatureBlock::Embedding)));
-    let version = version_digest("recorded", &features, &[]);
-    let (names, blocks) = features.into_iter().unzip();
-    Ok((Arc::new(FeatureSchema { version, names, blocks }), contexts))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::context::FeatureBlock;
     use crate::features::LengthFeatures;
 
     const TEXT: &str = r#"{"id":"1","prompt":"hello","quality":{"a":1,"b":0.5},"cost_usd":{"a":0.01,"b":0.0001},"x":[3,1]}

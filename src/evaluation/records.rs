@@ -14,10 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::pairs::Pairs;
+pub use super::record_faults::{FAULT_CAP, RecordFault, RecordFaults};
 use crate::domain::ids::ArmId;
-
-/// How many problems are collected before reading stops.
-pub const FAULT_CAP: usize = 20;
 
 /// What every arm was worth on every prompt.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +43,9 @@ pub struct Row {
     pub x: Vec<f64>,
     /// The probability with which the arm was selected when this was recorded, in [0, 1], by arm.
     pub propensity: Vec<Option<f64>>,
+    /// The arms that were selected when this was recorded; `None` where the record does not say. One without a quality
+    /// was lost: its call failed in passing, or nobody judged it.
+    pub selected: Option<Vec<usize>>,
     /// The arm whose answer was served when this was recorded.
     pub served: Option<usize>,
 }
@@ -108,48 +109,6 @@ impl Records {
     }
 }
 
-/// What is wrong with a file of recorded outcomes.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{}", self.text())]
-pub struct RecordFaults {
-    /// In the order of the file; at least one, at most [`FAULT_CAP`].
-    pub faults: Vec<RecordFault>,
-    /// Whether reading stopped at the cap, so that there may be more.
-    pub capped: bool,
-}
-
-impl RecordFaults {
-    fn text(&self) -> String {
-        let mut lines: Vec<String> = self.faults.iter().map(ToString::to_string).collect();
-        if self.capped {
-            lines.push(format!("reading stopped after {FAULT_CAP} problems"));
-        }
-        lines.join("\n")
-    }
-}
-
-/// One problem.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RecordFault {
-    /// A line cannot be used.
-    #[error("line {line}: {problem}")]
-    Line {
-        /// Counted from 1.
-        line: usize,
-        /// What was expected, what was found.
-        problem: String,
-    },
-    /// There is nothing in it.
-    #[error("no recorded outcome: expected one JSON object a line, with `prompt` and `quality`")]
-    Empty,
-    /// Nothing to choose from.
-    #[error("only the arm `{arm}` is recorded: a router needs two or more to choose from")]
-    OneArm {
-        /// The only arm.
-        arm: ArmId,
-    },
-}
-
 /// Takes lines one by one, so that a large file need not be in memory twice.
 #[derive(Debug, Default)]
 pub struct Reader {
@@ -180,6 +139,8 @@ struct Raw {
     x: Option<Vec<f64>>,
     #[serde(default)]
     propensity: Option<Pairs>,
+    #[serde(default)]
+    selected: Option<Vec<String>>,
     #[serde(default)]
     served: Option<String>,
 }
@@ -289,7 +250,8 @@ impl Raw {
                 }
             }
         }
-        if self.quality.0.is_empty() {
+        let is_lost = self.propensity.is_some() && self.selected.as_ref().is_some_and(|arms| !arms.is_empty());
+        if self.quality.0.is_empty() && !is_lost {
             problems.push("`quality` is empty: expected one number per arm".to_owned());
         }
         if self.prompt.is_none() && self.x.is_none() {
@@ -328,6 +290,10 @@ impl Raw {
             cost_usd: spread(self.cost_usd.as_ref()),
             latency_s: spread(self.latency_s.as_ref()),
             propensity: spread(self.propensity.as_ref()),
+            selected: self
+                .selected
+                .as_ref()
+                .map(|arms| arms.iter().filter_map(|arm| by_name.get(arm.as_str()).copied()).collect()),
             served: self.served.as_deref().and_then(|arm| by_name.get(arm).copied()),
             task: self.task.unwrap_or_default(),
             prompt: self.prompt.unwrap_or_default(),

@@ -8,16 +8,20 @@
 //! which arm a was seen with probability p counts with the chance min p ÷ p, which makes it as if they had
 //! been (rejection sampling). What cannot have been logged has no support and is said.
 //!
+//! A row would thus be taken with the chance m = min p, whatever the policy chooses. But propensities change from run
+//! to run, with what the router had learned and with the prompt, and prompts on which it was sure would hardly ever
+//! count. So all rows are taken with the same chance c, the least m of the log: then a pass is what the policy would
+//! have met. Where that leaves too few, c is larger, rows with less are taken with their own m, and weigh c ÷ m in
+//! every figure (Dudík et al. 2012); the policy still learns from them as they come.
+//!
 //! A pass keeps its trace (who served, what it earned, what the best arm would have) and draws no
 //! conclusions: those are `report.rs`.
 
 use super::drift::{Change, ChangeFault, Drift, Join};
+use super::pass::Pass;
 use super::policy::{Policy, Seen};
 use super::problem::{Outcome, Problem, reward};
 use super::streams::{Generator, Purpose, Uniforms, shuffled, standard_normal, stream_seed};
-
-/// Requests whose majority decides which arm is the most used one.
-const RECENT: usize = 50;
 
 /// How records are replayed.
 #[derive(Clone, Debug)]
@@ -55,29 +59,6 @@ pub struct Replay<'a> {
     pub options: &'a Options,
     /// Where chance comes from.
     pub generator: Generator<'a>,
-}
-
-/// One pass, by request. Rows on which no arm was recorded are left out.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Pass {
-    /// The row that was asked.
-    pub row: Vec<usize>,
-    /// The arm that was served.
-    pub served: Vec<usize>,
-    /// What it earned, in [0, 1].
-    pub reward: Vec<f64>,
-    /// What the best arm would have earned.
-    pub oracle: Vec<f64>,
-    /// Dollars of the served answer; empty where the records lack dollars.
-    pub dollars: Vec<f64>,
-    /// Dollars of all k answers; empty where the records lack dollars.
-    pub raced_dollars: Vec<f64>,
-    /// How often each arm raced.
-    pub raced: Vec<u64>,
-    /// What each arm would have earned alone: sum of rewards and number of rows that have it.
-    pub alone: Vec<(f64, u64)>,
-    /// Rows of a log on which some candidate could not have been seen: they say nothing.
-    pub unsupported: usize,
 }
 
 /// Why nothing was replayed.
@@ -120,6 +101,15 @@ pub enum ReplayFault {
         /// Rows without support.
         unsupported: usize,
     },
+    /// A log that hides who was selected.
+    #[error(
+        "{rows} of the exported runs judged fewer arms than raced and do not say who was lost: export them again with \
+         this version"
+    )]
+    UnnamedLoss {
+        /// Rows on which that is so.
+        rows: usize,
+    },
     /// The caller asked to stop.
     #[error("stopped")]
     Stopped,
@@ -161,6 +151,10 @@ impl Replay<'_> {
         if self.problem.is_log() && self.options.k > 1 {
             return Err(ReplayFault::RaceOfLog { found: self.options.k });
         }
+        let unnamed = self.problem.chances().unnamed().len();
+        if unnamed > 0 {
+            return Err(ReplayFault::UnnamedLoss { rows: unnamed });
+        }
         let drift = Drift::new(&self.options.changes, &self.options.joins, self.problem.arms())?;
         let mut passes = Vec::with_capacity(self.options.shuffles);
         for shuffle in 0..self.options.shuffles {
@@ -170,7 +164,9 @@ impl Replay<'_> {
             }
         }
         if self.problem.is_log() {
-            let accepted = passes.iter().map(Pass::requests).sum::<usize>() as f64 / passes.len().max(1) as f64;
+            let accepted = passes.iter().map(Pass::effective).sum::<f64>() / passes.len().max(1) as f64;
+            // What is hardly ever taken may be missing, and then its weight is too.
+            let accepted = accepted.min(self.problem.chances().worth());
             if accepted < LEAST_OF_LOG as f64 {
                 let unsupported = passes.first().map_or(0, |pass| pass.unsupported);
                 let (rows, least) = (self.problem.rows(), LEAST_OF_LOG);
@@ -294,7 +290,13 @@ impl Table<'_> {
         policy.choose(problem.context(row), &self.candidates, 1, &mut self.policy_draws, &mut self.chosen);
         let Some(&arm) = self.chosen.first() else { return false };
         let seen_with = propensities.get(arm).copied().flatten().unwrap_or(0.0);
-        problem.outcome(row, arm).is_some() && chance * seen_with < least
+        let common = problem.chances().common();
+        let taken = least.min(common);
+        let counts = problem.outcome(row, arm).is_some() && chance * seen_with < taken;
+        if counts {
+            pass.weight.push(common / taken);
+        }
+        counts
     }
 
     /// The judge's error on every arm, drawn whether or not it raced, so that two policies on the same
@@ -311,79 +313,5 @@ impl Table<'_> {
         let Some(error) = self.judged.get(arm) else { return plain };
         let quality = (outcome.quality + error).clamp(0.0, 1.0);
         Seen { quality, reward: reward(quality, outcome.terms.as_ref(), &problem.counting().weights), ..plain }
-    }
-}
-
-impl Pass {
-    fn for_problem(problem: &Problem) -> Self {
-        let (arms, rows) = (problem.arms().len(), problem.rows());
-        Self {
-            row: Vec::with_capacity(rows),
-            served: Vec::with_capacity(rows),
-            reward: Vec::with_capacity(rows),
-            oracle: Vec::with_capacity(rows),
-            raced: vec![0; arms],
-            alone: vec![(0.0, 0); arms],
-            ..Self::default()
-        }
-    }
-
-    fn note(
-        &mut self,
-        row: usize,
-        served: usize,
-        seen: &[Seen],
-        open: &[usize],
-        outcome: &dyn Fn(usize) -> Option<Outcome>,
-    ) {
-        let mut oracle: f64 = 0.0;
-        for &arm in open {
-            let Some(outcome) = outcome(arm) else { continue };
-            oracle = oracle.max(outcome.reward);
-            self.alone[arm].0 += outcome.reward;
-            self.alone[arm].1 += 1;
-            if arm == served {
-                self.reward.push(outcome.reward);
-                self.dollars.extend(outcome.dollars);
-            }
-        }
-        for seen in seen {
-            self.raced[seen.arm] += 1;
-        }
-        let together: Option<f64> = seen.iter().map(|seen| outcome(seen.arm)?.dollars).sum();
-        self.raced_dollars.extend(together);
-        self.row.push(row);
-        self.served.push(served);
-        self.oracle.push(oracle);
-    }
-
-    fn most_used(&self) -> Option<usize> {
-        let recent = &self.served[self.served.len().saturating_sub(RECENT)..];
-        let count = |arm: &usize| recent.iter().filter(|served| *served == arm).count();
-        (0..self.raced.len()).max_by_key(|arm| (count(arm), usize::MAX - arm))
-    }
-
-    /// Requests that were answered.
-    #[must_use]
-    pub fn requests(&self) -> usize {
-        self.row.len()
-    }
-
-    /// The mean reward; 0 without requests.
-    #[must_use]
-    pub fn mean_reward(&self) -> f64 {
-        super::statistics::mean(&self.reward).unwrap_or(0.0)
-    }
-
-    /// Mean dollars of a served answer; `None` where the records lack dollars.
-    #[must_use]
-    pub fn mean_dollars(&self) -> Option<f64> {
-        (self.dollars.len() == self.row.len()).then(|| super::statistics::mean(&self.dollars)).flatten()
-    }
-
-    /// Mean dollars of all answers of a race; `None` where the records lack dollars.
-    #[must_use]
-    pub fn mean_raced_dollars(&self) -> Option<f64> {
-        (self.raced_dollars.len() == self.row.len()).then(|| super::statistics::mean(&self.raced_dollars)).flatten()
     }
 }

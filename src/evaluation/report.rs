@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::contestant::Name;
+use super::pass::Pass;
 use super::problem::Problem;
-use super::replay::{Options, Pass};
+use super::replay::Options;
 use super::statistics::{mean, mean_interval};
 use super::yardsticks;
 use crate::domain::ids::ArmId;
@@ -46,8 +47,14 @@ pub struct MixtureOfArms {
 /// How much of a log says something about a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct LogShare {
-    /// Rows that counted, mean over shuffles: the effective number.
+    /// As many rows of equal weight as those that counted are worth, mean over shuffles.
     pub effective_rows: f64,
+    /// Rows that counted, mean over shuffles.
+    pub accepted_rows: f64,
+    /// Selections of any arm in the log.
+    pub selections: u64,
+    /// Those of them of which nothing came that could be judged.
+    pub lost_selections: u64,
     /// Rows on which a candidate could not have been seen: they are left out.
     pub unsupported_rows: usize,
 }
@@ -72,6 +79,9 @@ pub struct Report {
     pub arms: Vec<ArmId>,
     /// Values in a context.
     pub d: usize,
+    /// Those of them, the last ones, that are signals about an arm (latency, errors, hallucination) as it stood when it
+    /// was asked: recorded outcomes hold no such history, so they are 0 for every arm.
+    pub signals_at_zero: usize,
     /// Passes.
     pub shuffles: usize,
     /// Decides every order and draw.
@@ -140,7 +150,10 @@ impl Report {
         let usd_per_request = dollars(&Pass::mean_dollars);
         let over_ceiling = |dollars: Option<f64>| Some(dollars? / options.ceiling?);
         let logged = problem.is_log().then(|| LogShare {
-            effective_rows: over(&|pass| pass.requests() as f64),
+            effective_rows: over(&Pass::effective),
+            accepted_rows: over(&|pass| pass.requests() as f64),
+            selections: problem.chances().selections().iter().map(|each| each.selected).sum(),
+            lost_selections: problem.chances().selections().iter().map(|each| each.lost).sum(),
             unsupported_rows: passes.first().map_or(0, |pass| pass.unsupported),
         });
         // Of a log, nobody knows what the arms that were not seen would have earned.
@@ -151,6 +164,7 @@ impl Report {
             rows: problem.rows(),
             arms: problem.arms().to_vec(),
             d: problem.dimensions(),
+            signals_at_zero: problem.dimensions() - problem.schema().shared(),
             shuffles: passes.len(),
             seed: options.seed,
             k: options.k,
@@ -167,7 +181,7 @@ impl Report {
             regret_curve: ends.iter().map(|n| (*n, if_known(over(&|pass| regret(pass, *n))))).collect(),
             routing_accuracy: if_known(over(&accuracy)),
             share: by_arm(problem, &|arm| over(&|pass| share(pass, arm, 0, pass.requests()))),
-            preview_share: by_arm(problem, &|arm| over(&|pass| pass.raced[arm] as f64 / pass.requests().max(1) as f64)),
+            preview_share: by_arm(problem, &|arm| over(&|pass| raced(pass, arm))),
             share_curve: share_curve(problem, passes, &ends),
             usd_per_request,
             usd_per_race: dollars(&Pass::mean_raced_dollars),
@@ -214,7 +228,15 @@ fn accuracy(pass: &Pass) -> f64 {
 
 fn share(pass: &Pass, arm: usize, from: usize, to: usize) -> f64 {
     let stretch = pass.served.get(from..to).unwrap_or_default();
-    stretch.iter().filter(|served| **served == arm).count() as f64 / stretch.len().max(1) as f64
+    pass.mean_from(from, stretch.iter().map(|served| f64::from(*served == arm))).unwrap_or(0.0)
+}
+
+/// Share of requests for which an arm raced; of a log only one raced at a time.
+fn raced(pass: &Pass, arm: usize) -> f64 {
+    if pass.weight.is_empty() {
+        return pass.raced[arm] as f64 / pass.requests().max(1) as f64;
+    }
+    share(pass, arm, 0, pass.requests())
 }
 
 fn share_curve(problem: &Problem, passes: &[Pass], ends: &[usize]) -> Vec<SharePoint> {

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::replay::{Options, Pass, Replay, ReplayFault};
+use super::pass::Pass;
+use super::replay::{Options, Replay, ReplayFault};
 use super::*;
 use crate::bandit::RouterConfig;
 use crate::domain::spec::{RouterKind, SetChoice};

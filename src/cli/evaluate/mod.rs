@@ -51,6 +51,7 @@ pub(super) async fn suite_side_by_side(context: &Context, args: &CompareArgs, te
         ("--judge-noise", how.judge_noise > 0.0),
         ("--degrade", !how.degrade.is_empty()),
         ("--price", !how.price.is_empty()),
+        ("--add", !how.add.is_empty()),
         ("--warm", how.warm.is_some()),
         ("--x", how.x),
     ];
@@ -167,9 +168,29 @@ fn shown(context: &Context, out: &Output, found: &Comparison, json: bool, with_p
 pub(super) fn fitted(context: &Context, file: &Path, x: bool, n_effective: f64) -> Outcome<Priors> {
     let records = input::records(file)?;
     let features = parts::features(&context.settings().features);
-    let source = if x { ContextSource::Recorded } else { ContextSource::Features(features.as_ref()) };
+    let source = source(x, features.as_ref())?;
     let problem = Problem::new(&records, source, Counting::quality_alone()).map_err(CliError::usage)?;
     priors::fit(&problem, n_effective).map_err(CliError::usage)
+}
+
+/// Contexts as recorded, or made of the prompts: by nothing that asks an endpoint.
+fn source(x: bool, features: &dyn FeatureExtractor) -> Outcome<ContextSource<'_>> {
+    if x {
+        return Ok(ContextSource::Recorded);
+    }
+    if features.slots().is_some() {
+        return Err(CliError::usage("recorded outcomes ask no endpoint for embeddings")
+            .hint("take the recorded context (--x), or features.embedding.encoder = \"hashed\""));
+    }
+    Ok(ContextSource::Features(features))
+}
+
+/// What the configuration believes of arms, as far as it is about these contexts.
+fn configured_beliefs(context: &Context, features: &dyn FeatureExtractor, problem: &Problem) -> Outcome<Vec<ArmPrior>> {
+    let settings = context.settings();
+    let config = parts::router_config(&settings.router, features);
+    let configured = priors_command::configured(settings, &config)?;
+    Ok(if configured.feature_version == problem.schema().version { configured.arms } else { Vec::new() })
 }
 
 fn refused(fault: ReplayFault) -> CliError {
@@ -198,11 +219,7 @@ impl Arena {
         let settings = context.settings();
         let records = input::records(&how.file)?;
         let features = parts::features(&settings.features);
-        if !how.x && features.slots().is_some() {
-            return Err(CliError::usage("a replay asks no endpoint for embeddings")
-                .hint("take the recorded context (--x), or features.embedding.encoder = \"hashed\""));
-        }
-        let source = if how.x { ContextSource::Recorded } else { ContextSource::Features(features.as_ref()) };
+        let source = source(how.x, features.as_ref())?;
         let counting = counting(context, &records)?;
         let problem = Problem::new(&records, source, counting).map_err(CliError::usage)?;
         let warm = how.warm.as_deref().map(input::records).transpose()?;
@@ -231,9 +248,7 @@ impl Arena {
     fn believe(&mut self, context: &Context, file: Option<&Path>) -> Outcome {
         let version = &self.problem.schema().version;
         let Some(file) = file else {
-            let config = parts::router_config(&self.router, self.features.as_ref());
-            let configured = priors_command::configured(context.settings(), &config)?;
-            self.beliefs = if configured.feature_version == *version { configured.arms } else { Vec::new() };
+            self.beliefs = configured_beliefs(context, self.features.as_ref(), &self.problem)?;
             return Ok(());
         };
         let priors = priors_command::read(file)?;

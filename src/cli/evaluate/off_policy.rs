@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
 use super::args::{self};
-use super::{counting, input, uniforms};
+use super::{configured_beliefs, counting, input, source, uniforms};
 use crate::cli::context::Context;
 use crate::cli::failure::{CliError, Outcome};
 use crate::cli::output::Output;
@@ -18,7 +18,7 @@ use crate::domain::spec::{RouterKind, SetChoice};
 use crate::domain::text::one_line;
 use crate::evaluation::logged::{Figure, Log, Target, Worth};
 use crate::evaluation::off_policy::NoEstimate;
-use crate::evaluation::{ContextSource, Problem, RouterSetup};
+use crate::evaluation::{Problem, RouterSetup};
 
 /// `off-policy`.
 #[derive(Debug, Args)]
@@ -47,8 +47,9 @@ pub(in crate::cli) fn run(context: &Context, args: &OffPolicyArgs) -> Outcome {
     let settings = context.settings();
     let records = input::records(&args.file)?;
     let features = parts::features(&settings.features);
-    let source = if args.x { ContextSource::Recorded } else { ContextSource::Features(features.as_ref()) };
+    let source = source(args.x, features.as_ref())?;
     let problem = Problem::new(&records, source, counting(context, &records)?).map_err(CliError::usage)?;
+    let beliefs = configured_beliefs(context, features.as_ref(), &problem)?;
     let setup = |kind: RouterKind| RouterSetup {
         kind,
         alpha: args.alpha.unwrap_or_else(|| settings.router.alpha_for(kind)),
@@ -56,10 +57,10 @@ pub(in crate::cli) fn run(context: &Context, args: &OffPolicyArgs) -> Outcome {
         config: parts::router_config(&settings.router, features.as_ref()),
         set: SetChoice::ExpectedBest,
         budget: None,
-        priors: Vec::new(),
+        priors: beliefs.clone(),
     };
     let targets = targets(&args.policy, problem.arms(), settings.router.policy, &setup)?;
-    let model = setup(RouterKind::Linucb);
+    let model = RouterSetup { priors: Vec::new(), ..setup(RouterKind::Linucb) };
     let log = Log { problem: &problem, model: &model, seed: settings.simulation.seed, generator: &uniforms };
     let found: Vec<Found> = targets.iter().map(|(name, target)| (name.clone(), log.worth(target))).collect();
     // What is wrong with the log itself is wrong for every policy.
@@ -77,6 +78,7 @@ pub(in crate::cli) fn run(context: &Context, args: &OffPolicyArgs) -> Outcome {
             "d": problem.dimensions(),
             "seed": settings.simulation.seed,
             "served_mean_quality": served,
+            "lost": problem.lost(),
             "policies": found.iter().map(shape).collect::<Vec<Value>>(),
         }))
     } else {
@@ -172,6 +174,10 @@ fn table(problem: &Problem, served: Option<f64>, found: &[Found]) -> String {
             }
             Err(reason) => _ = write!(text, "\n{name}{pad}  {reason}"),
         }
+    }
+    for lost in problem.lost() {
+        let (arm, n, all) = (one_line(lost.arm.as_str()), lost.lost, lost.selected);
+        _ = write!(text, "\n{n} of {all} selections of {arm} were not judged: its others weigh as much more");
     }
     text.push_str(
         "\n\nworth: decisions of the policy that the log is worth (effective sample size); max w: its largest weight",

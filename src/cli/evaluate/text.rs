@@ -31,6 +31,10 @@ pub(super) fn report(report: &Report, ascii: bool) -> String {
             text,
             "effective rows    {effective:.0} of {rows}: exported runs on which the policy's arm had been seen"
         );
+        if log.lost_selections > 0 {
+            let (lost, all) = (log.lost_selections, log.selections);
+            _ = writeln!(text, "not judged        {lost} of {all} selections: their calls failed in passing");
+        }
         if log.unsupported_rows > 0 {
             _ = writeln!(
                 text,
@@ -40,6 +44,10 @@ pub(super) fn report(report: &Report, ascii: bool) -> String {
         }
     } else {
         in_hindsight(&mut text, report);
+    }
+    if report.signals_at_zero > 0 {
+        let signals = report.signals_at_zero;
+        _ = writeln!(text, "signals           {signals} about each arm count as 0: records hold no history of them");
     }
     if let (Some(answer), Some(race)) = (report.usd_per_request, report.usd_per_race) {
         let extra = if report.k > 1 { format!(", {race:.6} with all {} answers", report.k) } else { String::new() };

@@ -11,7 +11,7 @@ use crate::cli::failure::{CliError, Outcome};
 use crate::cli::output::say;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ArmId, RunId};
-use crate::domain::record::{GateDecision, RunRecord};
+use crate::domain::record::{GateDecision, PreviewRecord, RunRecord};
 use crate::domain::spec::Strategy;
 
 /// One run as a recorded outcome.
@@ -33,6 +33,8 @@ struct Row<'a> {
     x: &'a [f64],
     /// Of every candidate.
     propensity: ByArm<'a>,
+    /// Who raced; one without a quality was lost, for its call failed in passing.
+    selected: Vec<&'a ArmId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     served: Option<&'a ArmId>,
     strategy: Strategy,
@@ -101,8 +103,16 @@ fn row<'a>(run: &'a RunRecord, pool: &[ArmId]) -> Option<Row<'a>> {
         let rated = run.rating.filter(|_| run.winner.as_ref() == Some(arm));
         Some((arm, rated.unwrap_or(value)))
     };
-    let quality = ordered(run.rewards.iter().filter_map(judged).collect(), pool);
-    if quality.is_empty() {
+    // A preview from the cache teaches nothing again, but was an outcome.
+    let counts = run.ordering.as_ref().is_some_and(|ordering| ordering.counts);
+    let again = |preview: &'a PreviewRecord| {
+        let score = run.verdict.as_ref().filter(|_| counts && preview.cached)?.scores.get(&preview.arm)?;
+        Some((&preview.arm, score.overall))
+    };
+    let quality = run.rewards.iter().filter_map(judged).chain(run.previews.iter().filter_map(again));
+    let quality = ordered(quality.collect(), pool);
+    let all_lost = !run.previews.is_empty() && run.previews.iter().all(|preview| preview.error.is_some());
+    if quality.is_empty() && !all_lost {
         return None;
     }
     let answered = || run.attempts.iter().filter(|attempt| attempt.ok);
@@ -116,6 +126,7 @@ fn row<'a>(run: &'a RunRecord, pool: &[ArmId]) -> Option<Row<'a>> {
         latency_s: ordered(answered().map(|a| (&a.arm, a.latency_s)).collect(), pool),
         x: &run.context.x,
         propensity: ordered(run.arms.iter().map(|score| (&score.arm, score.propensity)).collect(), pool),
+        selected: run.arms.iter().filter(|score| score.selected).map(|score| &score.arm).collect(),
         served,
         strategy: run.strategy,
         gate: run.gate.decision,
