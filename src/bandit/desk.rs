@@ -217,6 +217,22 @@ impl Desk {
         self.select(state, false);
     }
 
+    /// Any k of those that may be asked, on probation or not.
+    pub(super) fn uniformly(&mut self, state: &RouterState, draw: &mut dyn FnMut() -> f64) {
+        let field = &mut self.field;
+        self.chosen.clear();
+        self.chosen.extend_from_slice(&field.open);
+        // Where too few were open, those on probation are among them already.
+        self.chosen.extend_from_slice(&field.probation);
+        self.chosen.sort_unstable();
+        let chance = field.k as f64 / self.chosen.len().max(1) as f64;
+        for &i in &self.chosen {
+            field.contenders[i].propensity = chance;
+        }
+        uniform_subset(&mut self.chosen, field.k, draw);
+        self.select(state, false);
+    }
+
     /// The policy's one arm is the highest of scores that scatter around their means by `sd` of a standing: how
     /// probable each is, whatever was drawn.
     pub(super) fn count_foremost(&mut self, sd: impl Fn(&Standing) -> f64) {

@@ -1,4 +1,4 @@
-//! The three policies behind [`Router`]: upper confidence bound, posterior draws, configured order.
+//! The four policies behind [`Router`]: upper confidence bound, posterior draws, configured order, any arm.
 //! Each turns the shared standings into scores; exploration, probation and propensities are common.
 
 use super::desk::Desk;
@@ -100,5 +100,30 @@ impl Router for Baseline {
     ) {
         desk.field.lay(state, contexts, candidates, k);
         desk.in_order(state);
+    }
+}
+
+/// Any k candidates, every set of k with the same chance, so that the propensity of each is exactly k/n: what a log
+/// is best written with that others are to learn from. Nothing that was learned decides; arms on probation are
+/// candidates like any other. Under a ceiling it draws among those that the account can pay for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Uniform;
+
+impl Router for Uniform {
+    fn kind(&self) -> RouterKind {
+        RouterKind::Uniform
+    }
+
+    fn select_on(
+        &self,
+        desk: &mut Desk,
+        state: &RouterState,
+        contexts: Contexts<'_>,
+        candidates: &[ArmId],
+        k: usize,
+        draw: &mut dyn FnMut() -> f64,
+    ) {
+        desk.field.lay(state, contexts, candidates, k);
+        desk.uniformly(state, draw);
     }
 }

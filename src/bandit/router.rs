@@ -3,7 +3,7 @@
 
 use super::desk::Desk;
 use super::pacer::InFlight;
-use super::policies::{Baseline, LinTs, LinUcb};
+use super::policies::{Baseline, LinTs, LinUcb, Uniform};
 use super::state::RouterState;
 use crate::domain::command::LogEntry;
 use crate::domain::ids::ArmId;
@@ -106,5 +106,6 @@ pub fn router(kind: RouterKind) -> Box<dyn Router> {
         RouterKind::Linucb => Box::new(LinUcb),
         RouterKind::Lints => Box::new(LinTs),
         RouterKind::Baseline => Box::new(Baseline),
+        RouterKind::Uniform => Box::new(Uniform),
     }
 }

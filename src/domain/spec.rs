@@ -108,12 +108,14 @@ pub enum RouterKind {
     Lints,
     /// Configured order.
     Baseline,
+    /// Any of them, each with the same chance.
+    Uniform,
 }
 
 impl RouterKind {
     /// Every router with its name.
-    pub const ALL: [(Self, &'static str); 3] =
-        [(Self::Linucb, "linucb"), (Self::Lints, "lints"), (Self::Baseline, "baseline")];
+    pub const ALL: [(Self, &'static str); 4] =
+        [(Self::Linucb, "linucb"), (Self::Lints, "lints"), (Self::Baseline, "baseline"), (Self::Uniform, "uniform")];
 
     /// The name in files and on screen.
     #[must_use]
@@ -122,6 +124,7 @@ impl RouterKind {
             Self::Linucb => "linucb",
             Self::Lints => "lints",
             Self::Baseline => "baseline",
+            Self::Uniform => "uniform",
         }
     }
 }

@@ -84,6 +84,7 @@ impl Contestant {
                 (RouterKind::Lints, SetChoice::ExpectedBest) => Name::Lints,
                 (RouterKind::Lints, SetChoice::HighestScores) => Name::LintsTopK,
                 (RouterKind::Baseline, _) => Name::Baseline,
+                (RouterKind::Uniform, _) => Name::Uniform,
             },
             Self::Baseline => Name::Baseline,
             Self::BestFixed => Name::BestFixed,

@@ -97,6 +97,7 @@ impl Target {
                 crate::domain::spec::RouterKind::Linucb => Name::Linucb,
                 crate::domain::spec::RouterKind::Lints => Name::Lints,
                 crate::domain::spec::RouterKind::Baseline => Name::Baseline,
+                crate::domain::spec::RouterKind::Uniform => Name::Uniform,
             }),
             Self::BestArm => Some(Name::BestFixed),
             Self::Arm(_) => None,

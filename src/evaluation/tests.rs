@@ -229,12 +229,13 @@ proptest! {
     /// Whoever plays: every request is answered by an arm that raced, nobody beats the oracle, shares add
     /// up, and the same seed gives the same passes.
     #[test]
-    fn every_replay_keeps_its_books(seed in any::<u64>(), k in 1usize..5, who in 0usize..6, noise in 0.0..0.5f64) {
+    fn every_replay_keeps_its_books(seed in any::<u64>(), k in 1usize..5, who in 0usize..7, noise in 0.0..0.5f64) {
         let problem = two_kinds(30);
         let contestant = match who {
             0 => router(RouterKind::Linucb),
             1 => router(RouterKind::Lints),
             2 => router(RouterKind::Baseline),
+            6 => router(RouterKind::Uniform),
             3 => Contestant::EpsilonGreedy,
             4 => Contestant::BestFixed,
             _ => Contestant::Uniform,

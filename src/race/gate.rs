@@ -258,6 +258,10 @@ impl GateInput<'_> {
             let reason = format!("router baseline: {chosen} of {of} arms in configured order");
             return Gate::new(GateDecision::Baseline, reason);
         }
+        if kind == RouterKind::Uniform {
+            let reason = format!("router uniform: {chosen} of {of} arms, each with the same chance");
+            return Gate::new(GateDecision::Explore, reason);
+        }
         let name = kind.name();
         let is_unseen = |arm: &&ArmId| self.state.arm(arm.as_str()).is_none_or(|view| view.effective_n <= 0.0);
         let unseen = self.candidates.iter().filter(is_unseen).count();

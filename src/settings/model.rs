@@ -159,7 +159,7 @@ impl RouterSettings {
     pub fn alpha_for(&self, policy: RouterKind) -> f64 {
         self.alpha.unwrap_or(match policy {
             RouterKind::Lints => 0.3,
-            RouterKind::Linucb | RouterKind::Baseline => 0.5,
+            RouterKind::Linucb | RouterKind::Baseline | RouterKind::Uniform => 0.5,
         })
     }
 }

@@ -51,7 +51,7 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
     row("judge.price_per_million.output", POSITIVE, None, NoFlag,
         "dollars per million tokens of the judge's verdict", |d, v| d.judge.price_output = Some(v.number())),
 
-    row("router.policy", Kind::OneOf(&["linucb", "lints", "baseline"]), Some("linucb"), Value("router"),
+    row("router.policy", Kind::OneOf(&["linucb", "lints", "baseline", "uniform"]), Some("linucb"), Value("router"),
         "how arms are chosen", |d, v| d.settings.router.policy = named(&RouterKind::ALL, v)),
     row("router.k", Kind::Integer { min: 1, max: 16 }, Some("3"), Value("router-k"),
         "previews per race", |d, v| d.settings.router.k = v.size()),

@@ -2,6 +2,7 @@
 
 use super::super::config::RouterConfig;
 use super::super::desk::Desk;
+use super::super::policies::Uniform;
 use super::super::router::{Contexts, Router, Selection, router};
 use super::{Log, complete, config};
 use crate::domain::command::RouterCommand;
@@ -108,7 +109,7 @@ fn propensities_are_the_frequencies() {
         super::drift::fall(&mut log, arm, &[1.0, 0.4, -0.2]);
     }
     let candidates = log.state.candidates();
-    for (kind, tolerance) in [(RouterKind::Linucb, 0.015), (RouterKind::Lints, 0.02)] {
+    for (kind, tolerance) in [(RouterKind::Linucb, 0.015), (RouterKind::Lints, 0.02), (RouterKind::Uniform, 0.02)] {
         for k in [1, 2] {
             let router = router(kind);
             let mut rng = fastrand::Rng::with_seed(9);
@@ -128,4 +129,26 @@ fn propensities_are_the_frequencies() {
             }
         }
     }
+}
+
+/// Probation, falls and what was learned are nothing to it, and every set of arms is drawn as often.
+#[test]
+fn uniform_takes_every_set_with_the_same_chance() {
+    let mut log = learned(config(3), 40);
+    log.act(RouterCommand::Deactivate { arms: vec![ArmId::new("b")] });
+    log.act(RouterCommand::Reactivate { arms: vec![ArmId::new("b")] });
+    super::drift::fall(&mut log, "a", &[1.0, 0.4, -0.2]);
+    let candidates = log.state.candidates();
+    let mut rng = fastrand::Rng::with_seed(2);
+    let mut counts = std::collections::BTreeMap::new();
+    for _ in 0..8_000 {
+        let selection = Uniform.select(&log.state, &[1.0, 0.4, -0.2], &candidates, 2, &mut || rng.f64());
+        assert!(selection.scores.iter().all(|score| (score.propensity - 0.4).abs() < 1e-15), "{selection:?}");
+        let mut set: Vec<ArmId> = selection.scores[..2].iter().map(|score| score.arm.clone()).collect();
+        set.sort_unstable();
+        *counts.entry(set).or_insert(0.0) += 1.0;
+    }
+    // Ten sets, of 800 each but for chance: chi-squared with 9 degrees of freedom, 99.99 %.
+    let off: f64 = counts.values().map(|n: &f64| (n - 800.0).powi(2) / 800.0).sum();
+    assert!(counts.len() == 10 && off < 33.7, "{counts:?}");
 }

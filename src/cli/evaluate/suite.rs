@@ -183,7 +183,7 @@ impl<'a> Stage<'a> {
         match player {
             Player::Router(kind) => settings.router.policy = kind,
             Player::TopK => settings.router.policy = RouterKind::Linucb,
-            Player::Uniform => settings.router.explore = 1.0,
+            Player::Uniform => settings.router.policy = RouterKind::Uniform,
             Player::BestSingle => settings.strategy = Strategy::Direct,
             Player::Baseline => settings.strategy = Strategy::Baseline,
         }
