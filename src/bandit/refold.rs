@@ -2,7 +2,7 @@
 //! applied as it was recorded; what it decided at the time stands, and it is inert where an arm is
 //! absent. The result equals a log in which the left-out entries never were, but for its place.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::state::RouterState;
 use crate::domain::command::{LogEntry, RouterCommand};
@@ -13,13 +13,33 @@ use crate::domain::ids::{RunId, Sequence};
 #[must_use]
 pub fn refold(base: &RouterState, entries: &[LogEntry], without: &BTreeSet<Sequence>) -> RouterState {
     let mut state = base.clone();
+    // What a response was before the first of its amendments that are left out: the next one that stays amends that.
+    let mut before = BTreeMap::new();
     for entry in entries {
-        if !without.contains(&entry.sequence) {
-            state.apply(entry);
+        let is_out = without.contains(&entry.sequence);
+        match &entry.command {
+            RouterCommand::Amend { run, arm, column, old, .. } if is_out => {
+                before.entry((*run, arm, *column)).or_insert(*old);
+            }
+            RouterCommand::Amend { run, arm, column, .. } => match before.remove(&(*run, arm, *column)) {
+                Some(was) => state.apply(&amending(entry, was)),
+                None => state.apply(entry),
+            },
+            _ if is_out => {}
+            _ => state.apply(entry),
         }
     }
     state.sequence = entries.last().map_or(base.sequence, |last| last.sequence.max(base.sequence));
     state
+}
+
+/// The same amendment of a response that was another.
+fn amending(entry: &LogEntry, was: Option<f64>) -> LogEntry {
+    let mut entry = entry.clone();
+    if let RouterCommand::Amend { old, .. } = &mut entry.command {
+        *old = was;
+    }
+    entry
 }
 
 /// Which entries of `entries` have no effect, because a later undo or discard that itself stands takes

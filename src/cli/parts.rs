@@ -203,6 +203,7 @@ fn policies(settings: &Settings) -> PolicyRules {
         gate: GateRules { auto, novelty, novelty_share, cheap_share, low_fallback },
         session: SessionRules { margin, ttl, max },
         experiment: settings.experiment.shares(),
+        afterwards: settings.direct_share,
     }
 }
 

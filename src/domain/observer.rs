@@ -81,6 +81,9 @@ pub trait Observer: Send + Sync + Debug {
     /// held until then.
     fn rated(&self, _record: &Arc<RunRecord>, _before: Option<f64>) {}
 
+    /// An answer was judged after it had been served; the record has the verdict and what it cost.
+    fn judged(&self, _record: &Arc<RunRecord>) {}
+
     /// How the objectives stand now.
     fn objectives(&self) -> Vec<Objective> {
         Vec::new()

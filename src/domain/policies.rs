@@ -22,6 +22,21 @@ pub struct Policies {
     /// The web search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchRecord>,
+    /// The verdict that came after the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub afterwards: Option<AfterwardsRecord>,
+}
+
+/// That the served answer was judged afterwards, beside everything else.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AfterwardsRecord {
+    /// The probability with which the run was drawn for it, in (0, 1].
+    pub share: f64,
+    /// Seconds that it took; the run's own times are without them.
+    pub seconds: f64,
+    /// Whether it taught the router the answer's quality: not where the judge failed, where a person had rated the
+    /// answer by then, or where the lesson was discarded.
+    pub taught: bool,
 }
 
 /// The strategy that a run was assigned to at random.

@@ -8,14 +8,15 @@ use serde::{Deserialize, Serialize};
 pub use super::calls::{AttemptRecord, JudgingRecord, PreviewRecord};
 use super::chat::ChatRequest;
 use super::clock::Timestamp;
+use super::command::PreviewTerms;
 use super::context::{ArmContexts, Intent};
 use super::handling::Retried;
 use super::ids::{ArmId, RunId};
 use super::judging::Verdict;
-pub use super::policies::{CacheRecord, ExperimentRecord, Policies, SessionRecord};
+pub use super::policies::{AfterwardsRecord, CacheRecord, ExperimentRecord, Policies, SessionRecord};
 use super::spec::Strategy;
 use super::tally::Phase;
-use super::terms::TermValue;
+use super::terms::{Term, TermValue};
 
 /// One run, from features to reward.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -248,7 +249,36 @@ pub enum RunOutcome {
     Cancelled,
 }
 
+impl RewardRecord {
+    /// The value of a term, in [0, 1], where it was observed.
+    #[must_use]
+    pub fn value(&self, term: Term) -> Option<f64> {
+        self.terms.get(term.name()).map(|term| term.value)
+    }
+
+    /// The terms that a preview gives, where it gave them.
+    #[must_use]
+    pub fn preview_terms(&self) -> Option<PreviewTerms> {
+        Some(PreviewTerms {
+            latency: self.value(Term::Latency)?,
+            cost: self.value(Term::Cost)?,
+            speed: self.value(Term::Speed)?,
+            token_efficiency: self.value(Term::TokenEfficiency)?,
+            stability: self.value(Term::Stability)?,
+        })
+    }
+}
+
 impl RunRecord {
+    /// What the router was taught about the quality of the served answer, as far as it stands: what a person said,
+    /// else what a judge did.
+    #[must_use]
+    pub fn taught_quality(&self) -> Option<f64> {
+        let judged = || self.rewards.get(self.winner.as_ref()?)?.value(Term::Quality);
+        let stands = self.policies.afterwards.is_none_or(|afterwards| afterwards.taught);
+        self.rating.or_else(|| judged().filter(|_| stands))
+    }
+
     /// Calls that were made again, in whatever phase; the judge's second asking counts too.
     #[must_use]
     pub fn retries(&self) -> u32 {

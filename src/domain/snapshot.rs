@@ -271,4 +271,7 @@ pub struct RunSummary {
     pub cost_usd: f64,
     /// Why it failed, where it did.
     pub failure: Option<String>,
+    /// What the judge said of the answer after it was served, where it was asked then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub afterwards: Option<Ratio>,
 }

@@ -127,6 +127,10 @@ pub(super) fn summary(record: &RunRecord) -> RunSummary {
         fallbacks: record.fallbacks,
         total_s: record.timings_s.total,
         cost_usd: record.cost_usd,
+        afterwards: record
+            .policies
+            .afterwards
+            .and_then(|_| Ratio::new(record.verdict.as_ref()?.scores.get(record.winner.as_ref()?)?.overall)),
         failure: match &record.outcome {
             RunOutcome::Failed { message } => Some(message.clone()),
             RunOutcome::Served | RunOutcome::Cancelled => None,

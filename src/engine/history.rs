@@ -12,6 +12,7 @@ use crate::domain::store::StoreError;
 use crate::domain::terms::Column;
 
 use super::folds::{blank, split};
+use super::late::JUDGE;
 use super::ledger::Ledger;
 use super::owner::Owner;
 
@@ -31,6 +32,8 @@ pub(super) struct Standing {
     pub first: Option<f64>,
     /// The newest that stands.
     pub rating: Option<f64>,
+    /// Whether a late verdict stands; absent where none was looked at.
+    pub verdict: Option<bool>,
 }
 
 impl Owner {
@@ -107,8 +110,14 @@ fn standing(entries: &[LogEntry], without: &BTreeSet<Sequence>) -> BTreeMap<RunI
     let mut found = BTreeMap::new();
     for entry in entries {
         let RouterCommand::Amend { run, column: Column::Quality, old, new, .. } = &entry.command else { continue };
-        let standing = found.entry(*run).or_insert(Standing { first: *old, rating: None });
-        if !without.contains(&entry.sequence) {
+        let stands = !without.contains(&entry.sequence);
+        if matches!(&entry.actor, Actor::Rule(rule) if rule == JUDGE) {
+            // It was given before any rating, or it would have taught nothing: there was none to amend.
+            found.entry(*run).or_insert(Standing { first: None, rating: None, verdict: None }).verdict = Some(stands);
+            continue;
+        }
+        let standing = found.entry(*run).or_insert(Standing { first: *old, rating: None, verdict: None });
+        if stands {
             standing.rating = Some(*new);
         }
     }

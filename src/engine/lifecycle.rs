@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -21,6 +21,7 @@ use crate::race::Knowledge;
 
 use super::commit::Pending;
 use super::handle::LocalHandle;
+use super::late::AT_ONCE;
 use super::message::Message;
 use super::owner::{Ended, Owner, Timers};
 use super::parts::EngineParts;
@@ -144,6 +145,7 @@ pub(super) async fn standing(parts: EngineParts) -> Result<(Owner, mpsc::Receive
         touched: Notify::new(),
         tokens: Tokens::default(),
         tasks: TaskTracker::new(),
+        late: Arc::new(Semaphore::new(AT_ONCE)),
     });
     let entropy = fastrand::Rng::with_seed(seed ^ shared.now().millis());
     let mut owner = Owner {
@@ -190,6 +192,11 @@ pub(super) mod for_tests {
         /// The same, with where arms stand and the weights.
         pub(crate) fn digest_with_pool(&self) -> (u64, String) {
             essence(&self.shared.knowledge.load().state)
+        }
+
+        /// Runs, and what is done beside them.
+        pub(crate) fn tasks(&self) -> usize {
+            self.shared.tasks.len()
         }
 
         /// All that is published of what was learned.

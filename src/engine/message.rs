@@ -10,7 +10,7 @@ use crate::domain::command::{Acknowledgement, Actor, Observation, RouterCommand}
 use crate::domain::engine::{CommandRequest, EngineError};
 use crate::domain::ids::RunId;
 use crate::domain::record::{PreviewRecord, RunRecord};
-use crate::race::EmbeddingSample;
+use crate::race::{EmbeddingSample, LateVerdict};
 
 /// How an acknowledgement gets back.
 pub(super) type AckSender = oneshot::Sender<Result<Acknowledgement, EngineError>>;
@@ -33,6 +33,8 @@ pub(super) enum Message {
     Finished { report: Finished, recorded: oneshot::Sender<()> },
     /// What a probe of an ejected arm found.
     Probed { preview: Box<PreviewRecord> },
+    /// What the judge said, later, of the answer that the run served.
+    Judged { record: Arc<RunRecord>, late: Box<LateVerdict> },
     /// A person rated an answer.
     Rate { run: RunId, rating: f64, actor: Actor, reply: AckSender },
     /// The state as it would be without what an undo or a discard leaves out; changes nothing.

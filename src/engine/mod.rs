@@ -21,6 +21,7 @@ mod handle;
 mod health;
 mod history;
 mod idempotency;
+mod late;
 mod ledger;
 mod lifecycle;
 mod message;

@@ -110,6 +110,7 @@ impl Owner {
                 self.pending.recorded.push(recorded);
             }
             Message::Probed { preview } => self.probed(&preview),
+            Message::Judged { record, late } => self.judged(record, *late).await,
             Message::Rate { run, rating, actor, reply } => {
                 let answer = self.rate(run, rating, actor).await;
                 self.pending.answer(reply, answer);

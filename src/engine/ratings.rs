@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::command::{Acknowledgement, Actor, PreviewTerms, RouterCommand};
+use crate::domain::command::{Acknowledgement, Actor, RouterCommand};
 use crate::domain::engine::EngineError;
 use crate::domain::ids::RunId;
 use crate::domain::record::{RewardRecord, RunRecord};
@@ -94,9 +94,9 @@ impl Owner {
             arm,
             x,
             column: Column::Quality,
-            old: record.rating.or_else(|| term(reward?, Term::Quality)),
+            old: record.taught_quality(),
             new: rating,
-            preview: reward.and_then(preview_terms),
+            preview: reward.and_then(RewardRecord::preview_terms),
         };
         let id = self.own_id();
         let line = match self.execute(id, actor, command) {
@@ -105,16 +105,17 @@ impl Owner {
         };
         self.pending.sync = true;
         self.folds.stats.rated(&record, rating);
-        let rated = self.keep_rating(&record, Some(rating));
+        let rated = self.keep_run(RunRecord { rating: Some(rating), ..RunRecord::clone(&record) });
         self.shared.observer.rated(&rated, record.rating);
         Ok(applied(line))
     }
 
-    fn keep_rating(&mut self, record: &RunRecord, rating: Option<f64>) -> Arc<RunRecord> {
-        let rated = Arc::new(RunRecord { rating, ..record.clone() });
-        self.shared.recent().replace(&rated);
-        self.pending.batch.runs.push(Arc::clone(&rated));
-        rated
+    /// Keeps a changed record in the place of the old one.
+    pub(super) fn keep_run(&mut self, record: RunRecord) -> Arc<RunRecord> {
+        let kept = Arc::new(record);
+        self.shared.recent().replace(&kept);
+        self.pending.batch.runs.push(Arc::clone(&kept));
+        kept
     }
 
     /// After an undo or a discard records say what the state was taught, or the next rating would amend from what
@@ -122,17 +123,24 @@ impl Owner {
     pub(super) async fn restore_ratings(&mut self, ratings: &BTreeMap<RunId, Standing>) {
         for (run, standing) in ratings {
             let Ok(record) = self.known_run(*run).await else { continue };
-            let judged = record.winner.as_ref().and_then(|arm| term(record.rewards.get(arm)?, Term::Quality));
+            let judged = record.winner.as_ref().and_then(|arm| record.rewards.get(arm)?.value(Term::Quality));
             let rating = standing.rating.or(standing.first.filter(|first| Some(*first) != judged));
+            let mut restored = RunRecord { rating, ..RunRecord::clone(&record) };
+            if let (Some(afterwards), Some(stands)) = (&mut restored.policies.afterwards, standing.verdict) {
+                afterwards.taught = stands;
+            }
+            if restored == *record {
+                continue;
+            }
+            let restored = self.keep_run(restored);
             if rating != record.rating {
                 self.folds.stats.amended(&record, rating);
-                let amended = self.keep_rating(&record, rating);
-                self.shared.observer.rated(&amended, record.rating);
+                self.shared.observer.rated(&restored, record.rating);
             }
         }
     }
 
-    async fn known_run(&mut self, run: RunId) -> Result<Arc<RunRecord>, EngineError> {
+    pub(super) async fn known_run(&mut self, run: RunId) -> Result<Arc<RunRecord>, EngineError> {
         let recent = self.shared.recent().find(run);
         if let Some(record) = recent {
             return Ok(record);
@@ -142,18 +150,4 @@ impl Owner {
             .map(Arc::new)
             .ok_or_else(|| refused(format!("run {run} is not known: it may be older than what is kept")))
     }
-}
-
-fn term(reward: &RewardRecord, term: Term) -> Option<f64> {
-    reward.terms.get(term.name()).map(|term| term.value)
-}
-
-fn preview_terms(reward: &RewardRecord) -> Option<PreviewTerms> {
-    Some(PreviewTerms {
-        latency: term(reward, Term::Latency)?,
-        cost: term(reward, Term::Cost)?,
-        speed: term(reward, Term::Speed)?,
-        token_efficiency: term(reward, Term::TokenEfficiency)?,
-        stability: term(reward, Term::Stability)?,
-    })
 }

@@ -23,6 +23,7 @@ use crate::domain::spec::Strategy;
 use crate::race::{EventSink, Reservation, RunInput, RunReport};
 
 use super::actions::refused;
+use super::late;
 use super::message::{Finished, Message};
 use super::shared::{Place, Shared};
 
@@ -104,14 +105,17 @@ async fn run_and_record(
     // Held until what the run cost is published with the rest of what was learned.
     let hold = input.hold.clone();
     let race = AssertUnwindSafe(shared.race.run(input, &events, &cancel)).catch_unwind();
-    let RunReport { record, observation, clamped, sample } =
+    let RunReport { record, observation, clamped, sample, afterwards } =
         Box::pin(race).await.unwrap_or_else(|panic| remains.report(&panic, shared));
     let record = Arc::new(record);
     let told = Arc::clone(&record);
     // An owner that has gone takes no record; the reader gets it all the same.
     let report = Finished { record: told, observation, clamped, sample };
-    let _ = shared.ask(|recorded| Message::Finished { report, recorded }).await;
+    let is_recorded = shared.ask(|recorded| Message::Finished { report, recorded }).await.is_ok();
     drop((hold, place));
+    if let Some(what) = afterwards.filter(|_| is_recorded) {
+        late::judge(shared, Arc::clone(&record), what);
+    }
     let _ = events.send(|| RunEvent::Finished { record }).await;
 }
 
@@ -159,7 +163,7 @@ impl Remains {
             rating: None,
             policies: Policies::default(),
         };
-        RunReport { record, observation: None, clamped: 0, sample: None }
+        RunReport { record, observation: None, clamped: 0, sample: None, afterwards: None }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -42,8 +42,10 @@ pub(super) struct Shared {
     /// Something that a screen shows changed without the owner's doing.
     pub touched: Notify,
     pub tokens: Tokens,
-    /// Runs in flight.
+    /// Runs in flight, and what is done beside them.
     pub tasks: TaskTracker,
+    /// Places for answers that are judged afterwards.
+    pub late: Arc<Semaphore>,
 }
 
 /// How runs are stopped, from gentle to rude.

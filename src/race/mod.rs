@@ -5,6 +5,7 @@
 //! A run is one future. Everything it starts is polled inside it, so dropping or cancelling the run drops
 //! every stream of it at once, and nothing is left behind.
 
+mod afterwards;
 mod answers;
 mod budget;
 mod cached;
@@ -48,6 +49,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use afterwards::{Afterwards, LateVerdict};
 pub use budget::{BudgetRules, DayAccount, DayFull, Reservation};
 pub use config::{JudgeConfig, PhaseTimeouts, RaceConfig};
 pub use embedding::{EmbeddingSample, EmbeddingSource};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::domain::spec::Strategy;
 
 /// All of them.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PolicyRules {
     /// The gate.
     pub gate: GateRules,
@@ -14,6 +14,15 @@ pub struct PolicyRules {
     pub session: SessionRules,
     /// Strategies that runs are assigned to at random, with their shares, which sum to 1; empty where none is.
     pub experiment: Vec<(Strategy, f64)>,
+    /// Share of `direct` answers that are judged afterwards, in [0, 1].
+    pub afterwards: f64,
+}
+
+impl Default for PolicyRules {
+    fn default() -> Self {
+        let (gate, session, experiment) = (GateRules::default(), SessionRules::default(), Vec::new());
+        Self { gate, session, experiment, afterwards: 0.1 }
+    }
 }
 
 /// When the gate does not leave a run to the router.

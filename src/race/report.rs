@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::afterwards::can_be_judged;
 use super::run::{Race, RunReport};
 use super::sessions::SessionKey;
 use super::stages::{Setting, Trail, context_record};
@@ -93,9 +94,10 @@ impl Race {
             timings_s: timings,
             outcome,
             rating: None,
-            policies: Policies { cache, experiment: setting.experiment, session, search },
+            policies: Policies { cache, experiment: setting.experiment, session, search, afterwards: None },
         };
         self.recollection.absorb(&record);
-        RunReport { record, observation, clamped: learned.clamped, sample: setting.sample }
+        let afterwards = setting.afterwards.filter(|_| observation.is_some() && can_be_judged(&record));
+        RunReport { record, observation, clamped: learned.clamped, sample: setting.sample, afterwards }
     }
 }

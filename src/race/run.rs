@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::select;
 use tokio_util::sync::CancellationToken;
 
+use super::afterwards::Afterwards;
 use super::budget::{DayAccount, Purse, Reservation};
 use super::config::RaceConfig;
 use super::embedding::{EmbeddingSample, EmbeddingSource};
@@ -94,6 +95,8 @@ pub struct RunReport {
     pub clamped: u32,
     /// Its projected embedding, while the scale is being learned.
     pub sample: Option<EmbeddingSample>,
+    /// Where the answer is to be judged afterwards.
+    pub afterwards: Option<Afterwards>,
 }
 
 /// The orchestrator. Any number of runs may be in flight; what they share is how much more than the plain

@@ -130,12 +130,22 @@ impl SignalFold {
             self.seen(&attempt.arm, record.at, attempt.ttft_s.filter(|_| attempt.ok), &attempt.flags);
             self.paced(&attempt.arm, &Call::of_attempt(attempt));
         }
+        self.verdict(record);
+        self.answers.absorb(record);
+        self.summarise();
+    }
+
+    /// Takes in the verdict of a run that was taken in before it had one.
+    pub fn judged(&mut self, record: &RunRecord) {
+        self.verdict(record);
+        self.summarise();
+    }
+
+    fn verdict(&mut self, record: &RunRecord) {
         let verdict = record.verdict.as_ref().filter(|verdict| !verdict.local_fallback);
         for (arm, scores) in verdict.iter().flat_map(|verdict| &verdict.scores) {
             self.arms.entry(arm.clone()).or_insert_with(ArmFold::new).judged(scores.hallucination_risk);
         }
-        self.answers.absorb(record);
-        self.summarise();
     }
 
     fn paced(&mut self, arm: &ArmId, call: &Call<'_>) {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use fastrand::Rng;
 use tokio::time::Instant;
 
+use super::afterwards::Afterwards;
 use super::answers::length;
 use super::cached::{Direction, Remembered, tally};
 use super::embedding::{self, EmbeddingSample};
@@ -70,6 +71,8 @@ pub(super) struct Setting {
     pub(super) retry: Retry,
     pub(super) direction: Direction,
     pub(super) experiment: Option<ExperimentRecord>,
+    /// Where an answer that nobody judges is judged afterwards.
+    pub(super) afterwards: Option<Afterwards>,
     /// What another arm has to be better by for a conversation to leave its own.
     pub(super) margin: f64,
     /// The conversation, and who answered it before.
@@ -164,6 +167,7 @@ impl Race {
         let plan = gate.plan_holding(input.hold.as_deref(), &mut || rng.f64());
         Setting {
             id: input.id,
+            afterwards: self.afterwards(input.seed, target, input.knowledge.state.weights()),
             at,
             origin: input.origin,
             request: Arc::new(input.request),

@@ -27,6 +27,8 @@ pub struct Settings {
     pub arms: Vec<ArmSpec>,
     /// Who judges; the local fallback judge where absent.
     pub judge: Option<JudgeSettings>,
+    /// Share of `direct` answers that are judged afterwards, in [0, 1].
+    pub direct_share: f64,
     /// How arms are chosen.
     pub router: RouterSettings,
     /// Forgetting as time goes by.

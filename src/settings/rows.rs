@@ -50,6 +50,9 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
         "dollars per million tokens of the judge's prompt", |d, v| d.judge.price_input = Some(v.number())),
     row("judge.price_per_million.output", POSITIVE, None, NoFlag,
         "dollars per million tokens of the judge's verdict", |d, v| d.judge.price_output = Some(v.number())),
+    row("judge.direct_share", SHARE, Some("0.1"), NoFlag,
+        "share of `direct` answers that are judged afterwards, in the background; 0: none",
+        |d, v| d.settings.direct_share = v.number()),
 
     row("router.policy", Kind::OneOf(&["linucb", "lints", "baseline", "uniform"]), Some("linucb"), Value("router"),
         "how arms are chosen", |d, v| d.settings.router.policy = named(&RouterKind::ALL, v)),

@@ -205,6 +205,12 @@ impl Observer for Telemetry {
         tracing::info!(target: "banditop::reward", run = %record.run_id, "run {}: {rated}", record.run_id);
     }
 
+    fn judged(&self, record: &Arc<RunRecord>) {
+        let (ago, now) = (self.since(record), self.clock.monotonic());
+        locked(&self.slos).judged(record, now, ago);
+        log::judged(record);
+    }
+
     fn objectives(&self) -> Vec<Objective> {
         locked(&self.slos).objectives(self.clock.monotonic())
     }

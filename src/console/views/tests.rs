@@ -277,6 +277,17 @@ fn what_nobody_priced_is_not_free() {
 }
 
 #[test]
+fn an_own_run_shows_that_its_answer_was_judged_afterwards() {
+    let mut model = answered();
+    let mut picture = snapshot();
+    assert!(!frame(&model, 160, 48).contains("judged afterwards"));
+    let quality = crate::domain::ratio::Ratio::new(0.86);
+    (picture.recent_runs[0].run, picture.recent_runs[0].afterwards) = (fixture::run_id(), quality);
+    model.live = Arc::new(picture);
+    assert!(frame(&model, 160, 48).contains("judged afterwards: quality .86"));
+}
+
+#[test]
 fn a_run_that_somebody_stopped_has_not_failed() {
     let mut picture = snapshot();
     let run = &mut picture.recent_runs[0];

@@ -11,6 +11,7 @@
 //! │ term        value  weight      gives  │
 //! │ quality       .86     .70        .60  │
 //! │ reward                           .79  │
+//! │ judged afterwards: quality .86        │
 //! │ previews 0.9 s  judge 0.3 s  full 1.1 │
 //! └───────────────────────────────────────┘
 //! ```
@@ -43,6 +44,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
     if let Some(reward) = reward {
         y = draw_reward(&mut body, y, reward);
     }
+    y = draw_afterwards(&mut body, y, model, own);
     y = draw_search(&mut body, y, own);
     if let Some(record) = &own.record {
         draw_timings(&mut body, y, &record.timings_s);
@@ -164,6 +166,16 @@ fn failures(own: &OwnRun) -> impl Iterator<Item = &AttemptRecord> {
 fn below(own: &OwnRun) -> u16 {
     let reward = own.record.as_ref().and_then(|record| record.rewards.get(record.winner.as_ref()?));
     1 + reward.map_or(0, |reward| small(reward.terms.values().filter(|t| t.weight > 0.0).count()) + 2)
+}
+
+/// What the judge said after the answer was served, where it was asked then.
+fn draw_afterwards(canvas: &mut Canvas<'_>, y: u16, model: &Model, own: &OwnRun) -> u16 {
+    let Some(run) = own.run else { return y };
+    let shown = model.shown().recent_runs.iter().find(|shown| shown.run == run);
+    let Some(quality) = shown.and_then(|shown| shown.afterwards) else { return y };
+    let line = format!("judged afterwards: quality {}", unit(quality.get()));
+    canvas.put_within(0, y, &line, canvas.theme.text(), canvas.width());
+    y + 1
 }
 
 /// What was looked up on the web, and the pages that the answer cites.

@@ -133,6 +133,16 @@ impl LiveStats {
         self.counts.spend(whole(dollars, DOLLAR_UNITS), at);
     }
 
+    /// Takes in the late verdict of a run that was taken in before: the judge's calls, and the `dollars` of them
+    /// in the window's means. What they are in all is for [`Self::spent`].
+    pub(crate) fn judged(&mut self, record: &RunRecord, dollars: f64) {
+        self.revision += 1;
+        self.tally.judged(record);
+        if let Some(winner) = record.winner.as_ref().and_then(|arm| self.names.find(arm)) {
+            self.windows.charge(winner, whole(dollars, DOLLAR_UNITS));
+        }
+    }
+
     /// Counts terms or rewards that had to be clamped into [0, 1].
     pub(crate) fn clamped(&mut self, times: u64) {
         self.counts.clamped += times;

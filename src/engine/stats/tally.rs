@@ -81,6 +81,18 @@ impl Counting {
         count_preview(arm_of(Arc::make_mut(&mut self.0), &preview.arm), preview);
     }
 
+    /// Takes in a late verdict. What the run's reward was without it is counted already.
+    pub(super) fn judged(&mut self, record: &RunRecord) {
+        let tally = Arc::make_mut(&mut self.0);
+        count_judge(tally, record);
+        tally.retries += u64::from(record.judging.as_ref().map_or(0, |judging| judging.calls.saturating_sub(1)));
+        let quality =
+            record.winner.as_ref().and_then(|arm| Some((arm, record.rewards.get(arm)?.value(Term::Quality)?)));
+        if let Some((arm, quality)) = quality {
+            arm_of(tally, arm).terms.entry(Term::Quality).or_default().add(quality, UNIT);
+        }
+    }
+
     /// Takes in that a person gave a rating.
     pub(super) fn rated(&mut self, rating: f64) {
         Arc::make_mut(&mut self.0).ratings[usize::from(is_bad(rating))] += 1;
@@ -157,7 +169,8 @@ fn count_judge(tally: &mut Tally, record: &RunRecord) {
     let is_named = tally.judges.contains_key(name) || tally.judges.len() < NAMED;
     let calls = tally.judges.entry(if is_named { name } else { OTHERS }.to_owned()).or_default();
     let usage = Usage { input_tokens: judging.tokens_in, output_tokens: judging.tokens_out, estimated: false };
-    let took = (record.timings_s.judge, None);
+    let late = record.policies.afterwards.map(|afterwards| afterwards.seconds);
+    let took = (late.unwrap_or(record.timings_s.judge), None);
     count_call(calls, &usage, Some(judging.cost_usd), judging.error.as_ref(), took);
     calls.made += u64::from(judging.calls).saturating_sub(1);
 }

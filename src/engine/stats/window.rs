@@ -152,6 +152,15 @@ impl Windows {
         }
     }
 
+    /// Dollars more of a run that the arm answered: its newest one bears them, so that they leave with it.
+    pub(super) fn charge(&mut self, arm: u16, nano: u64) {
+        let Some(at) = self.entries.iter().rposition(|entry| entry.server() == Some(arm)) else { return };
+        self.entries[at].cost_nano += nano;
+        let tally = if at < self.split { &mut self.before } else { &mut self.current };
+        tally.cost_nano += nano;
+        tally.arm_mut(arm).cost_nano += nano;
+    }
+
     /// Whether the entry at `at`, the oldest of its window, leaves it.
     fn is_past(&self, at: usize, now: u64, spans: u32, tally: &Tally) -> bool {
         let Some(entry) = self.entries.get(at) else { return false };

@@ -7,19 +7,21 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::bandit::RouterConfig;
+use crate::domain::answer::ModelFactory;
 use crate::domain::chat::ChatRequest;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::command::{Acknowledgement, Actor, JournalEntry, RouterCommand};
 use crate::domain::engine::{CommandRequest, EngineError, EngineHandle, RunRequest, RunStream};
 use crate::domain::event::RunEvent;
 use crate::domain::ids::CommandId;
+use crate::domain::money::Price;
 use crate::domain::observer::Unobserved;
 use crate::domain::record::{Origin, RunRecord};
 use crate::domain::spec::{ArmSpec, ConfigFacts, ConfigPriors, Provider, RouterKind, Strategy};
 use crate::domain::terms::Weights;
 use crate::engine::{Engine, EngineLimits, EngineParts, HealthRules, PeriodicRules};
 use crate::features::{FeatureExtractor, LengthFeatures};
-use crate::race::{ModelRegistry, Race, RaceConfig, RaceParts};
+use crate::race::{JudgeChoice, ModelRegistry, Race, RaceConfig, RaceParts};
 use crate::reward::{QualityLatencyCostPolicy, References};
 
 use super::{FakeStore, Stage};
@@ -51,6 +53,9 @@ pub(crate) struct Rig {
     pub strategy: Strategy,
     pub length_threshold: usize,
     pub periodic: PeriodicRules,
+    pub race: RaceConfig,
+    /// The price of the model named `judge`; the local judge where absent.
+    pub judge: Option<Price>,
     clock: Arc<TokioClock>,
 }
 
@@ -91,6 +96,8 @@ impl Rig {
             strategy: Strategy::Race,
             length_threshold: 2_000,
             periodic: PeriodicRules::default(),
+            race: RaceConfig::default(),
+            judge: None,
             clock: Arc::new(TokioClock(Instant::now())),
         }
     }
@@ -99,9 +106,13 @@ impl Rig {
         let features = Arc::new(LengthFeatures::new(self.length_threshold));
         let router_config = RouterConfig::for_schema(features.schema());
         let race = Race::new(RaceParts {
-            config: RaceConfig::default(),
+            config: self.race.clone(),
             models: Arc::new(ModelRegistry::new()),
-            judge: None,
+            judge: self.judge.map(|price| JudgeChoice::Model {
+                name: "judge".to_owned(),
+                model: self.stage.build(&spec("judge")).unwrap(),
+                price: Some(price),
+            }),
             features,
             embedding: None,
             reward: Arc::new(QualityLatencyCostPolicy::new(References::default())),

@@ -4,6 +4,7 @@ mod ceiling;
 mod commands;
 mod drift;
 mod health;
+mod late;
 mod restart;
 mod runs;
 mod speed;

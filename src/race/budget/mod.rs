@@ -76,6 +76,13 @@ impl Purse {
         Self { rules, day, books: Mutex::default(), over, over_run }
     }
 
+    /// A purse out of which `usd` of the run's own ceiling is gone; the day has them already.
+    pub(crate) fn with_spent(rules: BudgetRules, day: Option<Reservation>, usd: f64) -> Self {
+        let purse = Self::new(rules, day);
+        purse.books().usd = usd;
+        purse
+    }
+
     /// Opens a call with a prompt of `input_tokens`: what it takes at the very least must be there.
     ///
     /// # Errors

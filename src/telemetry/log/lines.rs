@@ -57,6 +57,17 @@ pub(crate) fn finished(record: &RunRecord, prompts: RecordPrompts) {
     }
 }
 
+/// An answer was judged after it had been served.
+pub(crate) fn judged(record: &RunRecord) {
+    let (run, winner) = (record.run_id, record.winner.as_ref());
+    let scores = record.verdict.as_ref().zip(winner).and_then(|(verdict, arm)| verdict.scores.get(arm));
+    if let (Some(scores), Some(arm)) = (scores, winner) {
+        tracing::info!(target: REWARD, %run, "run {run}: judged afterwards, {arm} {:.3}", scores.overall);
+    } else {
+        tracing::info!(target: REWARD, %run, "run {run}: could not be judged afterwards");
+    }
+}
+
 fn outcome(record: &RunRecord) -> String {
     let mut text = String::with_capacity(256);
     _ = write!(text, "run {}: ", record.run_id);

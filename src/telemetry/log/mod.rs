@@ -7,4 +7,4 @@ mod lines;
 
 pub use file::RotatingFile;
 pub use lines::digest;
-pub(super) use lines::{decided, finished};
+pub(super) use lines::{decided, finished, judged};

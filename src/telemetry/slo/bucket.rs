@@ -63,13 +63,14 @@ impl Ring {
         total.runs += sum.runs;
     }
 
-    /// Adds to what the step of `then` is divided by, or that beside it, where its runs were taken in a moment
-    /// sooner or later; nothing where it is long past.
-    pub(super) fn amend(&mut self, then: Duration, base: f64) {
+    /// Adds to what the step of `then` spent and is divided by, or that beside it, where its runs were taken in a
+    /// moment sooner or later; nothing where it is long past.
+    pub(super) fn amend(&mut self, then: Duration, spent: f64, base: f64) {
         let number = self.number(then);
         let near = [number, number + 1, number.saturating_sub(1)];
         let found = near.iter().find_map(|near| self.places.iter().position(|(held, _)| held == near));
         if let Some((_, total)) = found.and_then(|at| self.places.get_mut(at)) {
+            total.spent += spent;
             total.base += base;
         }
     }

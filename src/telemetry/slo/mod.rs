@@ -65,7 +65,21 @@ impl Slos {
         let change = f64::from(u8::from(record.is_resolved())) - f64::from(u8::from(was_resolved));
         let Some(then) = (now + BEFORE).checked_sub(ago) else { return };
         for slo in self.0.iter_mut().filter(|slo| slo.spec.indicator == Indicator::UsdPerResolvedRun) {
-            slo.ring.amend(then, change);
+            slo.ring.amend(then, 0.0, change);
+        }
+    }
+
+    /// Takes in that a run which ended `ago` before `now` was judged after it was taken in.
+    pub(super) fn judged(&mut self, record: &RunRecord, now: Duration, ago: Duration) {
+        let Some((judging, then)) = record.judging.as_ref().zip((now + BEFORE).checked_sub(ago)) else { return };
+        for slo in &mut self.0 {
+            let more = match slo.spec.indicator {
+                Indicator::UsdPerResolvedRun => judging.cost_usd,
+                Indicator::TokensPerRun(Phase::Judge) => tokens(Phase::Judge, record),
+                Indicator::RetriesPerRun => f64::from(judging.calls.saturating_sub(1)),
+                _ => continue,
+            };
+            slo.ring.amend(then, more, 0.0);
         }
     }
 
