@@ -70,6 +70,7 @@ fn arm_row(arm: &ArmId) -> ArmRow {
         places: Places::default(),
         effective_n: 3.0,
         served_by_intent: [1; 5],
+        extras: None,
     }
 }
 

@@ -79,6 +79,8 @@ const OF_AN_ARM: &[(&str, &str)] = &[
     ("/places/first_three/1", "banditop_arm_places_total{arm=\"ARM\",place=\"2\"}"),
     ("/places/first_three/2", "banditop_arm_places_total{arm=\"ARM\",place=\"3\"}"),
     ("/places/among_best", "banditop_arm_among_best_total{arm=\"ARM\"}"),
+    ("/extras/left", "banditop_arm_retries_left{arm=\"ARM\"}"),
+    ("/extras/denied", "banditop_arm_extras_denied_total{arm=\"ARM\"}"),
     ("/served_by_intent/0", "banditop_arm_served_runs{arm=\"ARM\",intent=\"coding\"}"),
     ("/served_by_intent/4", "banditop_arm_served_runs{arm=\"ARM\",intent=\"other\"}"),
 ];

@@ -14,6 +14,9 @@ pub struct Handling {
     /// Why a failure in passing was not tried again, where it was not for the number of tries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unretried: Option<Cow<'static, str>>,
+    /// Why no second answer was started beside it, where one was due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unhedged: Option<Cow<'static, str>>,
     /// Seconds between two parts with content, at most; absent where there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longest_gap_s: Option<f64>,
@@ -45,11 +48,30 @@ pub struct Deadlines {
     pub learned: bool,
 }
 
+/// What one endpoint was granted and refused of calls that nobody asked for, since the process began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ExtraCount {
+    /// Retries that are left now.
+    pub left: f64,
+    /// Calls that somebody asked for.
+    pub calls: u64,
+    /// Retries granted.
+    pub retries: u64,
+    /// Hedges granted.
+    pub hedges: u64,
+    /// Extras refused.
+    pub denied: u64,
+}
+
 impl Handling {
     /// Whether there is nothing to say.
     #[must_use]
     pub const fn is_plain(&self) -> bool {
-        self.retries.is_empty() && self.unretried.is_none() && self.deadlines.is_none() && self.longest_gap_s.is_none()
+        self.retries.is_empty()
+            && self.unretried.is_none()
+            && self.unhedged.is_none()
+            && self.deadlines.is_none()
+            && self.longest_gap_s.is_none()
     }
 
     /// How often the call was made again.

@@ -10,6 +10,7 @@ use super::alarm::Alarm;
 use super::clock::Timestamp;
 use super::command::{Durability, JournalEntry};
 use super::context::Intent;
+use super::handling::ExtraCount;
 use super::ids::{ArmId, RunId, Sequence};
 use super::observer::Objective;
 use super::ratio::Ratio;
@@ -126,7 +127,7 @@ pub struct ArmRow {
     pub mean_reward: Option<f64>,
     /// Mean realised reward by step of the series, oldest first; gaps where it had none.
     pub reward_history: Vec<Option<Ratio>>,
-    /// Share of its recent calls that failed.
+    /// Share of its recent calls that failed; a rate limit is a pause and no failure.
     pub error_rate: Option<Ratio>,
     /// Mean dollars of the runs it answered.
     pub cost_usd_per_run: Option<f64>,
@@ -141,6 +142,9 @@ pub struct ArmRow {
     pub effective_n: f64,
     /// Answers served by intent over the window, in the order of [`Intent::ALL`].
     pub served_by_intent: [u64; 5],
+    /// Retries and hedges of it; absent where it was not called since the process began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extras: Option<ExtraCount>,
 }
 
 /// Counts since the state began, and rates over the window.

@@ -64,6 +64,7 @@ impl Owner {
                 self.folds.health.forget(arm);
                 self.folds.signals.forget(arm);
                 self.folds.alarms.clear_arm(arm);
+                self.shared.race.extras().forget(arm.as_str());
                 self.equip();
             }
             RouterCommand::Reactivate { arms } | RouterCommand::Deactivate { arms } => {

@@ -126,6 +126,7 @@ impl Folds {
             places: self.stats.places(name),
             effective_n: arm.effective_n,
             served_by_intent: figures.served_by_intent,
+            extras: view.race.extras().count(name.as_str(), tokio::time::Instant::now()),
         }
     }
 

@@ -12,6 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
+use crate::domain::handling::ExtraCount;
+
 /// How much more may be sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ExtraRules {
@@ -49,21 +51,6 @@ pub enum Denied {
     /// Retries and hedges together have had their share of the traffic.
     #[error("retries and hedges have had their share of the traffic")]
     Traffic,
-}
-
-/// What one endpoint was granted and refused since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct ExtraCount {
-    /// Retries that are left now.
-    pub left: f64,
-    /// Calls that somebody asked for.
-    pub calls: u64,
-    /// Retries granted.
-    pub retries: u64,
-    /// Hedges granted.
-    pub hedges: u64,
-    /// Extras refused.
-    pub denied: u64,
 }
 
 /// The buckets; shared by all runs of a race.
@@ -130,16 +117,13 @@ impl ExtraBudget {
         Ok(())
     }
 
-    /// What each endpoint was granted and refused, by name, with what is left at `now`.
+    /// What an endpoint was granted and refused, with what is left at `now`; absent where it was never called.
     #[must_use]
-    pub fn counts(&self, now: Instant) -> BTreeMap<String, ExtraCount> {
+    pub fn count(&self, endpoint: &str, now: Instant) -> Option<ExtraCount> {
         let mut books = self.books();
-        let rules = self.rules;
-        let one = |(name, endpoint): (&String, &mut Endpoint)| {
-            endpoint.bucket.pass(now, &rules);
-            (name.clone(), ExtraCount { left: endpoint.bucket.holds, ..endpoint.count })
-        };
-        books.endpoints.iter_mut().map(one).collect()
+        let found = books.endpoints.get_mut(endpoint)?;
+        found.bucket.pass(now, &self.rules);
+        Some(ExtraCount { left: found.bucket.holds, ..found.count })
     }
 
     /// Forgets an endpoint that has left the pool.
@@ -221,11 +205,11 @@ mod tests {
         assert_eq!([retry(start), retry(start)], [Ok(()), Err(Denied::Endpoint)], "five calls earn one");
         let later = start + Duration::from_secs(10);
         assert_eq!([retry(later), retry(later)], [Ok(()), Err(Denied::Endpoint)], "so do ten seconds");
-        let count = budget.counts(later)["a"];
+        let count = budget.count("a", later).unwrap();
         assert_eq!((count.calls, count.retries, count.denied), (5, 4, 3));
         assert!(count.left < 1.0);
         budget.forget("a");
-        assert!(!budget.counts(later).contains_key("a"));
+        assert_eq!(budget.count("a", later), None);
     }
 
     #[test]
@@ -259,7 +243,8 @@ mod tests {
                     _ => budget.take(Extra::Retry, endpoint, now),
                 };
                 let passed = (now - start).as_secs_f64();
-                let counts = budget.counts(now);
+                let names = ["a", "b", "c"].into_iter();
+                let counts: BTreeMap<_, _> = names.filter_map(|name| Some((name, budget.count(name, now)?))).collect();
                 let bound = |share: f64, calls: u64| share.mul_add(calls as f64, trickle.mul_add(passed, burst)) + 1e-6;
                 for (name, count) in &counts {
                     prop_assert!(count.retries as f64 <= bound(share, count.calls), "{name}");

@@ -99,7 +99,7 @@ impl GateInput<'_> {
         };
         let selection = match (&stays, &opinion) {
             (Some(arm), _) => self.select_beside(arm, self.candidates, k, draw),
-            (None, Opinion::Explore(_)) => self.spread(self.select(kind, self.candidates, k, draw), k, draw),
+            (None, Opinion::Explore(_)) => self.spread_within_shares(kind, k, draw),
             (None, _) if imposed.is_none() => self.within_shares(kind, k, draw),
             (None, _) => self.select(kind, self.candidates, k, draw),
         };
@@ -168,7 +168,7 @@ impl GateInput<'_> {
     }
 
     /// The same arms with k of them drawn uniformly: among those that are not on probation, where there are enough.
-    fn spread(&self, selection: Selection, k: usize, draw: &mut dyn FnMut() -> f64) -> Selection {
+    pub(super) fn spread(&self, selection: Selection, k: usize, draw: &mut dyn FnMut() -> f64) -> Selection {
         let mut scores = selection.scores;
         let is_settled =
             |s: &ArmScore| self.state.arm(s.arm.as_str()).is_some_and(|view| view.lifecycle == Lifecycle::Active);

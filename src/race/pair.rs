@@ -2,6 +2,7 @@
 //! it, the loser is cancelled at the moment at which there is a clear winner, and the reader sees one text.
 //! Both are polled in one task, so neither leaves anything behind.
 
+use std::borrow::Cow;
 use std::pin::{Pin, pin};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -118,10 +119,14 @@ impl FullStage<'_> {
         };
         let mut first = pin!(lane(0));
         let is_silent = delay.is_zero() || pair.is_silent_for(first.as_mut(), delay).await;
-        if !is_silent || !self.may_hedge(arms[1], wire) {
+        let denied = if is_silent { self.may_hedge(arms[1], wire).err() } else { None };
+        if !is_silent || denied.is_some() {
             if pair.ended[0].is_none() {
                 pair.show(0).await;
                 pair.ended[0] = Some(first.await);
+            }
+            if let Some(ended) = &mut pair.ended[0] {
+                ended.report.handling.unhedged = denied.map(Cow::Owned);
             }
             return pair.close().await;
         }
@@ -161,13 +166,13 @@ impl FullStage<'_> {
 
     /// Whether a second answer may be started now: its prompt can be paid for, and retries and hedges have
     /// not had their share of the traffic.
-    fn may_hedge(&self, arm: &ArmId, wire: Wire<'_>) -> bool {
+    ///
+    /// # Errors
+    /// Why not.
+    fn may_hedge(&self, arm: &ArmId, wire: Wire<'_>) -> Result<(), String> {
         let affords = self.affords(arm, wire).map_err(|failure| failure.to_string());
-        let denied = affords.and_then(|()| self.retry.take_hedge(arm.as_str()).map_err(|denied| denied.to_string()));
-        if let Err(reason) = &denied {
-            tracing::debug!(%arm, reason, "no second answer beside the first");
-        }
-        denied.is_ok()
+        let taken = affords.and_then(|()| self.retry.take_hedge(arm.as_str()).map_err(|denied| denied.to_string()));
+        taken.inspect_err(|reason| tracing::debug!(%arm, reason, "no second answer beside the first"))
     }
 }
 

@@ -8,8 +8,8 @@
 //!
 //! So P(takes part) lies between least and most. An arm left out of the choice may still answer where all others
 //! failed. Bounds that leave a part of the runs to nobody (all are bounded, and the most of all sum to less than 1)
-//! cannot hold: in that part none does. What a pinned arm, a configured order, a new kind of prompt or a
-//! conversation that stays decides comes before.
+//! cannot hold: in that part none does. A new kind of prompt draws uniformly among the arms that the most lets in,
+//! and no least forces one in. What a pinned arm, a configured order or a conversation that stays decides comes before.
 //!
 //! Propensities are those of the branch that chance took, weighed where an arm can be chosen in one branch
 //! alone: an estimate that divides by them is unbiased. They need not sum to k.
@@ -36,6 +36,26 @@ impl GateInput<'_> {
         self.candidates.iter().filter_map(of).collect()
     }
 
+    /// k arms drawn uniformly, of those that their most lets into this run.
+    pub(super) fn spread_within_shares(&self, kind: RouterKind, k: usize, draw: &mut dyn FnMut() -> f64) -> Selection {
+        let bounds = self.bounds();
+        if bounds.is_empty() {
+            return self.spread(self.select(kind, self.candidates, k, draw), k, draw);
+        }
+        let out = left_out(bounds.iter().map(|bound| (&bound.arm, bound.most)), draw());
+        let mut open: Vec<ArmId> = self.candidates.iter().filter(|arm| !out.contains(arm)).cloned().collect();
+        if open.is_empty() {
+            open = self.candidates.to_vec();
+        }
+        let mut selection = self.spread(self.select(kind, &open, k, draw), k, draw);
+        for score in &mut selection.scores {
+            let most = bounds.iter().find(|bound| bound.arm == score.arm).map_or(1.0, |bound| bound.most);
+            score.propensity *= most;
+        }
+        self.add_those_left_out(kind, &mut selection, draw);
+        selection
+    }
+
     /// The router's choice within every arm's bounds.
     pub(super) fn within_shares(&self, kind: RouterKind, k: usize, draw: &mut dyn FnMut() -> f64) -> Selection {
         let bounds = self.bounds();
@@ -55,18 +75,7 @@ impl GateInput<'_> {
         // In the runs that the arm's own least share does not take, the most is what is left of it.
         let free = |bound: &Bounds| if k == 1 { 1.0 - sum } else { 1.0 - bound.least };
         let entry = |bound: &Bounds| ((bound.most - bound.least) / free(bound).max(1e-12)).clamp(0.0, 1.0);
-        // One uniform for all, each arm's part beginning where the last one's ends, round and round: as long as the
-        // parts sum to 1, somebody is always let in.
-        let (v, mut from) = (draw(), 0.0);
-        let mut out: Vec<ArmId> = Vec::new();
-        for bound in &bounds {
-            let part = entry(bound);
-            let distance: f64 = v - from;
-            if distance.rem_euclid(1.0) >= part {
-                out.push(bound.arm.clone());
-            }
-            from = (from + part).fract();
-        }
+        let out = left_out(bounds.iter().map(|bound| (&bound.arm, entry(bound))), draw());
         let mut open: Vec<ArmId> = self.candidates.iter().filter(|arm| !out.contains(arm)).cloned().collect();
         if open.is_empty() && forced.is_none() {
             return self.select(kind, self.candidates, k, draw);
@@ -94,6 +103,12 @@ impl GateInput<'_> {
             }
             .clamp(0.0, 1.0);
         }
+        self.add_those_left_out(kind, &mut selection, draw);
+        selection
+    }
+
+    /// Everybody is scored, whoever could be chosen.
+    fn add_those_left_out(&self, kind: RouterKind, selection: &mut Selection, draw: &mut dyn FnMut() -> f64) {
         let missing: Vec<ArmId> = self
             .candidates
             .iter()
@@ -105,6 +120,19 @@ impl GateInput<'_> {
             (score.selected, score.propensity) = (false, 0.0);
         }
         selection.scores.extend(rest);
-        selection
     }
+}
+
+/// Who is left out of a run, each with the probability that its part leaves, by one uniform for all: each arm's part
+/// begins where the last one's ends, round and round, so that as long as the parts sum to 1 somebody is always let in.
+fn left_out<'a>(parts: impl Iterator<Item = (&'a ArmId, f64)>, v: f64) -> Vec<ArmId> {
+    let (mut out, mut from) = (Vec::new(), 0.0);
+    for (arm, part) in parts {
+        let distance: f64 = v - from;
+        if distance.rem_euclid(1.0) >= part {
+            out.push(arm.clone());
+        }
+        from = (from + part).fract();
+    }
+    out
 }

@@ -28,7 +28,7 @@ pub struct ArmSignal {
     pub p95_preview_s: Option<f64>,
     /// Rolling p95 of seconds to the first token, of previews and answers that came.
     pub p95_first_token_s: Option<f64>,
-    /// Share of the last 64 calls that failed, in [0, 1].
+    /// Share of the last 64 calls that failed, in [0, 1]; those that met a rate limit are left out.
     pub error_rate: Option<f64>,
     /// Rolling mean of the judge's hallucination risk, in [0, 1].
     pub hallucination_risk: Option<f64>,
@@ -251,8 +251,13 @@ impl ArmFold {
         }
     }
 
-    /// A content failure counts as an error, but shows that the endpoint is up.
+    /// A content failure counts as an error, but shows that the endpoint is up. A rate limit is about the traffic: it
+    /// is told, and is neither an error nor a success.
     fn outcome(&mut self, failure: Option<&Failure>) {
+        if let Some(limited) = failure.filter(|failure| failure.is_rate_limit()) {
+            self.last_failure = Some(limited.clone());
+            return;
+        }
         let class = failure.map(|f| f.class);
         if class.is_some_and(|class| !is_about_the_arm(class)) {
             return;
@@ -304,6 +309,21 @@ mod tests {
         let summary = fold.summary();
         assert_eq!(summary.consecutive_failures, 0, "an endpoint that answers, badly, is up");
         assert_eq!(summary.error_rate, Some(0.75));
+    }
+
+    #[test]
+    fn a_rate_limit_is_a_pause_and_no_error() {
+        let mut fold = ArmFold::new();
+        let limited = Failure::new(FailureClass::Transient, "http_429", "");
+        fold.outcome(Some(&limited));
+        assert_eq!((fold.summary().error_rate, fold.summary().last_failure), (None, Some(limited.clone())));
+        fold.outcome(Some(&Failure::new(FailureClass::Transient, "http_503", "")));
+        fold.outcome(Some(&limited));
+        fold.outcome(None);
+        fold.outcome(Some(&Failure::new(FailureClass::Transient, "http_503", "")));
+        fold.outcome(Some(&limited));
+        let summary = fold.summary();
+        assert_eq!((summary.error_rate, summary.consecutive_failures), (Some(2.0 / 3.0), 1));
     }
 
     #[test]

@@ -238,14 +238,14 @@ fn places(f: &mut Families, tally: &Tally) {
 
 fn arms_now(f: &mut Families, arms: &[ArmRow]) {
     let ratio = |ratio: Option<Ratio>| ratio.map(Ratio::get);
-    let gauges: [Now<'_>; 13] = [
+    let gauges: [Now<'_>; 14] = [
         ("arm_expected_reward", "Expected reward over recent contexts.", &|arm| arm.mean),
         ("arm_reward_uncertainty", "Uncertainty of the expected reward.", &|arm| arm.uncertainty),
         ("arm_mean_reward", "Mean realised reward over the window.", &|arm| arm.mean_reward),
         ("arm_traffic_share_ratio", "Share of served answers over the window.", &|arm| ratio(arm.share)),
         ("arm_traffic_share_change", "Its share less that over the window before.", &|arm| arm.share_delta),
         ("arm_preview_share_ratio", "Share of previews over the window.", &|arm| ratio(arm.preview_share)),
-        ("arm_error_ratio", "Share of recent calls that failed.", &|arm| ratio(arm.error_rate)),
+        ("arm_error_ratio", "Share of recent calls that failed, rate limits left out.", &|arm| ratio(arm.error_rate)),
         ("arm_preview_p95_seconds", "Rolling 95 % quantile of preview seconds.", &|arm| arm.p95_preview_s),
         ("arm_cost_usd_per_run", "Mean dollars of the runs in the window that it answered.", &|arm| {
             arm.cost_usd_per_run
@@ -253,6 +253,7 @@ fn arms_now(f: &mut Families, arms: &[ArmRow]) {
         ("arm_trials", "Judged races that it took part in.", &|arm| Some(arm.trials as f64)),
         ("arm_wins", "Judged races that it won.", &|arm| Some(arm.wins as f64)),
         ("arm_effective_observations", "Weight of its data after forgetting.", &|arm| Some(arm.effective_n)),
+        ("arm_retries_left", "Retries that its budget holds now.", &|arm| arm.extras.map(|extras| extras.left)),
         ("arm_selectable", "1 where it may be selected.", &|arm| Some(f64::from(u8::from(arm.state.is_candidate())))),
     ];
     for (name, help, read) in gauges {
@@ -263,6 +264,11 @@ fn arms_now(f: &mut Families, arms: &[ArmRow]) {
             }
         }
     }
+    let mut denied = f.counter("arm_extras_denied_total", "Retries and hedges of an arm that a budget refused.");
+    for (arm, extras) in arms.iter().filter_map(|arm| Some((arm, arm.extras?))) {
+        denied.count(&[("arm", arm.arm.as_str())], extras.denied);
+    }
+    drop(denied);
     let mut served = f.gauge("arm_served_runs", "Answers of an arm that were served in the window, by intent.");
     for arm in arms {
         for (count, intent) in arm.served_by_intent.into_iter().zip(Intent::ALL) {

@@ -78,6 +78,8 @@ fn health_takes_arms_out_and_lets_them_back_as_they_were() {
     let mut log = three();
     log.act(RouterCommand::Deactivate { arms: vec![id("b")] });
     log.act(RouterCommand::Reactivate { arms: vec![id("b")] });
+    let canary = crate::domain::spec::ShareLimits { min: 0.0, max: 0.1, ramp_s: 0.0 };
+    log.act(RouterCommand::SetShareLimits { arm: id("a"), limits: Some(canary) });
     let until = Timestamp::from_millis(99);
     for arm in ["a", "b"] {
         log.act(RouterCommand::Eject { arm: id(arm), until, reason: "503 five times".to_owned() });
@@ -89,6 +91,8 @@ fn health_takes_arms_out_and_lets_them_back_as_they_were() {
         log.act(RouterCommand::Reinstate { arm: id(arm) });
     }
     assert_eq!((state_of(&log, "a"), state_of(&log, "b")), (Lifecycle::Active, Lifecycle::Probation));
+    let limits = log.state.arm("a").unwrap().share_limits.map(|(limits, _)| limits);
+    assert_eq!(limits, Some(canary), "a canary is still one");
     // A person's decision is not undone by health.
     log.act(RouterCommand::Deactivate { arms: vec![id("a")] });
     log.act(RouterCommand::Eject { arm: id("a"), until, reason: "late".to_owned() });

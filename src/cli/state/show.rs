@@ -68,6 +68,7 @@ fn arm_shape(row: &ArmRow) -> Value {
         "effective_n": row.effective_n,
         "places": row.places,
         "served_by_intent": row.served_by_intent,
+        "extras": row.extras,
     })
 }
 

@@ -332,6 +332,10 @@ fn selected_detail(model: &Model, theme: &Theme, room: usize) -> String {
         parts.push(format!("${}/{} per M tokens", price.input, price.output));
     }
     parts.extend(serves(&row.served_by_intent));
+    if let Some(extras) = row.extras.filter(|extras| extras.retries + extras.hedges + extras.denied > 0) {
+        let made = extras.retries + extras.hedges;
+        parts.push(format!("{made} extra calls, {} refused, {:.0} retries left", extras.denied, extras.left));
+    }
     if let Some(reason) = &row.state_reason {
         parts.push(reason.clone());
     }

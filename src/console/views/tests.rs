@@ -288,6 +288,25 @@ fn an_own_run_shows_that_its_answer_was_judged_afterwards() {
 }
 
 #[test]
+fn extra_calls_of_the_selected_arm_are_told_and_so_is_a_second_answer_that_was_not_to_be() {
+    let mut picture = snapshot();
+    let extras = crate::domain::handling::ExtraCount { left: 6.8, calls: 40, retries: 3, hedges: 1, denied: 2 };
+    picture.arms[0].extras = Some(extras);
+    let mut model = model_of(picture);
+    model.table.selected = Some(model.shown().arms[0].arm.clone());
+    let shown = frame(&model, 200, 50);
+    assert!(shown.contains("4 extra calls, 2 refused, 7 retries left"), "{shown}");
+    let mut model = racing();
+    let mut end = record();
+    end.attempts[0].handling.unhedged = Some("retries and hedges have had their share of the traffic".into());
+    let attempt = end.attempts[0].clone();
+    let done = RunEvent::AttemptDone { attempt };
+    let ticket = model.conversation.tickets;
+    update(&mut model, Event::Run(ticket, Box::new(done)), step(2_600));
+    assert!(frame(&model, 160, 48).contains("had no second answer beside it: retries"));
+}
+
+#[test]
 fn a_run_that_somebody_stopped_has_not_failed() {
     let mut picture = snapshot();
     let run = &mut picture.recent_runs[0];

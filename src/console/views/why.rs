@@ -218,6 +218,9 @@ fn note(attempt: &AttemptRecord) -> Option<String> {
         let dollars = attempt.cost_usd.map(|dollars| format!(", {}", money(dollars))).unwrap_or_default();
         return Some(format!("{arm} lost beside the winner: {about}{tokens} tok{dollars} wasted"));
     }
+    if let Some(reason) = &attempt.handling.unhedged {
+        return Some(format!("{arm} had no second answer beside it: {reason}"));
+    }
     let names: Vec<&str> = attempt.flags.iter().map(|flag| flag.name()).collect();
     (attempt.ok && !names.is_empty()).then(|| format!("{arm} flagged: {}", names.join(", ")))
 }

@@ -144,13 +144,14 @@ fn count_run(tally: &mut Tally, record: &RunRecord) {
     }
 }
 
-/// As the router counts trials: an arm whose preview failed for its content took part, and came in last.
+/// As the router counts trials: an arm whose preview failed for its content took part, and came in last; one whose
+/// preview came from the cache did not, as it was judged when it was made.
 fn count_places(tally: &mut Tally, record: &RunRecord) {
     let Some(verdict) = record.verdict.as_ref().filter(|verdict| verdict.scores.len() >= 2) else { return };
     let Some(ordering) = record.ordering.as_ref().filter(|ordering| ordering.counts) else { return };
     let overall: Vec<f64> = verdict.scores.values().map(|scores| scores.overall).collect();
     let best = overall.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    for preview in &record.previews {
+    for preview in record.previews.iter().filter(|preview| !preview.cached) {
         let scores = verdict.scores.get(&preview.arm);
         if scores.is_none() && preview.error.as_ref().is_none_or(|failure| failure.class != FailureClass::Content) {
             continue;

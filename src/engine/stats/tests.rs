@@ -81,6 +81,11 @@ fn places_are_of_judged_races_and_all_that_are_close_are_among_the_best() {
         assert_eq!(of(stats, "d"), places(2, [0, 0, 0], 0), "what failed for its content came in last");
         assert_eq!(of(stats, "e"), Places::default());
     }
+    let mut again = race(4, &[("a", 0.9), ("b", 0.85)], true);
+    again.previews[0].cached = true;
+    stats.absorb(&again);
+    assert_eq!(of(&stats, "a"), places(2, [1, 1, 0], 1), "a cached preview was judged when it was made");
+    assert_eq!(of(&stats, "b"), places(3, [1, 2, 0], 3));
 }
 
 fn preview(arm: &str) -> PreviewRecord {

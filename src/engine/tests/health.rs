@@ -59,6 +59,7 @@ async fn a_rate_limit_is_a_pause_and_no_ejection() {
     let picture = handle.snapshot();
     let row = &picture.arms[0];
     assert_eq!(row.state.shown(row.state_reason.as_deref()), "cooling");
+    assert_eq!(row.error_rate, None, "and no error");
     assert!((28..=30).contains(&row.until.unwrap().since(handle.now()).as_secs()));
     assert_eq!(picture.tally.arms.get(&row.arm).map_or(0, |tally| tally.ejections), 0);
     let alarm = picture.alarms.iter().find(|alarm| alarm.subject == "ejected:a").unwrap();

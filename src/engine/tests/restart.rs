@@ -20,6 +20,7 @@ fn essence(picture: &EngineSnapshot) -> EngineSnapshot {
     std::sync::Arc::make_mut(&mut same.tally).writes = Default::default();
     for arm in &mut same.arms {
         arm.reward_history.clear();
+        arm.extras = None;
     }
     same
 }

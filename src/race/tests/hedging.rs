@@ -138,11 +138,20 @@ async fn no_second_where_the_share_of_traffic_or_the_money_is_used_up() {
     let slow = || stream(3_000, 1, 1, A);
     let (mut pool, [_, b, _]) = two(HedgeStart::P95, [slow(), answer(1, "b")]);
     pool.config.extras = ExtraRules { extra_share: 0.0, trickle_per_s: 0.0, burst: 0.5, ..ExtraRules::default() };
-    assert_eq!((pool.run("hello").await.attempts().as_str(), b.calls().len()), ("a:ok", 0));
+    let seen = pool.run("hello").await;
+    assert_eq!((seen.attempts().as_str(), b.calls().len()), ("a:ok", 0));
+    assert_eq!(denied(&seen), Some("retries and hedges have had their share of the traffic".to_owned()));
     let (mut pool, [_, b, _]) = two(HedgeStart::P95, [slow(), answer(1, "b")]);
     // Room for the first's prompt of ten tokens and its answer of five, and not for another prompt.
     pool.config.budget.tokens[2] = Some(18);
-    assert_eq!((pool.run(&"hello ".repeat(7)[..40]).await.attempts().as_str(), b.calls().len()), ("a:ok", 0));
+    let seen = pool.run(&"hello ".repeat(7)[..40]).await;
+    assert_eq!((seen.attempts().as_str(), b.calls().len()), ("a:ok", 0));
+    assert!(denied(&seen).is_some_and(|reason| reason.contains("`budget.answer_tokens`")), "{:?}", denied(&seen));
+}
+
+/// Why the record says that there was no second answer.
+fn denied(seen: &Seen) -> Option<String> {
+    seen.report.record.attempts[0].handling.unhedged.as_deref().map(str::to_owned)
 }
 
 #[tokio::test(start_paused = true)]

@@ -107,7 +107,7 @@ async fn the_budget_is_shared_by_all_runs() {
     for _ in 0..20 {
         race.run(pool.input("hello"), &sink, &tokio_util::sync::CancellationToken::new()).await;
     }
-    let count = race.extras().counts(tokio::time::Instant::now())["a"];
+    let count = race.extras().count("a", tokio::time::Instant::now()).unwrap();
     assert_eq!(count.calls, 20);
     assert!((6..=7).contains(&count.retries), "three, and a fifth of twenty: {count:?}");
     assert_eq!(a.calls().len() as u64, count.calls + count.retries);

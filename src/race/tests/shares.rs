@@ -25,8 +25,19 @@ fn limit(pool: Pool, arm: &str, min: f64, max: f64, ramp_s: f64) -> Pool {
 
 /// How often each arm is chosen in `draws` runs at `now`, as a share; also checks what each plan must keep.
 fn shares(pool: &Pool, k: usize, router: RouterKind, now: Timestamp, draws: u64) -> BTreeMap<String, f64> {
+    shares_told(pool, k, router, now, draws, &Told::default())
+}
+
+fn shares_told(
+    pool: &Pool,
+    k: usize,
+    router: RouterKind,
+    now: Timestamp,
+    draws: u64,
+    told: &Told,
+) -> BTreeMap<String, f64> {
     let context: Context = pool.extractor().compute(&pool.input("hello").request);
-    let (signals, told, candidates) = (BTreeMap::new(), Told::default(), pool.state.candidates());
+    let (signals, candidates) = (BTreeMap::new(), pool.state.candidates());
     let mut counts: BTreeMap<String, f64> = candidates.iter().map(|arm| (arm.to_string(), 0.0)).collect();
     for seed in 0..draws {
         let mut rng = fastrand::Rng::with_seed(seed);
@@ -40,7 +51,7 @@ fn shares(pool: &Pool, k: usize, router: RouterKind, now: Timestamp, draws: u64)
             k,
             set: SetChoice::default(),
             auto_width: 1.0,
-            told: &told,
+            told,
             now,
             in_flight: crate::bandit::InFlight::NONE,
         };
@@ -59,6 +70,21 @@ fn shares(pool: &Pool, k: usize, router: RouterKind, now: Timestamp, draws: u64)
 }
 
 const LATER: Timestamp = Timestamp::from_millis(1_000_000_000);
+
+#[test]
+fn a_new_kind_of_prompt_lets_no_canary_in_beyond_its_most() {
+    let new = Told {
+        novelty: Some(crate::features::Novelty { distance: 1.0, frequency: 0.0, seen: 100 }),
+        ..Told::default()
+    };
+    for (arms, k) in [(2, 1), (3, 2), (11, 3)] {
+        let pool = limit(pool(arms), "arm0", 0.0, 0.1, 0.0);
+        let shares = shares_told(&pool, k, RouterKind::Linucb, LATER, 3000, &new);
+        assert!(shares["arm0"] <= 0.1 + 0.02, "{arms} {k}: {shares:?}");
+        let others = shares["arm1"];
+        assert!(shares.iter().skip(1).all(|(_, share)| (share - others).abs() < 0.05), "as ever: {shares:?}");
+    }
+}
 
 #[test]
 fn a_canary_gets_no_more_and_a_favourite_no_less() {
