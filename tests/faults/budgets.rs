@@ -4,14 +4,17 @@
 
 use std::time::Duration;
 
+use banditop::domain::chat::ChatRequest;
+use banditop::domain::engine::{EngineError, RunRequest};
 use banditop::domain::failure::FailureClass;
-use banditop::domain::record::RunOutcome;
+use banditop::domain::record::{Origin, RunOutcome};
 use banditop::domain::spec::{Lifecycle, Strategy};
 use banditop::domain::tally::Phase;
+use banditop::engine::Engine;
 use banditop::race::BudgetRules;
 
-use super::rig::{Played, Rig, client};
-use super::server::{Act, says, stream};
+use super::rig::{PROMPT, Played, Rig, client, ends_at, live_tasks};
+use super::server::{Act, Server, says, stream};
 
 /// A chunk of ten characters, three tokens by our estimate.
 const CHUNK_TOKENS: u64 = 3;
@@ -59,6 +62,37 @@ async fn dollars_of_a_run() {
     let spent = played.record.cost_usd;
     let most = (CHUNK_TOKENS as f64).mul_add(USD_PER_TOKEN, CEILING);
     assert!(spent >= CEILING && spent <= most, "${spent}");
+}
+
+#[tokio::test]
+async fn dollars_of_a_day() {
+    const CEILING: f64 = 100e-6;
+    let budget = BudgetRules { day_usd: Some(CEILING), ..BudgetRules::default() };
+    let played = play(budget, Strategy::Baseline).await;
+    stops(&played, "day_ceiling", "`budget.per_day_usd` allows");
+    let spent = played.record.cost_usd;
+    let most = (CHUNK_TOKENS as f64).mul_add(USD_PER_TOKEN, CEILING);
+    assert!(spent >= CEILING && spent <= most, "${spent}");
+    let today = played.snapshot.totals.usd_today;
+    assert!((today - spent).abs() < 1e-9, "${today} of the day, ${spent} of its only run");
+}
+
+/// A day that has nothing left starts no run: nobody is called, and the refusal names the ceiling.
+#[tokio::test]
+async fn a_day_that_is_over_before_the_run() {
+    let budget = BudgetRules { day_usd: Some(0.0), ..BudgetRules::default() };
+    let rig = Rig::new(&client(), Strategy::Baseline).with(move |race| race.config.budget = budget);
+    let bad = Server::start(endless());
+    let tasks = live_tasks();
+    let engine = Engine::start(rig.parts(&[("bad", bad.base_url())])).await.unwrap();
+    let handle = engine.handle();
+    let request = RunRequest { request: ChatRequest::from_prompt(PROMPT), origin: Origin::Person, session: None };
+    let Err(EngineError::Refused(said)) = handle.submit(request).await.map(|_| ()) else { panic!("it was started") };
+    assert!(said.contains("`budget.per_day_usd` allows $0 a day"), "{said}");
+    assert_eq!((bad.calls().len(), handle.snapshot().totals.runs), (0, 0));
+    engine.stop().await;
+    drop(handle);
+    assert!(ends_at(tasks).await);
 }
 
 /// Previews share their phase's ceiling: it is passed by one chunk at most, whoever brings it.

@@ -7,6 +7,7 @@
 #![allow(clippy::print_stderr, reason = "a failing row is shown as a person would see it")]
 
 mod budgets;
+mod hedging;
 mod judging;
 mod ourselves;
 #[path = "../common/program.rs"]

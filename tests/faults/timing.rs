@@ -3,12 +3,15 @@
 
 use std::time::Duration;
 
+use banditop::domain::clock::SystemClock;
 use banditop::domain::failure::FailureClass::Transient;
 use banditop::domain::spec::Strategy;
+use banditop::engine::Engine;
 use banditop::providers::HttpClient;
+use banditop::race::FollowRules;
 
-use super::rig::{Rig, client};
-use super::server::{Act, Server, delta, says, stream};
+use super::rig::{GOOD, Rig, client, ends_at, live_tasks};
+use super::server::{Act, Server, answer, delta, says, stream};
 use super::table::{GRACE, Row, TRIES, hold};
 
 const TOKEN: Duration = Duration::from_millis(150);
@@ -139,4 +142,59 @@ async fn the_caller_is_gone() {
         }
         assert!(best <= GRACE, "{when}: connections were closed after {best:?}");
     }
+}
+
+/// An arm that has always answered at once is not waited for as long as the settings would: its own p99 is.
+#[tokio::test]
+async fn a_deadline_that_follows_the_arm() {
+    let rig = Rig::new(&client(), Strategy::Baseline).with(|race| {
+        let timeouts = &mut race.config.timeouts;
+        timeouts.first_token = Duration::from_mins(1);
+        timeouts.follow = FollowRules { least_calls: 3, floor: TOKEN, ceiling: TOKEN, ..FollowRules::default() };
+    });
+    let quick = || vec![stream(&answer("A quick answer."))];
+    let bad = Server::start(vec![quick(), quick(), quick(), vec![Act::Hold]]);
+    let good = Server::start(vec![vec![stream(&answer(GOOD))]]);
+    let tasks = live_tasks();
+    let arms = [("bad", bad.base_url()), ("good", good.base_url())];
+    let engine = Engine::start(rig.parts(&arms)).await.unwrap();
+    let handle = engine.handle();
+    for nth in 0..4 {
+        let record = rig.ask(&handle).await;
+        let attempt = &record.attempts[0];
+        let learned = attempt.handling.deadlines.is_some_and(|deadlines| deadlines.learned);
+        assert_eq!((attempt.ok, learned), (nth < 3, nth == 3), "the call number {nth}: {attempt:?}");
+        if let Some(failure) = &attempt.error {
+            assert_eq!((failure.class, failure.kind.as_ref()), (Transient, "first_token_timeout"));
+            assert!(failure.message.contains("no token within 150ms"), "{failure}");
+            assert_eq!(record.answer.as_deref(), Some(GOOD));
+        }
+    }
+    engine.stop().await;
+    drop(handle);
+    assert!(ends_at(tasks).await);
+    assert!(bad.sees(|seen| seen.len() == 4 && seen.iter().all(|call| call.over.is_some())).await);
+}
+
+/// A host that takes no connection, as behind a firewall that drops: its queue of connections is full.
+#[tokio::test]
+async fn a_connection_that_never_stands() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut held = Vec::new();
+    // The kernel takes in one or two more than it was told; then a connection does not stand for seconds.
+    while let Ok(Ok(stream)) = tokio::time::timeout(TOKEN * 2, tokio::net::TcpStream::connect(address)).await {
+        held.push(stream);
+        assert!(held.len() < 16, "the queue never fills");
+    }
+    let url = format!("http://{address}/v1");
+    let words: &[&str] = &["connect_timeout", "took too long to connect"];
+    let row = Row::fails("a connection that never stands", [], Transient, "connect_timeout", words).at(url);
+    hold(vec![row], |_, strategy| {
+        let http = HttpClient::new(TOKEN, std::sync::Arc::new(SystemClock::new())).unwrap();
+        Rig::new(&http, strategy)
+    })
+    .await;
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::domain::command::{AnswerOutcome, ArmObservation, Observation, RouterCommand};
-use crate::domain::engine::JournalQuery;
+use crate::domain::engine::{EngineError, JournalQuery};
 use crate::domain::ids::RunId;
 use crate::domain::money::Price;
 use crate::domain::spec::{ConfigFacts, Strategy};
 use crate::engine::Engine;
-use crate::engine::testing::rig::{NOON, applied, ask, submit, until};
+use crate::engine::testing::rig::{NOON, applied, ask, finish, submit, until};
 use crate::engine::testing::{Rig, Script, record};
 
 fn priced(mut rig: Rig) -> Rig {
@@ -112,5 +112,70 @@ async fn a_burst_of_runs_is_decided_within_the_ceiling_and_holds_nothing_afterwa
         until(&handle, "all have ended", |picture| picture.totals.in_flight == 0).await;
         rig.stage.forget_calls();
     }
+    engine.stop().await;
+}
+
+/// Two arms of which an answer costs 20 dollars, under a day's ceiling.
+fn under(ceiling: f64) -> Rig {
+    let mut rig = priced(Rig::new(&["a", "b"]));
+    rig.facts.arms.iter_mut().for_each(|arm| arm.price = Some(Price { input: 1e6, output: 1e6 }));
+    rig.strategy = Strategy::Baseline;
+    rig.race.budget.day_usd = Some(ceiling);
+    rig
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_day_that_is_spent_refuses_by_name_and_the_next_one_opens() {
+    let rig = under(50.0);
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    for (n, spent) in [(0, 20.0), (1, 40.0)] {
+        assert!(ask(&handle, &format!("question {n}")).await.winner.is_some());
+        until(&handle, "it is counted", |picture| (picture.totals.usd_today - spent).abs() < 1e-6).await;
+    }
+    let refused = |said: Option<EngineError>| match said {
+        Some(EngineError::Refused(said)) => said,
+        other => panic!("expected a refusal, found {other:?}"),
+    };
+    let said = refused(submit(&handle, "one too many").await.err());
+    assert!(said.contains("`budget.per_day_usd` allows $50 a day (UTC): $40.000000 is spent"), "{said}");
+    assert_eq!(rig.stage.calls("a"), 2, "nobody was called");
+    drop((handle, engine));
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    refused(submit(&handle, "a restart forgives nothing").await.err());
+    // It was noon.
+    tokio::time::sleep(Duration::from_hours(12)).await;
+    assert!(ask(&handle, "a new day").await.winner.is_some());
+    until(&handle, "a new account", |picture| (picture.totals.usd_today - 20.0).abs() < 1e-6).await;
+    engine.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_at_once_reserve_before_they_start() {
+    let rig = under(70.0);
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    ask(&handle, "what does a run cost?").await;
+    until(&handle, "it is known", |picture| picture.totals.usd_per_run.is_some()).await;
+    let mut started = Vec::new();
+    for n in 0..5 {
+        started.push(submit(&handle, &format!("question {n}")).await);
+    }
+    let (going, refused): (Vec<_>, Vec<_>) = started.into_iter().partition(Result::is_ok);
+    assert_eq!(
+        (going.len(), refused.len()),
+        (2, 3),
+        "of the fifty dollars that are left two runs may spend twenty each"
+    );
+    for said in refused.into_iter().filter_map(Result::err) {
+        let is_told = |said: &str| said.contains("`budget.per_day_usd`") && said.contains("$40.000000 is reserved");
+        assert!(matches!(&said, EngineError::Refused(said) if is_told(said)), "{said:?}");
+    }
+    for run in going.into_iter().flatten() {
+        assert!(finish(run).await.winner.is_some());
+    }
+    until(&handle, "all is spent", |picture| (picture.totals.usd_today - 60.0).abs() < 1e-6).await;
+    assert!(submit(&handle, "ten dollars are left, and a run costs twenty").await.is_err());
     engine.stop().await;
 }
