@@ -210,19 +210,19 @@ fn policies(settings: &Settings) -> PolicyRules {
 /// What is set holds; what is not follows each arm.
 fn timeouts(settings: &TimeoutSettings) -> PhaseTimeouts {
     let defaults = PhaseTimeouts::default();
-    let TimeoutSettings { first_token, between_tokens, preview, full, .. } = *settings;
+    let TimeoutSettings { first_token, between_tokens, preview, full, judge, .. } = *settings;
     PhaseTimeouts {
         first_token: first_token.unwrap_or(defaults.first_token),
         between_tokens: between_tokens.unwrap_or(defaults.between_tokens),
         preview: preview.unwrap_or(defaults.preview),
-        judge: settings.judge,
+        judge: judge.unwrap_or(defaults.judge),
         full: full.unwrap_or(defaults.full),
         follow: FollowRules {
             least_calls: settings.least_calls,
             multiplier: settings.multiplier,
             floor: settings.floor,
             ceiling: settings.ceiling,
-            fixed: [first_token, between_tokens, preview, full].map(|set| set.is_some()),
+            fixed: [first_token, between_tokens, preview, full, judge].map(|set| set.is_some()),
         },
     }
 }

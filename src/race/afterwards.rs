@@ -15,25 +15,25 @@ use super::budget::{Purse, Reservation};
 use super::events::{EventSink, Wire};
 use super::judge::JudgeStage;
 use super::retry::Retry;
-use super::run::Race;
+use super::run::{Knowledge, Race};
+use super::timeouts::Timers;
 use crate::domain::handling::Handling;
 use crate::domain::judging::Verdict;
 use crate::domain::record::{AttemptRecord, JudgingRecord, PreviewRecord, RewardRecord, RunRecord};
 use crate::domain::spec::Strategy;
-use crate::domain::terms::Weights;
 
 /// Sets this draw apart from every other one of the run.
 const SALT: u64 = 0x6a75_6467_6564_2121;
 
 /// That a run is to be judged afterwards.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Afterwards {
     /// The probability with which it was drawn, in (0, 1].
     pub share: f64,
     seed: u64,
     target: u32,
-    /// The weights in force when the run was planned.
-    weights: Weights,
+    /// What was known when the run was planned: the weights in force, and how long verdicts take.
+    knowledge: Arc<Knowledge>,
 }
 
 /// What came of judging a run afterwards.
@@ -56,11 +56,17 @@ fn is_drawn(share: f64, seed: u64) -> bool {
     Rng::with_seed(seed ^ SALT).f64() < share
 }
 
+impl std::fmt::Debug for Afterwards {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Afterwards").field("share", &self.share).field("seed", &self.seed).finish_non_exhaustive()
+    }
+}
+
 impl Race {
     /// What is to be done of a run of that seed, should it serve an answer that nobody judged.
-    pub(super) fn afterwards(&self, seed: u64, target: u32, weights: &Weights) -> Option<Afterwards> {
+    pub(super) fn afterwards(&self, seed: u64, target: u32, knowledge: &Arc<Knowledge>) -> Option<Afterwards> {
         let share = self.parts.config.policies.afterwards;
-        is_drawn(share, seed).then_some(Afterwards { share, seed, target, weights: *weights })
+        is_drawn(share, seed).then(|| Afterwards { share, seed, target, knowledge: Arc::clone(knowledge) })
     }
 
     /// Asks the judge about the answer that `record` served; `None` where that was stopped before its end.
@@ -81,6 +87,7 @@ impl Race {
             request: &record.request,
             target: what.target,
             retry: &Retry::new(config.retry, Arc::clone(&self.extras), what.seed ^ SALT),
+            timers: Timers { rules: &config.timeouts, signals: &what.knowledge.signals, length: 0.0 },
         };
         let events = EventSink::none();
         // What the run itself took is gone from its purse.
@@ -93,7 +100,7 @@ impl Race {
         let quality = verdict.as_ref().and_then(|verdict| Some(verdict.scores.get(winner)?.overall));
         let taught = quality.map(|quality| {
             let terms = record.rewards.get(winner).and_then(RewardRecord::preview_terms);
-            (quality, self.parts.reward.compose(Some(quality), terms.as_ref(), 0, &what.weights))
+            (quality, self.parts.reward.compose(Some(quality), terms.as_ref(), 0, what.knowledge.state.weights()))
         });
         let seconds = started.elapsed().as_secs_f64();
         Some(LateVerdict { share: what.share, seconds, verdict, judging: judgement.asked, taught })

@@ -17,6 +17,7 @@ use super::local_judge;
 use super::models::ModelRegistry;
 use super::outlet::Lane;
 use super::retry::{Retry, Whom};
+use super::timeouts::Timers;
 use super::verdict::read_verdict;
 use crate::domain::answer::{ChatModel, ModelCall};
 use crate::domain::chat::{ChatRequest, Message};
@@ -90,6 +91,8 @@ pub(crate) struct JudgeStage<'a> {
     pub(crate) target: u32,
     /// How calls are made again.
     pub(crate) retry: &'a Retry,
+    /// How long it may take.
+    pub(crate) timers: Timers<'a>,
 }
 
 /// A verdict with what it cost.
@@ -144,11 +147,12 @@ impl JudgeStage<'_> {
         };
         let labels: Vec<String> = (0..lots.len()).map(label).collect();
         let task = self.task(lots, &labels);
+        let (whole, learned) = self.timers.judge();
         let started = Instant::now();
         let mut record = JudgingRecord::default();
         let mut fault = None;
         for nth in 0..ASKED {
-            let left = self.config.timeouts.judge.saturating_sub(started.elapsed());
+            let left = whole.saturating_sub(started.elapsed());
             if left.is_zero() {
                 break;
             }
@@ -157,7 +161,7 @@ impl JudgeStage<'_> {
                 between_tokens: self.config.timeouts.between_tokens,
                 whole: left,
                 spent: Duration::ZERO,
-                learned: false,
+                learned,
                 phase: Phase::Judge,
                 price,
                 max_bytes: (self.config.judge.max_tokens as usize).saturating_mul(16),

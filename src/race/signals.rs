@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::answers::{Answers, Outlook};
 use super::rolling::RollingLatency;
-use super::timeouts::{Call, PaceFold, Paces};
+use super::timeouts::{Call, JudgeFold, Pace, PaceFold, Paces};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::flag::Flag;
@@ -45,13 +45,26 @@ pub struct ArmSignal {
 pub struct Signals {
     arms: BTreeMap<ArmId, ArmSignal>,
     answers: Answers,
+    /// How long verdicts take.
+    judge: Pace,
 }
 
 impl Signals {
     /// Signals given by arm.
     #[must_use]
     pub fn new(arms: BTreeMap<ArmId, ArmSignal>) -> Self {
-        Self { arms, answers: Answers::default() }
+        Self { arms, answers: Answers::default(), judge: Pace::default() }
+    }
+
+    /// How long verdicts take.
+    #[must_use]
+    pub const fn judge(&self) -> Pace {
+        self.judge
+    }
+
+    #[cfg(test)]
+    pub(super) fn judged_at(judge: Pace) -> Self {
+        Self { judge, ..Self::default() }
     }
 
     /// What is known about `arm`.
@@ -102,6 +115,7 @@ impl Signals {
 pub struct SignalFold {
     arms: BTreeMap<ArmId, ArmFold>,
     answers: Answers,
+    judge: JudgeFold,
     /// Tokens of a preview: how much of a direct answer counts as one.
     preview_tokens: u32,
     summary: Arc<Signals>,
@@ -112,7 +126,8 @@ impl SignalFold {
     /// without one are scaled.
     #[must_use]
     pub fn new(preview_tokens: u32) -> Self {
-        Self { arms: BTreeMap::new(), answers: Answers::default(), preview_tokens, summary: Arc::default() }
+        let (arms, answers, judge) = (BTreeMap::new(), Answers::default(), JudgeFold::default());
+        Self { arms, answers, judge, preview_tokens, summary: Arc::default() }
     }
 
     /// Takes one run in. Records come in the order in which runs were completed.
@@ -142,6 +157,10 @@ impl SignalFold {
     }
 
     fn verdict(&mut self, record: &RunRecord) {
+        if let Some(judging) = &record.judging {
+            let late = record.policies.afterwards.map(|afterwards| afterwards.seconds);
+            self.judge.absorb(judging, late.unwrap_or(record.timings_s.judge));
+        }
         let verdict = record.verdict.as_ref().filter(|verdict| !verdict.local_fallback);
         for (arm, scores) in verdict.iter().flat_map(|verdict| &verdict.scores) {
             self.arms.entry(arm.clone()).or_insert_with(ArmFold::new).judged(scores.hallucination_risk);
@@ -154,7 +173,7 @@ impl SignalFold {
 
     fn summarise(&mut self) {
         let arms = self.arms.iter().map(|(id, f)| (id.clone(), f.summary())).collect();
-        self.summary = Arc::new(Signals { arms, answers: self.answers.clone() });
+        self.summary = Arc::new(Signals { arms, answers: self.answers.clone(), judge: self.judge.pace() });
     }
 
     /// Takes a probe in, of an arm that is out: a call like any other.

@@ -167,7 +167,7 @@ impl Race {
         let plan = gate.plan_holding(input.hold.as_deref(), &mut || rng.f64());
         Setting {
             id: input.id,
-            afterwards: self.afterwards(input.seed, target, input.knowledge.state.weights()),
+            afterwards: self.afterwards(input.seed, target, &input.knowledge),
             at,
             origin: input.origin,
             request: Arc::new(input.request),
@@ -252,6 +252,7 @@ impl Race {
             request: &setting.request,
             target: setting.target,
             retry: &setting.retry,
+            timers: self.timers(setting),
         };
         let judgement = stage.judge(&complete, rng, wire).await;
         trail.timings.judge = seconds_since(started);

@@ -5,7 +5,10 @@
 //!
 //! A call that ran out of its time counts as having taken that time, here and nowhere else: an arm that
 //! has become slower for good would otherwise never be waited for long enough to be seen answering. The
-//! judge's deadlines are those of the settings, and connecting is the adapter's.
+//! judge has one deadline for its whole verdict, which follows the p99 of its verdicts in the same way.
+//!
+//! Connecting has no percentiles of its own: it is a part of the time to the first token, so the arm's deadline for
+//! that ends it too, and the setting of the adapter is only its upper bound.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,7 +18,7 @@ use super::signals::Signals;
 use crate::domain::failure::Failure;
 use crate::domain::handling::Handling;
 use crate::domain::ids::ArmId;
-use crate::domain::record::{AttemptRecord, PreviewRecord};
+use crate::domain::record::{AttemptRecord, JudgingRecord, PreviewRecord};
 use crate::domain::tally::Phase;
 
 /// Calls that percentiles are of: the newest.
@@ -32,14 +35,14 @@ pub struct FollowRules {
     pub floor: Duration,
     /// A token is waited for at most so long.
     pub ceiling: Duration,
-    /// Which deadlines a person has set: the first token's, between tokens, a preview's, an answer's.
-    pub fixed: [bool; 4],
+    /// Which deadlines a person has set: the first token's, between tokens, a preview's, an answer's, a verdict's.
+    pub fixed: [bool; 5],
 }
 
 impl Default for FollowRules {
     fn default() -> Self {
         let (floor, ceiling) = (Duration::from_secs(2), Duration::from_secs(30));
-        Self { least_calls: 20, multiplier: 3.0, floor, ceiling, fixed: [false; 4] }
+        Self { least_calls: 20, multiplier: 3.0, floor, ceiling, fixed: [false; 5] }
     }
 }
 
@@ -93,7 +96,7 @@ impl Timers<'_> {
         let paces = self.signals.get(arm).map(|signal| signal.paces).unwrap_or_default();
         let (whole, pace, fixed) = match phase {
             Phase::Preview => (rules.preview, paces.preview, rules.follow.fixed[2]),
-            Phase::Judge => (rules.judge, Pace::default(), true),
+            Phase::Judge => (rules.judge, self.signals.judge(), rules.follow.fixed[4]),
             Phase::Answer => (rules.full, paces.answer, rules.follow.fixed[3]),
         };
         let token = (rules.follow.floor, rules.follow.ceiling);
@@ -107,6 +110,13 @@ impl Timers<'_> {
             whole: own.unwrap_or(whole),
             learned: first_token.or(between_tokens).or(own).is_some(),
         }
+    }
+
+    /// How long a verdict may take, every asking of it included, and whether that follows the judge.
+    pub(crate) fn judge(&self) -> (Duration, bool) {
+        let whole = self.rules.judge;
+        let own = self.follow(self.rules.follow.fixed[4], self.signals.judge(), (whole / 2, whole * 2));
+        (own.unwrap_or(whole), own.is_some())
     }
 
     fn follow(&self, fixed: bool, pace: Pace, (floor, ceiling): (Duration, Duration)) -> Option<Duration> {
@@ -152,6 +162,32 @@ pub(super) struct PaceFold {
     preview: Newest,
     answer: Newest,
     paces: Paces,
+}
+
+/// How long verdicts take, folded over what judging took.
+#[derive(Clone, Debug, Default)]
+pub(super) struct JudgeFold {
+    whole: Newest,
+    pace: Pace,
+}
+
+impl JudgeFold {
+    /// Takes in a verdict that took `seconds`. One that ran out of its time counts as having taken that time; one
+    /// that failed otherwise, or was asked for again, says nothing.
+    pub(super) fn absorb(&mut self, judging: &JudgingRecord, seconds: f64) {
+        match judging.error.as_ref().map(|failure| failure.kind.as_ref()) {
+            None if judging.calls == 1 => self.whole.push(seconds),
+            Some("phase_timeout") => {
+                judging.handling.deadlines.into_iter().for_each(|deadlines| self.whole.push(deadlines.whole_s));
+            }
+            _ => return,
+        }
+        self.pace = self.whole.pace();
+    }
+
+    pub(super) const fn pace(&self) -> Pace {
+        self.pace
+    }
 }
 
 /// One call, as a record has it.
@@ -273,9 +309,35 @@ mod tests {
     }
 
     #[test]
+    fn a_verdict_is_waited_for_as_long_as_the_judge_nearly_ever_takes() {
+        let (mut rules, mut fold) = (PhaseTimeouts::default(), JudgeFold::default());
+        let deadline = |fold: &JudgeFold, rules: &PhaseTimeouts| {
+            let signals = Signals::judged_at(fold.pace());
+            Timers { rules, signals: &signals, length: 0.0 }.judge()
+        };
+        let quick = JudgingRecord { calls: 1, ..JudgingRecord::default() };
+        for _ in 0..19 {
+            fold.absorb(&quick, 5.0);
+        }
+        fold.absorb(&JudgingRecord { calls: 2, ..JudgingRecord::default() }, 60.0);
+        assert_eq!(deadline(&fold, &rules), (rules.judge, false), "asked twice says nothing");
+        fold.absorb(&quick, 5.0);
+        assert_eq!(deadline(&fold, &rules), (Duration::from_secs(15), true));
+        let late = Failure::new(FailureClass::Transient, "phase_timeout", "");
+        fold.absorb(&JudgingRecord { calls: 1, error: Some(late), handling: handling(9.0), ..quick.clone() }, 0.1);
+        assert_eq!(deadline(&fold, &rules), (rules.judge * 2, true), "it took the twenty seconds that it had");
+        let down = Failure::new(FailureClass::Transient, "connect", "");
+        let known = fold.pace();
+        fold.absorb(&JudgingRecord { calls: 1, error: Some(down), ..quick }, 0.01);
+        assert_eq!(fold.pace(), known);
+        rules.follow.fixed[4] = true;
+        assert_eq!(deadline(&fold, &rules), (rules.judge, false), "what a person set holds");
+    }
+
+    #[test]
     fn what_a_person_set_holds() {
         let mut rules = PhaseTimeouts::default();
-        rules.follow.fixed = [true; 4];
+        rules.follow.fixed = [true; 5];
         let mut fold = PaceFold::default();
         (0..50).for_each(|_| answered(&mut fold, 1.0));
         let times = times(&fold, &rules, 0.0);

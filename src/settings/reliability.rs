@@ -15,7 +15,7 @@ pub struct TimeoutSettings {
     /// One preview.
     pub preview: Option<Duration>,
     /// The judge.
-    pub judge: Duration,
+    pub judge: Option<Duration>,
     /// One full answer.
     pub full: Option<Duration>,
     /// What an arm's p99 is multiplied by.

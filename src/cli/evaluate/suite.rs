@@ -147,7 +147,7 @@ impl<'a> Stage<'a> {
         for limit in [&mut timeouts.first_token, &mut timeouts.between_tokens, &mut timeouts.preview] {
             *limit = Some(PATIENCE);
         }
-        timeouts.judge = PATIENCE;
+        timeouts.judge = Some(PATIENCE);
         settings.reward.weights = Counting::quality_alone().weights;
         let arms: Vec<ArmSpec> = settings.arms.iter().filter(|arm| arm.enabled).cloned().collect();
         let judge = match &settings.judge {
