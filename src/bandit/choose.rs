@@ -7,15 +7,16 @@
 //!
 //! ```text
 //! ω·gain + P(it wins)·(its rest − rest of the set) + chance·bonus
-//! gain = min over the set's arms i of ratio(i, j)·E[(qⱼ − qᵢ)⁺],  chance likewise of P(qⱼ > qᵢ)
+//! gain = min over the set's arms i of ratio(i, j)·E[(qⱼ − qᵢ)⁺]
 //! ```
 //!
 //! with `rest` everything but ω·quality, and `bonus` what the policy adds to a mean for its uncertainty, which
-//! counts as often as the arm would be served. Expectations take qualities as independent normals, and
-//! `ratio` is what races showed to be wrong about that: see `beside.rs`. Beside several arms an arm adds no
-//! more than beside any one of them.
+//! counts by the chance that the arm is served. Expectations take qualities as normals that move together as far as
+//! races showed, and `ratio` is what races showed to be wrong about that: see `beside.rs`. That chance is
+//! ratio(i, j)·P(qⱼ > qᵢ) of *independent* ones, so that an arm about which little is known is not passed over for
+//! moving like another. Beside several arms an arm adds no more than beside any one of them.
 
-use super::beside::guess;
+use super::beside::{Correction, guess};
 use super::lens::Standing;
 
 /// One candidate, at one context.
@@ -39,15 +40,15 @@ pub(crate) struct Contender {
     pub urgency: f64,
     /// The probability with which it is selected.
     pub propensity: f64,
-    /// By how much guesses about it are usually wrong.
-    pub usually: f64,
+    /// How guesses about it are usually corrected.
+    pub usually: Correction,
     /// What is left of its races, as a share.
     pub left: f64,
     /// What it adds to the set so far, in units of quality.
     gain: f64,
-    /// How often it would be judged better than all of the set so far, were qualities independent.
+    /// How often it would be judged better than all of the set so far.
     wins: f64,
-    /// The same as far as races bear it out.
+    /// The same were qualities independent, as far as races bear it out.
     chance: f64,
 }
 
@@ -55,7 +56,7 @@ impl Contender {
     /// As it stands, before a policy has spoken. `quality_weight` is ω.
     pub(crate) fn new(arm: usize, standing: Standing, quality_weight: f64, urgency: f64) -> Self {
         let rest = standing.mean - quality_weight * standing.quality;
-        let (usually, left) = (1.0, 1.0);
+        let (usually, left) = (Correction::default(), 1.0);
         Self { arm, standing, rest, score: standing.mean, urgency, usually, left, ..Self::default() }
     }
 
@@ -73,14 +74,14 @@ impl Contender {
 }
 
 /// Up to `k` of the positions `open` in `contenders`, in the order in which they were taken, written into
-/// `chosen`. `quality_weight` is ω; `ratio` gives, of one taken and one not yet taken, by how much the guess
-/// about the latter beside the former is wrong.
+/// `chosen`. `quality_weight` is ω; `read` says, of one taken and one not yet taken, how the guess about the latter
+/// beside the former is corrected.
 pub(crate) fn choose(
     contenders: &mut [Contender],
     open: &[usize],
     k: usize,
     quality_weight: f64,
-    ratio: impl Fn(&Contender, &Contender) -> f64,
+    read: impl Fn(&Contender, &Contender) -> Correction,
     chosen: &mut Vec<usize>,
 ) {
     chosen.clear();
@@ -97,11 +98,12 @@ pub(crate) fn choose(
     while chosen.len() < k {
         for &i in open {
             let contender = &mut contenders[i];
-            let (gain, wins) = guess(&newest.standing, &contender.standing);
-            let ratio = ratio(&newest, contender);
+            let Correction { ratio, share } = read(&newest, contender);
+            let (gain, wins) = guess(&newest.standing, &contender.standing, share);
+            let (_, apart) = guess(&newest.standing, &contender.standing, 1.0);
             contender.gain = contender.gain.min(gain * ratio);
             contender.wins = contender.wins.min(wins);
-            contender.chance = contender.chance.min(wins * ratio);
+            contender.chance = contender.chance.min(apart * ratio);
         }
         let worth = |c: &Contender| quality_weight * c.gain + c.wins * (c.rest - rest) + c.chance * c.bonus;
         let left = open.iter().filter(|i| !chosen.contains(i));
@@ -136,7 +138,8 @@ mod tests {
         let open: Vec<usize> = (0..contenders.len()).collect();
         let mut contenders = contenders.to_vec();
         contenders.iter_mut().enumerate().for_each(|(at, c)| c.arm = at);
-        choose(&mut contenders, &open, k, 1.0, ratio, &mut out);
+        let read = |i: &Contender, j: &Contender| Correction { ratio: ratio(i, j), share: 1.0 };
+        choose(&mut contenders, &open, k, 1.0, read, &mut out);
         out
     }
 

@@ -156,8 +156,8 @@ impl Field {
     /// The policy's k, best first.
     pub(super) fn rank(&mut self, state: &RouterState, ranked: &mut Vec<usize>) {
         let Self { contenders, open, k, quality_weight, usual, .. } = self;
-        let ratio = |i: &Contender, j: &Contender| usual.of_pair(&state.arms[j.arm].beside, j.left, i.arm, j.usually);
-        choose(contenders, open, *k, *quality_weight, ratio, ranked);
+        let read = |i: &Contender, j: &Contender| usual.of_pair(&state.arms[j.arm].beside, j.left, i.arm, j.usually);
+        choose(contenders, open, *k, *quality_weight, read, ranked);
     }
 }
 

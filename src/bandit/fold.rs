@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::beside::{Beside, guess};
+use super::beside::{Added, Beside};
 use super::drift::{ArmDrift, Drift};
 use super::lens::Lens;
 use super::recent::UNLEARNED;
@@ -157,14 +157,16 @@ impl RouterState {
             Some((i, seen.quality?, arm.lens.quality(&arm.stats, full(&observation.x, seen, &mut x))))
         }));
         let (forgetting, window, step) = (self.shared.prior.forgetting, self.shared.prior.window, self.steps);
+        let usual = self.usual_beside();
         for (j, quality, standing) in &judged {
+            let (usually, left) = self.usually_beside(&usual, *j);
+            let row = &mut Arc::make_mut(&mut self.arms[*j]).beside;
             for (i, other, beside) in judged.iter().filter(|(i, ..)| i != j) {
-                let (expected, _) = guess(beside, standing);
-                let gain = (quality - other).max(0.0);
-                let row = &mut Arc::make_mut(&mut self.arms[*j]).beside;
-                row.learn(forgetting, step, *i, gain, expected);
+                let read = usual.of_pair(row, left, *i, usually);
+                let seen = Added::in_race((beside, *other), (standing, *quality), read);
+                row.learn(forgetting, step, *i, &seen);
                 if let Some(window) = window {
-                    row.remember(window, step, *i, gain, expected);
+                    row.remember(window, step, *i, &seen);
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::beside::{Beside, Usual};
+use super::beside::{Beside, Correction, Usual};
 use super::config::RouterConfig;
 use super::drift::{ArmDrift, Drift};
 use super::lens::{Estimate, Lens, Standing};
@@ -324,8 +324,8 @@ impl RouterState {
         Usual::of(self.arms.iter().map(|arm| (&arm.beside, left(&arm.beside))))
     }
 
-    /// By how much guesses about the arm at `i` are usually wrong, and what is left of its races.
-    pub(super) fn usually_beside(&self, usual: &Usual, i: usize) -> (f64, f64) {
+    /// How guesses about the arm at `i` are usually corrected, and what is left of its races.
+    pub(super) fn usually_beside(&self, usual: &Usual, i: usize) -> (Correction, f64) {
         let row = &self.arms[i].beside;
         let left = row.share_left(self.shared.prior.forgetting, self.steps);
         (usual.of_arm(row, left), left)

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::beside::Correction;
 use super::choose::{Contender, choose};
 use super::lens::Standing;
 use super::normal::{Largest, Normal};
@@ -105,8 +106,8 @@ struct Bench {
     explore: f64,
     probation: f64,
     on_probation: Vec<bool>,
-    /// By how much guesses are wrong, of arm j beside arm i, at i·n + j.
-    ratios: Vec<f64>,
+    /// How guesses are corrected, of arm j beside arm i, at i·n + j.
+    corrections: Vec<Correction>,
     standings: Vec<Standing>,
     dollars: Vec<f64>,
     contenders: Vec<Contender>,
@@ -132,7 +133,7 @@ impl Bench {
             probation: if all_open { 0.0 } else { state.config().probation_share.clamp(0.0, 1.0) },
             open: if all_open { (0..arms.len()).collect() } else { active },
             on_probation: if all_open { vec![false; arms.len()] } else { on_probation },
-            ratios: ratios(state, arms),
+            corrections: corrections(state, arms),
             standings: Vec::new(),
             dollars: Vec::new(),
             contenders: Vec::new(),
@@ -165,9 +166,9 @@ impl Bench {
             let contender = Contender::new(at, Standing { mean, ..*standing }, omega, 0.0);
             self.contenders.push(contender.priced(self.per_dollar * self.dollars[at]));
         }
-        let (n, ratios) = (self.standings.len(), &self.ratios);
-        let ratio = |i: &Contender, j: &Contender| ratios[i.arm * n + j.arm];
-        choose(&mut self.contenders, &self.open, self.k, omega, ratio, &mut self.chosen);
+        let (n, corrections) = (self.standings.len(), &self.corrections);
+        let read = |i: &Contender, j: &Contender| corrections[i.arm * n + j.arm];
+        choose(&mut self.contenders, &self.open, self.k, omega, read, &mut self.chosen);
         let mut reward = 0.0;
         let by_policy = 1.0 - self.explore;
         self.set.clear();
@@ -212,8 +213,8 @@ impl Bench {
     }
 }
 
-/// By how much guesses about pairs of these arms are wrong.
-fn ratios(state: &RouterState, arms: &[usize]) -> Vec<f64> {
+/// How guesses about pairs of these arms are corrected.
+fn corrections(state: &RouterState, arms: &[usize]) -> Vec<Correction> {
     let usual = state.usual_beside();
     let pair = |i: usize, j: usize| {
         let (usually, left) = state.usually_beside(&usual, j);

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::super::beside::Usual;
+use super::super::beside::{Correction, Usual};
 use super::super::refold::{exclusions, refold};
 use super::super::router::router;
 use super::super::state::RouterState;
@@ -100,7 +100,7 @@ proptest! {
     fn what_is_known_of_two_arms_outlives_a_third(history in races(30)) {
         let mut log = learned(&history, quality_only(), 1.0);
         // Read in a pool without a past: what the third showed about gains went with it.
-        let added = |log: &Log, i: usize, j: usize| Usual::default().of_pair(&log.state.arms[j].beside, 1.0, i, 1.0);
+        let added = |log: &Log, i: usize, j: usize| Usual::default().of_pair(&log.state.arms[j].beside, 1.0, i, Correction::default());
         let before = (added(&log, 1, 2), added(&log, 2, 1));
         log.push(RouterCommand::RemoveArm { arm: ArmId::new("a") });
         prop_assert_eq!((added(&log, 0, 1), added(&log, 1, 0)), before);
