@@ -16,7 +16,12 @@ use common::fake_engine::FakeEngine;
 use tokio::time::sleep;
 
 fn prompts(texts: &[&str]) -> Vec<Prompt> {
-    let prompt = |text: &&str| Prompt { id: (*text).to_owned(), intent: Intent::Other, prompt: (*text).to_owned() };
+    let prompt = |text: &&str| Prompt {
+        id: (*text).to_owned(),
+        intent: Intent::Other,
+        hidden: None,
+        prompt: (*text).to_owned(),
+    };
     texts.iter().map(prompt).collect()
 }
 

@@ -58,8 +58,9 @@ pub(super) enum Command {
     ///
     /// Signals about arms (features.signals) count as 0, as in `replay`.
     ///
-    /// In place of a file, a suite (complementary, mostly-code, or a TOML file) is put to the simulated arms through
-    /// the real race: previews, judge, full answers, learning. Time is compressed, and no faults are played.
+    /// In place of a file, a suite (blind-spots, complementary, mostly-code, or a TOML file) is put to the simulated
+    /// arms through the real race: previews, judge, full answers, learning. Time is compressed, and no faults are
+    /// played.
     Compare(Box<CompareArgs>),
     /// Estimate what other policies would have earned on exported runs
     ///

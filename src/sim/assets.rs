@@ -15,7 +15,8 @@ pub const SCENARIOS: [(&str, &str); 4] = [
 ];
 
 /// Every built-in suite by name, a [`super::SuiteSpec`] in TOML each.
-pub const SUITES: [(&str, &str); 2] = [
+pub const SUITES: [(&str, &str); 3] = [
+    ("blind-spots", include_str!("../../assets/suites/blind-spots.toml")),
     ("complementary", include_str!("../../assets/suites/complementary.toml")),
     ("mostly-code", include_str!("../../assets/suites/mostly-code.toml")),
 ];

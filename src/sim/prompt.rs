@@ -17,6 +17,10 @@ pub struct Prompt {
     pub id: String,
     /// What it asks for.
     pub intent: Intent,
+    /// Something else that models are better or worse at, and that the wording does not show: see
+    /// [`super::ModelSpec::hidden`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<String>,
     /// The text.
     pub prompt: String,
 }
@@ -57,19 +61,23 @@ impl PromptSuite {
     }
 }
 
-/// Intents of known prompts, with a guess for all others.
+/// Intents of known prompts and what is hidden in them, with a guess for all others.
 #[derive(Debug, Default)]
 pub(super) struct Intents {
-    known: HashMap<String, Intent>,
+    known: HashMap<String, (Intent, Option<String>)>,
 }
 
 impl Intents {
     pub(super) fn new(prompts: &[Prompt]) -> Self {
-        Self { known: prompts.iter().map(|p| (p.prompt.trim().to_owned(), p.intent)).collect() }
+        let known = prompts.iter().map(|p| (p.prompt.trim().to_owned(), (p.intent, p.hidden.clone())));
+        Self { known: known.collect() }
     }
 
-    pub(super) fn of(&self, prompt: &str) -> Intent {
-        self.known.get(prompt.trim()).copied().unwrap_or_else(|| guess(prompt))
+    pub(super) fn of(&self, prompt: &str) -> (Intent, Option<&str>) {
+        match self.known.get(prompt.trim()) {
+            Some((intent, hidden)) => (*intent, hidden.as_deref()),
+            None => (guess(prompt), None),
+        }
     }
 }
 
@@ -152,7 +160,7 @@ mod tests {
     use super::*;
 
     fn prompt(id: &str, text: &str) -> Prompt {
-        Prompt { id: id.to_owned(), intent: Intent::Writing, prompt: text.to_owned() }
+        Prompt { id: id.to_owned(), intent: Intent::Writing, hidden: None, prompt: text.to_owned() }
     }
 
     #[test]
@@ -167,7 +175,9 @@ mod tests {
     #[test]
     fn a_known_prompt_keeps_its_intent_and_others_are_guessed() {
         let intents = Intents::new(&[prompt("a", "Fix this Python function")]);
-        assert_eq!(intents.of("Fix this Python function\n"), Intent::Writing);
+        assert_eq!(intents.of("Fix this Python function\n"), (Intent::Writing, None));
+        let recent = Prompt { hidden: Some("recent".to_owned()), ..prompt("b", "Fix this") };
+        assert_eq!(Intents::new(&[recent]).of("Fix this"), (Intent::Writing, Some("recent")));
         let rows = [
             ("Fix that Python function", Intent::Coding),
             ("According to the passage, when was it built?", Intent::Retrieval),
@@ -176,7 +186,7 @@ mod tests {
             ("What should I cook tonight?", Intent::Other),
         ];
         for (text, expected) in rows {
-            assert_eq!(intents.of(text), expected, "{text}");
+            assert_eq!(intents.of(text), (expected, None), "{text}");
         }
     }
 }

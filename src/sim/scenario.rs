@@ -5,7 +5,7 @@
 //! Figures mean what they say: `skill` is the *expected* quality of an answer of that intent (the noise
 //! around it is symmetric and never clipped), `first_token.median_s` a median, rates probabilities a call.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,10 @@ pub struct ModelSpec {
     pub name: String,
     /// Expected quality by intent.
     pub skill: Skill,
+    /// Expected quality where something else decides than the intent, by the name of it: what the wording of a
+    /// prompt does not show, such as that the answer changed after the model's training.
+    #[serde(default)]
+    pub hidden: BTreeMap<String, f64>,
     /// Half-width of the noise of one prompt around the skill, in [0, 1].
     #[serde(default = "default_spread")]
     pub spread: f64,
@@ -74,6 +78,14 @@ const fn default_jitter() -> f64 {
 
 const fn default_context() -> u32 {
     128_000
+}
+
+impl ModelSpec {
+    /// Expected quality at `intent`, or where `hidden` decides and means something to this model, at that.
+    #[must_use]
+    pub fn skill_at(&self, intent: Intent, hidden: Option<&str>) -> f64 {
+        hidden.and_then(|hidden| self.hidden.get(hidden)).copied().unwrap_or_else(|| self.skill.at(intent))
+    }
 }
 
 /// Expected quality by intent, each in [0, 1].
@@ -259,6 +271,9 @@ impl ScenarioSpec {
 fn check_model(place: &str, model: &ModelSpec, faults: &mut Faults) {
     for intent in Intent::ALL {
         faults.within(&format!("{place}: `skill.{}`", intent.name()), model.skill.at(intent), 0.0, 1.0);
+    }
+    for (name, skill) in &model.hidden {
+        faults.within(&format!("{place}: `hidden.{name}`"), *skill, 0.0, 1.0);
     }
     faults.within(&format!("{place}: `spread`"), model.spread, 0.0, 1.0);
     faults.within(&format!("{place}: `first_token.median_s`"), model.first_token.median_s, 0.0, 60.0);

@@ -1,15 +1,17 @@
 //! A suite: which prompts are put to the simulated models to compare ways of routing, and how often. It names
 //! prompts of the built-in collection by id, brings prompts of its own, or both; each knows its intent, so
-//! that what an arm's answer is worth is known without asking anyone.
+//! that what an arm's answer is worth is known without asking anyone. It may bring models of its own too, which
+//! then are the arms.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use super::prompt::{Prompt, PromptSuite};
+use super::scenario::{ModelSpec, ScenarioSpec};
 
 /// What a suite's file says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SuiteSpec {
     /// What it is called.
@@ -26,6 +28,9 @@ pub struct SuiteSpec {
     /// Prompts of its own.
     #[serde(default)]
     pub prompts: Vec<Prompt>,
+    /// Models of its own, each an arm; without any, the configured arms take part.
+    #[serde(default)]
+    pub models: Vec<ModelSpec>,
 }
 
 const fn once() -> usize {
@@ -59,6 +64,25 @@ impl SuiteSpec {
         }
         if faults.is_empty() { Ok(prompts) } else { Err(faults) }
     }
+
+    /// The scenario with its own models added, in the place of those of the same name.
+    ///
+    /// # Errors
+    /// Every fault at once: what is wrong with a model, and what is hidden in one of `prompts` but means nothing to
+    /// any model.
+    pub fn stage(&self, scenario: &ScenarioSpec, prompts: &[Prompt]) -> Result<ScenarioSpec, Vec<String>> {
+        let mut staged = scenario.clone();
+        staged.models.retain(|model| self.models.iter().all(|own| own.name != model.name));
+        staged.models.splice(..0, self.models.iter().cloned());
+        let mut faults = staged.check().err().unwrap_or_default();
+        let known: BTreeSet<&str> = staged.models.iter().flat_map(|m| m.hidden.keys().map(String::as_str)).collect();
+        for prompt in prompts {
+            if let Some(hidden) = prompt.hidden.as_deref().filter(|hidden| !known.contains(hidden)) {
+                faults.push(format!("prompt {:?}: `hidden` is {hidden:?}, which no model knows", prompt.id));
+            }
+        }
+        if faults.is_empty() { Ok(staged) } else { Err(faults) }
+    }
 }
 
 #[cfg(test)]
@@ -67,7 +91,7 @@ mod tests {
     use crate::domain::context::Intent;
 
     fn prompt(id: &str, text: &str) -> Prompt {
-        Prompt { id: id.to_owned(), intent: Intent::Coding, prompt: text.to_owned() }
+        Prompt { id: id.to_owned(), intent: Intent::Coding, hidden: None, prompt: text.to_owned() }
     }
 
     #[test]
@@ -79,11 +103,22 @@ mod tests {
             rounds,
             pick: pick.iter().map(|id| (*id).to_owned()).collect(),
             prompts: prompts.to_vec(),
+            models: Vec::new(),
         };
         let good = suite(2, &["b"], &[prompt("own", "three")]).prompts(&collection).unwrap();
         assert_eq!(good.iter().map(|p| p.id.as_str()).collect::<Vec<_>>(), ["b", "own"]);
         let faults = suite(0, &["c", "a", "a"], &[]).prompts(&collection).unwrap_err();
         assert_eq!(faults.len(), 3, "{faults:?}");
+        let hidden = Prompt { hidden: Some("x".to_owned()), ..prompt("h", "four") };
+        let scenario: ScenarioSpec =
+            toml::from_str(super::super::assets::scenario(super::super::assets::DEFAULT_SCENARIO).unwrap()).unwrap();
+        let mut own = suite(1, &[], std::slice::from_ref(&hidden));
+        assert!(own.stage(&scenario, std::slice::from_ref(&hidden)).unwrap_err()[0].contains("no model knows"));
+        own.models = vec![ModelSpec { hidden: [("x".to_owned(), 0.2)].into(), ..scenario.models[0].clone() }];
+        let staged = own.stage(&scenario, &[hidden]).unwrap();
+        assert_eq!(staged.models.len(), scenario.models.len(), "one took the place of its namesake");
+        let is = |hidden, skill: f64| (staged.models[0].skill_at(Intent::Coding, hidden) - skill).abs() < 1e-12;
+        assert!(is(None, 0.74) && is(Some("x"), 0.2) && is(Some("y"), 0.74));
         assert!(
             suite(1, &[], &[]).prompts(&collection).is_err()
                 && suite(1, &["a"], &[prompt("a", "x")]).prompts(&collection).is_err()

@@ -121,10 +121,10 @@ impl World {
         timeline::conditions(&self.scenario, &model.name, self.elapsed_s())
     }
 
-    /// The expected true quality of an answer now.
+    /// The expected true quality of an answer now, to a prompt in which nothing is hidden.
     pub(super) fn expected_quality(&self, model: &str, intent: Intent) -> Option<f64> {
         let model = self.model(model)?;
-        Some(skill(model, intent, &self.conditions(model)))
+        Some(skill(model, intent, None, &self.conditions(model)))
     }
 
     pub(super) fn price(&self, model: &str) -> Option<Price> {
@@ -177,10 +177,10 @@ impl World {
             return judge::answer(&task, &memory, &model.judging, rng);
         }
         let prompt = call.request.prompt();
-        let intent = self.intents.of(&prompt);
+        let (intent, hidden) = self.intents.of(&prompt);
         // How well this model does on this prompt is a fact about the two; a call adds a little.
         let mut habit = draw::generator(&[b"prompt", &key.to_le_bytes()]);
-        let typical = draw::around(skill(model, intent, conditions), model.spread, &mut habit);
+        let typical = draw::around(skill(model, intent, hidden, conditions), model.spread, &mut habit);
         let quality = draw::around(typical, CALL_SPREAD, rng);
         let tokens = draw::answer_tokens(&model.answer, rng);
         let text = text::compose(&text::Brief { prompt: &prompt, intent, quality, model: &model.name, tokens }, rng);
@@ -229,8 +229,8 @@ fn finish(
     }
 }
 
-fn skill(model: &ModelSpec, intent: Intent, conditions: &Conditions) -> f64 {
-    (model.skill.at(intent) + conditions.quality_change(intent)).clamp(0.0, 1.0)
+fn skill(model: &ModelSpec, intent: Intent, hidden: Option<&str>, conditions: &Conditions) -> f64 {
+    (model.skill_at(intent, hidden) + conditions.quality_change(intent)).clamp(0.0, 1.0)
 }
 
 fn prompt_tokens(request: &ChatRequest) -> u32 {

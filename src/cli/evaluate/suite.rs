@@ -34,7 +34,7 @@ use crate::engine::{Engine, EngineLimits, EngineParts, HealthRules};
 use crate::evaluation::{Comparison, ContextSource, Counting, Name, Options, Pass, Problem, Records, Report};
 use crate::providers::HttpClient;
 use crate::settings::{JudgeSettings, Settings, parse_toml};
-use crate::sim::{FailureRates, Prompt, ScenarioSpec, SuiteSpec, assets};
+use crate::sim::{FailureRates, ModelSpec, Prompt, ScenarioSpec, SuiteSpec, assets};
 use crate::store::MemoryStore;
 
 /// How many times as fast as real the simulated models are.
@@ -149,6 +149,9 @@ impl<'a> Stage<'a> {
         }
         timeouts.judge = Some(PATIENCE);
         settings.reward.weights = Counting::quality_alone().weights;
+        if !suite.models.is_empty() {
+            take_over(&mut settings, suite);
+        }
         let arms: Vec<ArmSpec> = settings.arms.iter().filter(|arm| arm.enabled).cloned().collect();
         let judge = match &settings.judge {
             Some(JudgeSettings::Model(spec)) => Some(spec),
@@ -161,9 +164,10 @@ impl<'a> Stage<'a> {
         let simulation = Simulation::new(&settings.simulation, context.clock())?;
         let collection = simulation.prompts();
         let each = suite.prompts(&collection);
-        let each = each.map_err(|faults| CliError::usage(format!("the suite {name}:\n{}", faults.join("\n"))))?;
+        let wrong = |faults: Vec<String>| CliError::usage(format!("the suite {name}:\n{}", faults.join("\n")));
+        let each = each.map_err(wrong)?;
         let prompts: Vec<Prompt> = (0..suite.rounds).flat_map(|_| each.iter().cloned()).collect();
-        let scenario = calm(simulation.scenario());
+        let scenario = calm(&suite.stage(simulation.scenario(), &each).map_err(wrong)?);
         let problem = truth(&arms, &scenario, &prompts, &settings)?.repeating(each.len());
         let all = prompts.len() * shuffles * Player::ALL.len();
         let (done, progress) = (Cell::new(0), RefCell::new(Progress::new()));
@@ -290,7 +294,25 @@ async fn asked(engine: &dyn EngineHandle, prompt: &str) -> Outcome<Arc<RunRecord
 
 fn skill(scenario: &ScenarioSpec, arm: &ArmSpec, prompt: &Prompt) -> f64 {
     let model = scenario.models.iter().find(|model| model.name == arm.model);
-    model.map_or(0.0, |model| model.skill.at(prompt.intent))
+    model.map_or(0.0, |model| model.skill_at(prompt.intent, prompt.hidden.as_deref()))
+}
+
+/// Lets the models that a suite brings be the arms; who judges stays.
+fn take_over(settings: &mut Settings, suite: &SuiteSpec) {
+    if let Some(JudgeSettings::Arm(name)) = &settings.judge {
+        let judge = settings.arms.iter().find(|arm| arm.name == *name).cloned();
+        settings.judge = judge.map(JudgeSettings::Model);
+    }
+    let arm = |model: &ModelSpec| ArmSpec {
+        name: ArmId::new(&model.name),
+        provider: Provider::Simulated,
+        base_url: String::new(),
+        model: model.name.clone(),
+        api_key_env: None,
+        price: Some(model.price_per_million),
+        enabled: true,
+    };
+    settings.arms = suite.models.iter().map(arm).collect();
 }
 
 /// The scenario without faults and changes, and fast.
