@@ -72,6 +72,7 @@ const OWNED_CRATES: &[(&str, &[&str])] = &[
     ("ring", &["telemetry"]),
     ("arc_swap", &["engine"]),
     ("hdrhistogram", &["engine", "race"]),
+    ("redis", &["store"]),
     ("sled", &["store"]),
     ("toml", &["settings"]),
     ("nalgebra", &["bandit"]),

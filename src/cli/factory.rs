@@ -113,8 +113,18 @@ const BRAVE: &str = "https://api.search.brave.com/res/v1";
 
 /// The key in a variable; what is wrong with it is said without it.
 fn key(variable: &str) -> Result<Secret, String> {
+    secret(variable).map(|key| Secret::new(&key))
+}
+
+/// A password that no adapter of ours carries, as it is.
+#[cfg(feature = "redis")]
+pub(super) fn password(variable: &str) -> Result<String, String> {
+    secret(variable)
+}
+
+fn secret(variable: &str) -> Result<String, String> {
     match std::env::var(variable) {
-        Ok(key) if !key.trim().is_empty() => Ok(Secret::new(&key)),
+        Ok(key) if !key.trim().is_empty() => Ok(key.trim().to_owned()),
         Err(std::env::VarError::NotUnicode(_)) => Err(format!("the variable {variable} holds no text: set it anew")),
         _ => Err(format!("the variable {variable} is not set: set it to the key and start again")),
     }

@@ -84,7 +84,30 @@ pub(super) fn cache(settings: &CacheSettings, dir: &Path) -> Option<Arc<dyn Prev
                 Arc::new(MemoryPreviewCache::new(bounds))
             }
         }),
+        CacheKind::Redis => Some(redis(settings, bounds)),
     }
+}
+
+#[cfg(feature = "redis")]
+fn redis(settings: &CacheSettings, bounds: CacheBounds) -> Arc<dyn PreviewCache> {
+    let password = settings.password_env.as_deref().map(super::factory::password).transpose();
+    let url = settings.url.as_deref().unwrap_or_default();
+    let opened = password.and_then(|password| {
+        crate::store::RedisPreviewCache::new(url, password.as_deref(), bounds).map_err(|fault| fault.to_string())
+    });
+    match opened {
+        Ok(cache) => Arc::new(cache),
+        Err(fault) => {
+            tracing::warn!(fault, "previews are kept in memory alone");
+            Arc::new(MemoryPreviewCache::new(bounds))
+        }
+    }
+}
+
+/// The settings refuse Redis where the program was built without.
+#[cfg(not(feature = "redis"))]
+fn redis(_: &CacheSettings, bounds: CacheBounds) -> Arc<dyn PreviewCache> {
+    Arc::new(MemoryPreviewCache::new(bounds))
 }
 
 /// What is looked up on the web before answering.

@@ -13,7 +13,7 @@ use super::fault::{Origin, SettingsFault, SettingsFaults};
 use super::kind::Scalar;
 use super::model::{JudgeSettings, Settings};
 use super::observing::LogFile;
-use super::policies::SearchKind;
+use super::policies::{CacheKind, SearchKind};
 use super::row::KeyRow;
 use super::rows::KEYS;
 use super::slos::{self, SloDraft};
@@ -98,6 +98,7 @@ impl Draft {
         self.finish_weights();
         self.check_pairs();
         self.check_search();
+        self.check_cache();
         self.finish_keys();
         self.finish_paths();
         if self.faults.is_empty() { Ok(self.settings) } else { Err(SettingsFaults::new(self.faults)) }
@@ -227,6 +228,23 @@ impl Draft {
         } else if search.kind == SearchKind::Brave && search.api_key_env.is_none() {
             let mend = "add api_key_env = \"BRAVE_API_KEY\", or set provider = \"off\"";
             self.fault(origin, "search.api_key_env", "the variable that holds the key", "none", mend);
+        }
+    }
+
+    /// Redis needs to know where, and a program that knows it.
+    fn check_cache(&mut self) {
+        let cache = &self.settings.cache;
+        if cache.kind != CacheKind::Redis {
+            return;
+        }
+        let has_address = cache.url.is_some();
+        let origin = self.origin("cache.kind");
+        if !CacheKind::HAS_REDIS {
+            let mend = "build it with `cargo build --release --features redis`, or set kind = \"memory\" or \"sled\"";
+            self.fault(origin, "cache.kind", "a program that was built with Redis", "one without", mend);
+        } else if !has_address {
+            let mend = "add url = \"redis://localhost:6379\", or set kind = \"memory\"";
+            self.fault(origin, "cache.url", "the address of a Redis", "none", mend);
         }
     }
 

@@ -33,6 +33,8 @@ pub(super) enum Kind {
     Name,
     /// An `http://` or `https://` address without credentials.
     Url,
+    /// A `redis://` address without credentials.
+    Redis,
     /// An address to listen at, or `off`.
     Listen,
     /// The name of an environment variable. What was given instead is never repeated: it may be a key.
@@ -127,7 +129,7 @@ impl Kind {
             (Self::Number { .. }, DeValue::Float(x)) => self.of_text(x.as_str()),
             (Self::Bool, DeValue::Boolean(value)) => Ok(Scalar::Bool(*value)),
             (
-                Self::OneOf(_) | Self::Text | Self::Name | Self::Url | Self::Listen | Self::VariableName,
+                Self::OneOf(_) | Self::Text | Self::Name | Self::Url | Self::Redis | Self::Listen | Self::VariableName,
                 DeValue::String(text),
             ) => self.of_text(text),
             _ => Err(misfit()),
@@ -154,6 +156,7 @@ impl Kind {
             Self::Text => (!text.trim().is_empty()).then(|| Scalar::Text(text.to_owned())),
             Self::Name => is_name(text).then(|| Scalar::Text(text.to_owned())),
             Self::Url => is_endpoint(text).then(|| Scalar::Text(text.trim_end_matches('/').to_owned())),
+            Self::Redis => is_redis(text).then(|| Scalar::Text(text.to_owned())),
             Self::Listen => is_listen(text.trim()).then(|| Scalar::Text(text.trim().to_owned())),
             Self::VariableName => is_variable_name(text).then(|| Scalar::Text(text.to_owned())),
         };
@@ -176,7 +179,7 @@ impl Kind {
     }
 
     fn shown_text(self, text: &str) -> String {
-        let secret_in_url = matches!(self, Self::Url) && text.contains(['@', '?']);
+        let secret_in_url = matches!(self, Self::Url | Self::Redis) && text.contains(['@', '?']);
         match self {
             Self::VariableName => "a text that is no such name (not shown, it may be a key)".to_owned(),
             _ if secret_in_url => "an address that may hold a secret (not shown)".to_owned(),
@@ -202,6 +205,7 @@ impl fmt::Display for Kind {
             Self::Text => f.write_str("a text"),
             Self::Name => f.write_str("a name of 1 to 64 characters without blanks, commas or ="),
             Self::Url => f.write_str("an address like https://host/v1"),
+            Self::Redis => f.write_str("an address like redis://host:6379/0, the password elsewhere"),
             Self::Listen => f.write_str("an address like 127.0.0.1:9464, or off"),
             Self::VariableName => f.write_str("the name of an environment variable"),
         }
@@ -216,6 +220,14 @@ fn is_name(text: &str) -> bool {
 
 fn is_listen(text: &str) -> bool {
     text == "off" || text.parse::<std::net::SocketAddr>().is_ok()
+}
+
+/// Scheme, host, optional port and number of a database; nothing else.
+fn is_redis(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("redis://") else { return false };
+    let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+    let is_number = database.is_empty() || database.parse::<u16>().is_ok();
+    is_number && !rest.contains('?') && is_endpoint(&format!("http://{authority}"))
 }
 
 fn is_variable_name(text: &str) -> bool {
@@ -278,6 +290,19 @@ mod tests {
         ];
         for bad in bad {
             assert!(Kind::Url.of_text(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_redis() {
+        for good in ["redis://localhost", "redis://10.0.0.1:6379/3", "redis://[::1]:6379/"] {
+            assert!(Kind::Redis.of_text(good).is_ok(), "{good}");
+        }
+        let bad =
+            ["", "localhost", "rediss://host", "redis://", "redis://host/x", "redis://host?x=1", "redis://:pass@host"];
+        for bad in bad {
+            let misfit = Kind::Redis.of_text(bad).unwrap_err();
+            assert!(!misfit.found.contains("pass"), "{bad}");
         }
     }
 

@@ -11,6 +11,10 @@ pub struct CacheSettings {
     pub kind: CacheKind,
     /// Cosine of two prompts from which one preview serves both, in [0, 1].
     pub threshold: f64,
+    /// The Redis that is shared, where it is kept there.
+    pub url: Option<String>,
+    /// The variable that holds its password.
+    pub password_env: Option<String>,
     /// How long one may be used.
     pub ttl: Duration,
     /// How many are kept.
@@ -70,11 +74,16 @@ pub enum CacheKind {
     Memory,
     /// On disk, in the data directory.
     Sled,
+    /// In Redis, for several programs.
+    Redis,
 }
 
 impl CacheKind {
     /// Every kind with its name.
-    pub const ALL: [(Self, &'static str); 3] = [(Self::Off, "off"), (Self::Memory, "memory"), (Self::Sled, "sled")];
+    pub const ALL: [(Self, &'static str); 4] =
+        [(Self::Off, "off"), (Self::Memory, "memory"), (Self::Sled, "sled"), (Self::Redis, "redis")];
+    /// Whether this program was built with the feature `redis`.
+    pub const HAS_REDIS: bool = cfg!(feature = "redis");
 }
 
 /// `[search]`.

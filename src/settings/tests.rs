@@ -170,3 +170,16 @@ proptest::proptest! {
         _ = load(&sources(&text));
     }
 }
+
+#[test]
+fn redis_needs_an_address_and_a_program_that_knows_it() {
+    let of = |cache: &str| load(&sources(&format!("{ONE_ARM}[cache]\nkind = \"redis\"\n{cache}")));
+    let fault = of("").unwrap_err().to_string();
+    assert!(
+        fault.contains(if CacheKind::HAS_REDIS { "the address of a Redis" } else { "--features redis" }),
+        "{fault}"
+    );
+    let whole = of("url = \"redis://localhost:6379/1\"\npassword_env = \"P\"\n");
+    let url = whole.ok().and_then(|settings| settings.cache.url);
+    assert_eq!(url.as_deref(), CacheKind::HAS_REDIS.then_some("redis://localhost:6379/1"));
+}

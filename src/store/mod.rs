@@ -31,5 +31,7 @@ mod view;
 mod writer;
 
 pub use memory::MemoryStore;
+#[cfg(feature = "redis")]
+pub use preview_cache::RedisPreviewCache;
 pub use preview_cache::{MemoryPreviewCache, SledPreviewCache};
 pub use sled_store::{OpenOptions, SledStore, open_or_memory};

@@ -4,7 +4,13 @@
 #[cfg(test)]
 mod contract;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 mod sled;
+#[cfg(feature = "redis")]
+mod standing;
 
+#[cfg(feature = "redis")]
+pub use self::redis::RedisPreviewCache;
 pub use self::sled::SledPreviewCache;
 pub use memory::MemoryPreviewCache;
