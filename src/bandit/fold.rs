@@ -37,7 +37,7 @@ impl RouterState {
             RouterCommand::Prune { victims, .. } => self.take_out(victims, Lifecycle::Pruned, entry.actor.name()),
             RouterCommand::Deactivate { arms } => self.take_out(arms, Lifecycle::Deactivated, entry.actor.name()),
             RouterCommand::Reactivate { arms } => arms.iter().for_each(|arm| self.bring_back(arm)),
-            RouterCommand::Eject { arm, until, reason } => self.change_pool(arm, |pool| {
+            RouterCommand::Eject { arm, until, reason, grows } => self.change_pool(arm, |pool| {
                 if pool.lifecycle.is_candidate() {
                     pool.before_ejection = Some(pool.lifecycle);
                     pool.lifecycle = Lifecycle::Ejected;
@@ -45,8 +45,10 @@ impl RouterState {
                 if pool.lifecycle == Lifecycle::Ejected {
                     pool.until = Some(*until);
                     pool.reason = Some(reason.clone());
+                    pool.ejections = pool.ejections.saturating_add(u32::from(*grows));
                 }
             }),
+            RouterCommand::Recovered { arm } => self.change_pool(arm, |pool| pool.ejections = 0),
             RouterCommand::Reinstate { arm } => self.change_pool(arm, |pool| {
                 if pool.lifecycle == Lifecycle::Ejected {
                     pool.lifecycle = pool.before_ejection.take().unwrap_or_default();
@@ -233,6 +235,7 @@ impl RouterState {
                     if !matches!(pool.lifecycle, Lifecycle::Deactivated | Lifecycle::Pruned) {
                         pool.lifecycle = into;
                         pool.before_ejection = None;
+                        pool.ejections = 0;
                         pool.until = None;
                         pool.reason = Some(format!("by {by}"));
                     }
@@ -253,6 +256,7 @@ impl RouterState {
         self.change_pool(name, |pool| {
             pool.lifecycle = if runs == 0 { Lifecycle::Active } else { Lifecycle::Probation };
             pool.probation_left = runs;
+            pool.ejections = 0;
             pool.before_ejection = None;
             pool.until = None;
             pool.reason = None;
@@ -269,7 +273,10 @@ impl RouterState {
     fn add_arm(&mut self, spec: &ArmSpec) {
         if let Some(i) = self.find(spec.name.as_str()) {
             let was_enabled = self.arms[i].spec.enabled;
-            Arc::make_mut(&mut self.arms[i]).spec = spec.clone();
+            let arm = Arc::make_mut(&mut self.arms[i]);
+            arm.spec = spec.clone();
+            // Another declaration may be what mends it.
+            arm.pool.ejections = 0;
             match (was_enabled, spec.enabled) {
                 (true, false) => self.take_out(std::slice::from_ref(&spec.name), Lifecycle::Deactivated, "config"),
                 (false, true) => self.bring_back(&spec.name),

@@ -152,7 +152,10 @@ impl RouterState {
             }
             RouterCommand::Deactivate { arms } => self.check_deactivate(arms)?,
             RouterCommand::Reactivate { arms } => self.check_reactivate(arms)?,
-            RouterCommand::Eject { arm, .. } | RouterCommand::Reinstate { arm } | RouterCommand::ResetArm { arm } => {
+            RouterCommand::Eject { arm, .. }
+            | RouterCommand::Reinstate { arm }
+            | RouterCommand::Recovered { arm }
+            | RouterCommand::ResetArm { arm } => {
                 self.known(arm)?;
             }
             RouterCommand::RemoveArm { arm } => {

@@ -91,6 +91,9 @@ pub(super) struct PoolState {
     pub(super) before_ejection: Option<Lifecycle>,
     pub(super) reason: Option<String>,
     pub(super) until: Option<Timestamp>,
+    /// Ejections that count, since it last recovered.
+    #[serde(default)]
+    pub(super) ejections: u32,
     pub(super) trials: u64,
     pub(super) wins: u64,
     pub(super) served: u64,
@@ -116,7 +119,10 @@ impl PoolState {
     fn bits(&self) -> impl Iterator<Item = u64> + '_ {
         let remembered = self.decays.iter().chain(&self.shifts);
         let remembered = remembered.flat_map(|(step, value)| [*step, value.to_bits()]);
-        [self.since_step, u64::from(self.probation_left)].into_iter().chain(remembered).chain(self.paid.bits())
+        // None, as of nearly every arm, leaves the digest as it was before they were counted.
+        let ejections = (self.ejections > 0).then(|| u64::from(self.ejections));
+        let pool = [self.since_step, u64::from(self.probation_left)].into_iter().chain(ejections);
+        pool.chain(remembered).chain(self.paid.bits())
     }
 }
 
@@ -131,6 +137,8 @@ pub struct ArmView<'a> {
     pub reason: Option<&'a str>,
     /// When it is probed again, where it is ejected.
     pub until: Option<Timestamp>,
+    /// Ejections that count, since it last recovered.
+    pub ejections: u32,
     /// Judged races it took part in.
     pub trials: u64,
     /// Those in which it was judged best.
@@ -337,6 +345,7 @@ impl RouterState {
             lifecycle: arm.pool.lifecycle,
             reason: arm.pool.reason.as_deref(),
             until: arm.pool.until,
+            ejections: arm.pool.ejections,
             trials: arm.pool.trials,
             wins: arm.pool.wins,
             served: arm.pool.served,

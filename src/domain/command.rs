@@ -182,6 +182,14 @@ pub enum RouterCommand {
         until: Timestamp,
         /// Why, for a person.
         reason: String,
+        /// Whether it counts: the next one that does lasts longer, until the arm has recovered.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        grows: bool,
+    },
+    /// An arm has answered often enough since its last ejection: the next one is a first one again.
+    Recovered {
+        /// Which.
+        arm: ArmId,
     },
     /// Health lets an arm back.
     Reinstate {
@@ -298,6 +306,7 @@ impl RouterCommand {
             Self::Reactivate { .. } => "reactivate",
             Self::Eject { .. } => "eject",
             Self::Reinstate { .. } => "reinstate",
+            Self::Recovered { .. } => "recovered",
             Self::SetWeights { .. } => "weights",
             Self::SetExploration { .. } => "exploration",
             Self::SetBudget { .. } => "budget",
@@ -319,7 +328,7 @@ impl RouterCommand {
     /// Whether it belongs in the journal of operator actions (everything but what runs do by themselves).
     #[must_use]
     pub const fn is_operator_action(&self) -> bool {
-        !matches!(self, Self::Observe(_) | Self::Amend { .. } | Self::Spend { .. })
+        !matches!(self, Self::Observe(_) | Self::Amend { .. } | Self::Spend { .. } | Self::Recovered { .. })
     }
 }
 

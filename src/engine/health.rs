@@ -8,7 +8,8 @@
 //! - A setting or a quota ejects at once and for long: no waiting mends it.
 //! - What a probe found (see `probes.rs`) brings the arm back, or keeps it out for longer.
 //!
-//! Deciding is pure; the owner turns a decision into a command, and never takes out the last candidate.
+//! Deciding is pure; the owner turns a decision into a command, and never takes out the last candidate. How often an
+//! arm was taken out is in the router's state, so that a restart does not begin anew; what was seen of its calls is not.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -95,8 +96,6 @@ pub(super) struct Health {
 /// One arm's.
 #[derive(Clone, Debug, Default)]
 struct ArmHealth {
-    /// Ejections without a recovery in between.
-    ejections: u32,
     /// Transient failures in a row.
     failures: u32,
     /// Successes in a row.
@@ -116,12 +115,17 @@ impl Health {
         &self.rules
     }
 
-    /// Who is to be taken out after `record`, at most once. What becomes of it is for [`Self::ejected`]: runs
-    /// that were in flight when an arm went fail too, and say nothing new.
-    pub(super) fn judge(&mut self, record: &RunRecord, now: Timestamp) -> Vec<Ejection> {
+    /// Who is to be taken out after `record`, at most once; `before`: an arm's ejections that count. Whether it is
+    /// carried out is for the owner to say: runs that were in flight when an arm went fail too, and say nothing new.
+    pub(super) fn judge(
+        &mut self,
+        record: &RunRecord,
+        before: &dyn Fn(&ArmId) -> u32,
+        now: Timestamp,
+    ) -> Vec<Ejection> {
         let mut ejections: Vec<Ejection> = Vec::new();
         for (arm, failure) in calls(record) {
-            let ejection = self.call(arm, failure, now);
+            let ejection = self.call(arm, failure, before(arm), now);
             // What an arm did last in a run says how it is; but nothing later in it mends a quota.
             ejections.retain(|known| known.arm != *arm || !known.grows);
             if ejections.iter().all(|known| known.arm != *arm) {
@@ -131,7 +135,7 @@ impl Health {
         ejections
     }
 
-    fn call(&mut self, arm: &ArmId, failure: Option<&Failure>, now: Timestamp) -> Option<Ejection> {
+    fn call(&mut self, arm: &ArmId, failure: Option<&Failure>, before: u32, now: Timestamp) -> Option<Ejection> {
         let rules = &self.rules;
         let known = self.arms.entry(arm.clone()).or_default();
         let Some(failure) = failure else {
@@ -152,7 +156,7 @@ impl Health {
             FailureClass::Transient => {
                 known.failed(rules, now);
                 let why = known.why(rules)?;
-                let span = known.span(rules, failure);
+                let span = rules.span(before, failure);
                 let reason = format!("{why} ({}): {}", failure.kind, failure.message);
                 Some(Ejection { arm: arm.clone(), span, grows: true, reason })
             }
@@ -160,12 +164,10 @@ impl Health {
         }
     }
 
-    /// The arm was taken out: the next time lasts longer.
-    pub(super) fn ejected(&mut self, ejection: &Ejection) {
-        if ejection.grows {
-            let known = self.arms.entry(ejection.arm.clone()).or_default();
-            known.ejections = known.ejections.saturating_add(1);
-        }
+    /// Whether the arm has just answered often enough for its ejections to count no more: one success shows that it
+    /// is up; only several that it stays so.
+    pub(super) fn has_recovered(&self, arm: &ArmId) -> bool {
+        self.arms.get(arm).is_some_and(|known| known.successes >= self.rules.consecutive)
     }
 
     /// The moment until which an arm is out from `now` on; `entropy` of the command that says so, in which the
@@ -203,6 +205,7 @@ impl Health {
         &mut self,
         arm: &ArmId,
         failure: Option<&Failure>,
+        before: u32,
         now: Timestamp,
     ) -> Result<Option<Ejection>, ()> {
         let rules = &self.rules;
@@ -218,11 +221,11 @@ impl Health {
             return Ok(None);
         };
         if failure.class == FailureClass::Transient && !failure.is_rate_limit() {
-            let span = known.span(rules, failure);
+            let span = rules.span(before, failure);
             let reason = format!("the probe failed ({}): {}", failure.kind, failure.message);
             return Ok(Some(Ejection { arm: arm.clone(), span, grows: true, reason }));
         }
-        Ok(self.call(arm, Some(failure), now))
+        Ok(self.call(arm, Some(failure), before, now))
     }
 
     /// A person or the configuration brought the arm back, or took it out: the count starts afresh.
@@ -236,10 +239,6 @@ impl ArmHealth {
         self.note(false, rules, now);
         self.failures = 0;
         self.successes = self.successes.saturating_add(1);
-        // One success shows that it is up; only several that it stays so.
-        if self.successes >= rules.consecutive {
-            self.ejections = 0;
-        }
     }
 
     fn failed(&mut self, rules: &HealthRules, now: Timestamp) {
@@ -265,10 +264,13 @@ impl ArmHealth {
         let is_enough = calls >= rules.volume.max(1) as usize && failed as f64 >= rules.share * calls as f64;
         is_enough.then(|| format!("{failed} of {calls} calls failed in {} s", rules.window.as_secs()))
     }
+}
 
-    fn span(&self, rules: &HealthRules, failure: &Failure) -> Duration {
-        let span = rules.first.saturating_mul(1 << self.ejections.min(16));
-        span.max(failure.retry_after.unwrap_or_default()).min(rules.longest)
+impl HealthRules {
+    /// How long the next ejection lasts after `before` that count.
+    fn span(&self, before: u32, failure: &Failure) -> Duration {
+        let span = self.first.saturating_mul(1 << before.min(16));
+        span.max(failure.retry_after.unwrap_or_default()).min(self.longest)
     }
 }
 

@@ -18,44 +18,72 @@ fn failing(class: FailureClass) -> RunRecord {
     ran(Some(failure(class, "http_503")))
 }
 
+/// It was never taken out before.
+fn none(_: &ArmId) -> u32 {
+    0
+}
+
 fn seconds(ejections: &[Ejection]) -> Vec<u64> {
     ejections.iter().map(|e| e.span.as_secs()).collect()
 }
 
-/// Taken out after so many failures in a row.
-fn ejected(health: &mut Health, failures: u32) -> Vec<u64> {
-    let mut out = Vec::new();
-    for _ in 0..failures {
-        out = health.judge(&failing(FailureClass::Transient), NOW);
+/// Health with the count of ejections that the router's state keeps.
+struct Bench {
+    health: Health,
+    ejections: u32,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { health: Health::new(HealthRules::default()), ejections: 0 }
     }
-    for ejection in &out {
-        health.ejected(ejection);
+
+    fn judge(&mut self, record: &RunRecord) -> Vec<Ejection> {
+        let before = self.ejections;
+        let out = self.health.judge(record, &|_| before, NOW);
+        if self.health.has_recovered(&"a".into()) {
+            self.ejections = 0;
+        }
+        out
     }
-    seconds(&out)
+
+    /// Taken out after so many failures in a row.
+    fn ejected(&mut self, failures: u32) -> Vec<u64> {
+        let mut out = Vec::new();
+        for _ in 0..failures {
+            out = self.judge(&failing(FailureClass::Transient));
+        }
+        self.ejections += u32::from(!out.is_empty());
+        seconds(&out)
+    }
+
+    fn probed(&mut self, failure: Option<&Failure>) -> Result<Option<Ejection>, ()> {
+        self.health.probed(&"a".into(), failure, self.ejections, NOW)
+    }
 }
 
 #[test]
 fn ejections_in_a_row_double_up_to_a_bound_until_the_arm_has_recovered() {
-    let mut health = Health::new(HealthRules::default());
-    assert!(ejected(&mut health, 4).is_empty());
-    let spans: Vec<u64> = (0..7).flat_map(|_| ejected(&mut health, 1)).collect();
+    let mut bench = Bench::new();
+    assert!(bench.ejected(4).is_empty());
+    let spans: Vec<u64> = (0..7).flat_map(|_| bench.ejected(1)).collect();
     assert_eq!(spans, [10, 20, 40, 80, 160, 300, 300]);
     // One success, as a probe's, does not make it as good as new: it would flap.
-    health.judge(&ran(None), NOW);
-    assert_eq!(ejected(&mut health, 5), [300]);
+    bench.judge(&ran(None));
+    assert_eq!(bench.ejected(5), [300]);
     for _ in 0..5 {
-        health.judge(&ran(None), NOW);
+        bench.judge(&ran(None));
     }
-    assert_eq!(ejected(&mut health, 5), [10]);
+    assert_eq!(bench.ejected(5), [10]);
 }
 
 #[test]
 fn who_was_in_flight_lengthens_nothing() {
-    let mut health = Health::new(HealthRules::default());
+    let mut bench = Bench::new();
     for _ in 0..30 {
-        health.judge(&failing(FailureClass::Transient), NOW);
+        bench.judge(&failing(FailureClass::Transient));
     }
-    assert_eq!(ejected(&mut health, 1), [10], "only what was carried out counts");
+    assert_eq!(bench.ejected(1), [10], "only what was carried out counts");
 }
 
 #[test]
@@ -65,17 +93,17 @@ fn a_share_of_enough_calls_ejects_too() {
     let mut at = NOW;
     for n in 0..9 {
         let bad = (n % 2 == 0).then(|| failure(FailureClass::Transient, "http_503"));
-        assert!(health.judge(&ran(bad), at).is_empty(), "{n}: too few calls to tell");
+        assert!(health.judge(&ran(bad), &none, at).is_empty(), "{n}: too few calls to tell");
         at = at.plus(Duration::from_secs(1));
     }
-    health.judge(&ran(None), at);
-    let out = health.judge(&failing(FailureClass::Transient), at);
+    health.judge(&ran(None), &none, at);
+    let out = health.judge(&failing(FailureClass::Transient), &none, at);
     assert_eq!(out[0].reason, "6 of 11 calls failed in 60 s (http_503): overloaded");
     // The same calls over ten minutes are no reason.
     let mut health = Health::new(HealthRules { volume: 10, share: 0.5, ..HealthRules::default() });
     for n in 0..40 {
         let bad = (n % 2 == 0).then(|| failure(FailureClass::Transient, "http_503"));
-        assert!(health.judge(&ran(bad), at).is_empty(), "{n}");
+        assert!(health.judge(&ran(bad), &none, at).is_empty(), "{n}");
         at = at.plus(Duration::from_secs(15));
     }
 }
@@ -83,55 +111,53 @@ fn a_share_of_enough_calls_ejects_too() {
 #[test]
 fn a_setting_or_a_quota_ejects_at_once() {
     let mut health = Health::new(HealthRules::default());
-    let out = health.judge(&failing(FailureClass::Configuration), NOW);
+    let out = health.judge(&failing(FailureClass::Configuration), &none, NOW);
     assert_eq!(seconds(&out), [3_600]);
     assert_eq!(out[0].reason, "configuration (http_503): overloaded");
     assert_eq!(finding(&out[0].reason), "configuration (http_503)");
-    assert_eq!(seconds(&health.judge(&failing(FailureClass::Quota), NOW)), [1_800]);
+    assert_eq!(seconds(&health.judge(&failing(FailureClass::Quota), &none, NOW)), [1_800]);
     for class in [FailureClass::Content, FailureClass::Caller, FailureClass::Budget, FailureClass::Cancelled] {
         for _ in 0..99 {
-            assert!(health.judge(&failing(class), NOW).is_empty(), "{class}");
+            assert!(health.judge(&failing(class), &none, NOW).is_empty(), "{class}");
         }
     }
 }
 
 #[test]
 fn a_rate_limit_cools_down_and_counts_for_nothing() {
-    let mut health = Health::new(HealthRules::default());
+    let mut bench = Bench::new();
     for (asked, given) in [(None, 5), (Some(60), 60), (Some(86_400), 600)] {
         let mut limit = failure(FailureClass::Transient, "http_429");
         limit.retry_after = asked.map(Duration::from_secs);
         for _ in 0..30 {
-            let out = health.judge(&ran(Some(limit.clone())), NOW);
-            for ejection in &out {
-                health.ejected(ejection);
-            }
+            let out = bench.judge(&ran(Some(limit.clone())));
+            assert!(out.iter().all(|ejection| !ejection.grows));
             assert_eq!((seconds(&out), out[0].reason.as_str()), (vec![given], "cooling (http_429): overloaded"));
-            assert_eq!(health.until(&out[0], NOW, u64::MAX).since(NOW).as_secs(), given, "to the second");
+            assert_eq!(bench.health.until(&out[0], NOW, u64::MAX).since(NOW).as_secs(), given, "to the second");
         }
     }
-    assert_eq!(ejected(&mut health, 4), Vec::<u64>::new(), "ninety rate limits brought it no nearer to ejection");
-    assert_eq!(ejected(&mut health, 1), [10]);
+    assert_eq!(bench.ejected(4), Vec::<u64>::new(), "ninety rate limits brought it no nearer to ejection");
+    assert_eq!(bench.ejected(1), [10]);
 }
 
 #[test]
 fn one_probe_at_a_time_brings_the_arm_back_or_keeps_it_out_longer() {
-    let mut health = Health::new(HealthRules::default());
+    let mut bench = Bench::new();
     let a = ArmId::from("a");
-    assert_eq!(ejected(&mut health, 5), [10]);
-    assert!(health.begin_probe(&a, NOW));
-    assert!(!health.begin_probe(&a, NOW), "one is under way");
-    let out = health.probed(&a, Some(&failure(FailureClass::Transient, "connect")), NOW).unwrap().unwrap();
+    assert_eq!(bench.ejected(5), [10]);
+    assert!(bench.health.begin_probe(&a, NOW));
+    assert!(!bench.health.begin_probe(&a, NOW), "one is under way");
+    let out = bench.probed(Some(&failure(FailureClass::Transient, "connect"))).unwrap().unwrap();
     assert_eq!((out.span.as_secs(), out.reason.as_str()), (20, "the probe failed (connect): overloaded"));
-    health.ejected(&out);
-    assert!(health.begin_probe(&a, NOW));
-    assert!(health.probed(&a, Some(&failure(FailureClass::Cancelled, "cancelled")), NOW).is_err());
+    bench.ejections += 1;
+    assert!(bench.health.begin_probe(&a, NOW));
+    assert!(bench.probed(Some(&failure(FailureClass::Cancelled, "cancelled"))).is_err());
     for up in [None, Some(failure(FailureClass::Content, "empty")), Some(failure(FailureClass::Caller, "http_400"))] {
-        assert!(health.begin_probe(&a, NOW));
-        assert_eq!(health.probed(&a, up.as_ref(), NOW), Ok(None), "{up:?}");
+        assert!(bench.health.begin_probe(&a, NOW));
+        assert_eq!(bench.probed(up.as_ref()), Ok(None), "{up:?}");
     }
-    assert_eq!(ejected(&mut health, 5), [40], "and it remembers");
-    let wrong = health.probed(&a, Some(&failure(FailureClass::Configuration, "http_401")), NOW).unwrap().unwrap();
+    assert_eq!(bench.ejected(5), [40], "and it remembers");
+    let wrong = bench.probed(Some(&failure(FailureClass::Configuration, "http_401"))).unwrap().unwrap();
     assert_eq!(wrong.span.as_secs(), 3_600);
 }
 
@@ -150,11 +176,12 @@ proptest! {
     #[test]
     fn spans_keep_their_bounds(entropy: u64, outcomes in prop::collection::vec((0u8..6, 0u64..500_000), 1..200)) {
         let rules = HealthRules::default();
-        let mut health = Health::new(rules.clone());
+        let (mut health, mut ejections) = (Health::new(rules.clone()), 0);
         for (what, asked_ms) in outcomes {
             let mut bad = failure(FailureClass::Transient, if what == 0 { "http_429" } else { "reset" });
             bad.retry_after = (what < 2).then(|| Duration::from_millis(asked_ms));
-            for ejection in health.judge(&ran((what < 5).then_some(bad)), NOW) {
+            let before = ejections;
+            for ejection in health.judge(&ran((what < 5).then_some(bad)), &|_| before, NOW) {
                 let until = health.until(&ejection, NOW, entropy);
                 prop_assert_eq!(until, health.until(&ejection, NOW, entropy));
                 let span = until.since(NOW);
@@ -162,7 +189,7 @@ proptest! {
                 if ejection.grows {
                     prop_assert!(span >= rules.first && span <= rules.longest.mul_f64(1.0 + rules.jitter));
                 }
-                health.ejected(&ejection);
+                ejections += u32::from(ejection.grows);
             }
         }
     }

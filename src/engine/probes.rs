@@ -48,7 +48,8 @@ impl Owner {
         let now = self.shared.now();
         let arm = &preview.arm;
         self.charge_probe(preview);
-        let found = self.folds.health.probed(arm, preview.error.as_ref(), now);
+        let before = self.folds.state.arm(arm.as_str()).map_or(0, |view| view.ejections);
+        let found = self.folds.health.probed(arm, preview.error.as_ref(), before, now);
         let is_out = |owner: &Self| {
             owner.folds.state.arms().any(|view| view.spec.name == *arm && view.lifecycle == Lifecycle::Ejected)
         };

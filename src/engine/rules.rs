@@ -17,8 +17,15 @@ use super::owner::Owner;
 impl Owner {
     /// Takes out arms that this run shows to be failing, but for the last one that could answer.
     pub(super) fn review_health(&mut self, record: &RunRecord) {
-        for ejection in self.folds.health.judge(record, self.shared.now()) {
+        let folds = &mut self.folds;
+        let before = |arm: &ArmId| folds.state.arm(arm.as_str()).map_or(0, |view| view.ejections);
+        for ejection in folds.health.judge(record, &before, self.shared.now()) {
             self.eject(ejection);
+        }
+        let counted = self.folds.state.arms().filter(|view| view.ejections > 0 && view.lifecycle.is_candidate());
+        let recovered = counted.map(|view| view.spec.name.clone()).filter(|arm| self.folds.health.has_recovered(arm));
+        for arm in recovered.collect::<Vec<_>>() {
+            self.by_rule("health", RouterCommand::Recovered { arm });
         }
     }
 
@@ -115,10 +122,9 @@ impl Owner {
         let entropy = self.entropy.u64(..);
         let now = self.shared.now();
         let until = self.folds.health.until(&ejection, now, entropy);
-        self.folds.health.ejected(&ejection);
-        let Ejection { arm, reason, .. } = ejection;
+        let Ejection { arm, reason, grows, .. } = ejection;
         let id = CommandId::new(now, entropy);
-        self.rule_says(id, "health", RouterCommand::Eject { arm, until, reason });
+        self.rule_says(id, "health", RouterCommand::Eject { arm, until, reason, grows });
     }
 
     /// Arms that may be selected, whatever is pinned.

@@ -82,7 +82,7 @@ fn health_takes_arms_out_and_lets_them_back_as_they_were() {
     log.act(RouterCommand::SetShareLimits { arm: id("a"), limits: Some(canary) });
     let until = Timestamp::from_millis(99);
     for arm in ["a", "b"] {
-        log.act(RouterCommand::Eject { arm: id(arm), until, reason: "503 five times".to_owned() });
+        log.act(RouterCommand::Eject { arm: id(arm), until, reason: "503 five times".to_owned(), grows: true });
     }
     let out = log.state.arm("a").unwrap();
     assert_eq!((out.lifecycle, out.until, out.reason), (Lifecycle::Ejected, Some(until), Some("503 five times")));
@@ -93,9 +93,15 @@ fn health_takes_arms_out_and_lets_them_back_as_they_were() {
     assert_eq!((state_of(&log, "a"), state_of(&log, "b")), (Lifecycle::Active, Lifecycle::Probation));
     let limits = log.state.arm("a").unwrap().share_limits.map(|(limits, _)| limits);
     assert_eq!(limits, Some(canary), "a canary is still one");
+    let count = |log: &Log, arm: &str| log.state.arm(arm).unwrap().ejections;
+    assert_eq!((count(&log, "a"), count(&log, "b")), (1, 1), "a return is no recovery");
+    let again = RouterState::from_snapshot(&log.state.to_snapshot(), log.state.config()).unwrap();
+    assert_eq!((again.arm("a").unwrap().ejections, again.digest()), (1, log.state.digest()));
+    log.act(RouterCommand::Recovered { arm: id("a") });
+    assert_eq!((count(&log, "a"), count(&log, "b")), (0, 1));
     // A person's decision is not undone by health.
     log.act(RouterCommand::Deactivate { arms: vec![id("a")] });
-    log.act(RouterCommand::Eject { arm: id("a"), until, reason: "late".to_owned() });
+    log.act(RouterCommand::Eject { arm: id("a"), until, reason: "late".to_owned(), grows: false });
     log.act(RouterCommand::Reinstate { arm: id("a") });
     assert_eq!(state_of(&log, "a"), Lifecycle::Deactivated);
 }

@@ -89,6 +89,44 @@ async fn probes_are_one_at_a_time_and_hold_nobody_up() {
     until(&handle, "a is back", |picture| picture.arms[0].state == Lifecycle::Active).await;
 }
 
+/// How often an arm went in a row is in the log: a restart does not begin anew, and answers do.
+#[tokio::test(start_paused = true)]
+async fn an_ejection_after_a_restart_is_as_long_as_without_one() {
+    let rig = Rig::new(&["a", "b"]);
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    rig.stage.script("a", Script::Fail(FailureClass::Transient));
+    for n in 0..5 {
+        ask(&handle, &format!("question {n}")).await;
+    }
+    until(&handle, "a is out", |picture| picture.arms[0].state == Lifecycle::Ejected).await;
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    rig.stage.script("a", Script::Answer("I am well again", Duration::ZERO));
+    ask(&handle, "well?").await;
+    until(&handle, "a is back", |picture| picture.arms[0].state == Lifecycle::Active).await;
+    drop((handle, engine));
+
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    rig.stage.script("a", Script::Fail(FailureClass::Transient));
+    for n in 0..5 {
+        ask(&handle, &format!("again {n}")).await;
+    }
+    until(&handle, "a is out again", |picture| picture.arms[0].state == Lifecycle::Ejected).await;
+    let left = handle.snapshot().arms[0].until.unwrap().since(handle.now()).as_secs();
+    assert!((19..=25).contains(&left), "the second time is twice the first: {left}");
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    rig.stage.script("a", Script::Answer("I am well again", Duration::ZERO));
+    ask(&handle, "well?").await;
+    until(&handle, "a is back again", |picture| picture.arms[0].state == Lifecycle::Active).await;
+    for n in 0..6 {
+        ask(&handle, &format!("fine {n}")).await;
+    }
+    let recovered = |entry: &crate::domain::command::LogEntry| matches!(entry.command, RouterCommand::Recovered { .. });
+    assert_eq!(rig.store.log().iter().filter(|entry| recovered(entry)).count(), 1);
+    assert_eq!(engine.state().arm("a").unwrap().ejections, 0);
+}
+
 /// The probe's ten tokens in and ten out are in the day's dollars and among the arm's calls, also after a crash.
 #[tokio::test(start_paused = true)]
 async fn a_probe_is_counted_and_paid_for() {

@@ -66,7 +66,13 @@ fn pool_action() -> impl Strategy<Value = RouterCommand> {
             .prop_map(|(arm, enabled)| RouterCommand::AddArm { spec: ArmSpec { enabled, ..spec(arm.as_str()) } }),
         arm().prop_map(|arm| RouterCommand::RemoveArm { arm }),
         arm().prop_map(|arm| RouterCommand::ResetArm { arm }),
-        arm().prop_map(move |arm| RouterCommand::Eject { arm, until, reason: "slow".into() }),
+        (arm(), any::<bool>()).prop_map(move |(arm, grows)| RouterCommand::Eject {
+            arm,
+            until,
+            reason: "slow".into(),
+            grows
+        }),
+        arm().prop_map(|arm| RouterCommand::Recovered { arm }),
         arm().prop_map(|arm| RouterCommand::Reinstate { arm }),
         (0..3_u64, 0.0..1.0).prop_map(|(min_trials, min_win_rate)| RouterCommand::Prune {
             min_trials,
