@@ -53,39 +53,84 @@ pub(crate) fn scale(values: &mut [f64], s: f64) {
 /// The given rows of the packed xxᵀ with off-diagonal values doubled, written into `out`, which has the
 /// whole triangle: ⟨P, out⟩ = xᵀPx.
 pub(crate) fn fold_outer_rows(x: &[f64], rows: std::ops::Range<usize>, out: &mut [f64]) {
-    let (mut start, rows) = (packed_len(rows.start), rows.start..rows.end.min(x.len()));
-    for i in rows {
+    let end = rows.end.min(x.len());
+    let mut i = rows.start;
+    let (_, mut rest) = out.split_at_mut(packed_len(i));
+    while i + 1 < end {
+        let ([upper, lower], below) = two_rows(rest, i);
+        let (first, second) = (2.0 * x[i], 2.0 * x[i + 1]);
+        let (left, corner) = lower.split_at_mut(i + 1);
+        for ((upper, lower), xj) in upper.iter_mut().zip(left).zip(&x[..=i]) {
+            *upper = first * xj;
+            *lower = second * xj;
+        }
+        corner[0] = second * x[i + 1];
+        upper[i] *= 0.5;
+        corner[0] *= 0.5;
+        rest = below;
+        i += 2;
+    }
+    if i < end {
         let twice = 2.0 * x[i];
-        let row = &mut out[start..=start + i];
+        let row = &mut rest[..=i];
         for (value, xj) in row.iter_mut().zip(x) {
             *value = twice * xj;
         }
         row[i] *= 0.5;
-        start += i + 1;
     }
 }
 
 /// `P += s · xxᵀ`, packed.
 pub(crate) fn rank_one(p: &mut [f64], s: f64, x: &[f64]) {
     let mut rest = p;
-    for (i, &xi) in x.iter().enumerate() {
-        let (row, below) = rest.split_at_mut(i + 1);
-        axpy(row, s * xi, &x[..=i]);
+    let mut i = 0;
+    while i + 1 < x.len() {
+        let ([upper, lower], below) = two_rows(rest, i);
+        let (first, second) = (s * x[i], s * x[i + 1]);
+        let (left, corner) = lower.split_at_mut(i + 1);
+        for ((upper, lower), xj) in upper.iter_mut().zip(left).zip(&x[..=i]) {
+            *upper += first * xj;
+            *lower += second * xj;
+        }
+        corner[0] += second * x[i + 1];
         rest = below;
+        i += 2;
+    }
+    if i < x.len() {
+        axpy(&mut rest[..=i], s * x[i], &x[..=i]);
     }
 }
 
-/// `y = P · x`, packed and symmetric.
+/// Row `i` of a packed triangle that begins with it, the row after it, and the rest: rows are short, and two at once
+/// are one loop.
+fn two_rows(rest: &mut [f64], i: usize) -> ([&mut [f64]; 2], &mut [f64]) {
+    let (upper, rest) = rest.split_at_mut(i + 1);
+    let (lower, rest) = rest.split_at_mut(i + 2);
+    ([upper, lower], rest)
+}
+
+/// `y = P · x`, packed and symmetric: each row is read once, as a row and as a column, and summed as [`dot`] does.
 pub(crate) fn symmetric_times(p: &[f64], x: &[f64], y: &mut [f64]) {
     let mut rest = p;
     for (i, &xi) in x.iter().enumerate() {
         let (row, below) = rest.split_at(i + 1);
-        let (left, diagonal) = row.split_at(i);
         let (above, here) = y.split_at_mut(i);
-        if let (Some(here), Some(diagonal)) = (here.first_mut(), diagonal.first()) {
-            *here = dot(left, x) + diagonal * xi;
+        let (row8, row_tail) = row[..i].as_chunks::<8>();
+        let (x8, x_tail) = x[..i].as_chunks::<8>();
+        let (y8, y_tail) = above.as_chunks_mut::<8>();
+        let mut lanes = [0.0_f64; 8];
+        for ((row, x), y) in row8.iter().zip(x8).zip(y8) {
+            for lane in 0..8 {
+                lanes[lane] += row[lane] * x[lane];
+                y[lane] += xi * row[lane];
+            }
         }
-        axpy(above, xi, left);
+        let mut tail = -0.0;
+        for ((value, x), y) in row_tail.iter().zip(x_tail).zip(y_tail) {
+            tail += value * x;
+            *y += xi * value;
+        }
+        here[0] = lanes.iter().sum::<f64>() + tail + row[i] * xi;
         rest = below;
     }
 }
