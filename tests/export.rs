@@ -8,8 +8,19 @@ mod common;
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 
+use banditop::client::SocketEngine;
+use banditop::domain::clock::{ManualClock, Timestamp};
+use banditop::domain::control::SOCKET_NAME;
+use banditop::domain::engine::EngineHandle as _;
+use banditop::domain::ids::TimeId;
+use banditop::gateway::socket::ControlSocket;
+use banditop::store::{OpenOptions, SledStore};
+use common::fake_engine::{AT, FakeEngine};
 use common::program::Program;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 fn with_runs(count: usize) -> Program {
     let program = Program::fast();
@@ -84,4 +95,43 @@ fn an_offline_run_is_read_by_the_package_itself() {
     let read = Command::new(&python).args(["-c", READ]).arg(&log).output().unwrap();
     let (said, complaint) = (String::from_utf8_lossy(&read.stdout), String::from_utf8_lossy(&read.stderr));
     assert_eq!(said, format!("banditop {id} 3\nrun,history,history,summary,exit\nTrue True True\n"), "{complaint}");
+}
+
+/// More runs than a line of the control socket holds, and more than a page has, come through it, oldest first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_number_of_runs_comes_through_the_socket_of_a_running_engine() {
+    let program = Program::fast();
+    // Who holds the store is asked through the socket.
+    let clock = Arc::new(ManualClock::at(AT));
+    let _held = SledStore::open(&program.data_dir(), OpenOptions::new("a console", clock.clone())).unwrap();
+    let fake = FakeEngine::new();
+    let id = |n: u64| TimeId::new(Timestamp::from_millis(AT.millis() + n), n);
+    for n in 0..1_300 {
+        // Twelve answers of six megabytes are more than the 64 that a line may have.
+        let long = if n % 100 == 7 { 6 << 20 } else { 10 };
+        fake.hold(id(n), "x".repeat(long));
+    }
+    let path = program.data_dir().join(SOCKET_NAME);
+    let stop = CancellationToken::new();
+    let mut served = JoinSet::new();
+    served.spawn(ControlSocket::bind(&path).await.unwrap().serve(fake.clone(), stop.clone()));
+    let engine = SocketEngine::connect(&path, clock).await.unwrap();
+    let all: Vec<TimeId> = engine.runs(usize::MAX).await.unwrap().iter().map(|run| run.run_id).collect();
+    assert!(all.len() == 1_300 && all.is_sorted_by(|newer, older| newer > older));
+    let page = engine.runs_before(Some(id(1_000)), usize::MAX).await.unwrap();
+    assert_eq!((page[0].run_id, page.len() < 1_000), (id(999), true), "a page is bounded by bytes too");
+
+    for (limit, first) in [(None, 0), (Some("3"), 1_297)] {
+        let mut args = vec!["export", "runs", "out.jsonl"];
+        args.extend(limit.into_iter().flat_map(|limit| ["--limit", limit]));
+        let mut command = program.command(&args);
+        let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(ran.status.success() && said.contains(&format!("exported {} runs", 1_300 - first)), "{said}");
+        let text = std::fs::read_to_string(program.home().join("out.jsonl")).unwrap();
+        let ids = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].clone());
+        assert!(ids.eq((first..1_300).map(|n| serde_json::json!(id(n)))), "{limit:?}");
+    }
+    stop.cancel();
+    served.join_all().await;
 }

@@ -55,6 +55,49 @@ fn a_ceiling_holds_and_is_worth_as_much_as_the_reference_makes_of_it() {
     }
 }
 
+/// Mean dollars of a served answer without a ceiling: one above binds nothing.
+fn unbound() -> Option<f64> {
+    let records = records("pareto3_val")?;
+    let problem = recorded(&records.slice(892..1785));
+    let warm = problem.warm_up(&records.slice(0..892), ContextSource::Recorded).unwrap();
+    let options = Options { shuffles: 5, ..Options::default() };
+    let replay = Replay { problem: &problem, warm: Some(&warm), options: &options, generator: &uniforms };
+    let contestant = Contestant::Router(Box::new(shipped(RouterKind::Linucb)));
+    let passes = replay.run(&*contestant.maker(&problem, 1), &mut |_, _| true).unwrap();
+    Report::new(contestant.name(), &problem, &options, &passes).usd_per_request
+}
+
+/// All seven ceilings, twenty shuffles each, held against all that is asked of them.
+#[test]
+#[ignore = "long: run it in release, with --nocapture for the figures"]
+fn every_ceiling_is_kept_by_every_shuffle_and_spent_well() {
+    let Some(unbound) = unbound() else { return };
+    let mut missed = Vec::new();
+    for (at, (ceiling, reference)) in CEILINGS.into_iter().enumerate() {
+        let Some(report) = halves(RouterKind::Linucb, ceiling, 20, false) else { return };
+        let used = report.utilisation.unwrap();
+        let most = report.utilisation_per_shuffle.iter().copied().fold(0.0, f64::max);
+        let mix = report.best_fixed_mixture.as_ref().map_or(0.0, |mix| mix.mean);
+        let (reward, binds) = (report.mean_reward, ceiling < unbound);
+        println!(
+            "{ceiling:9.3e} used {used:.4}, at most {most:.4}; reward {reward:.4}, reference {reference:.4}, fixed mixture {mix:.4}, binds {binds}"
+        );
+        let least = if at == 0 { reference - 0.001 } else { reference };
+        for (holds, what) in [
+            (!binds || used >= 0.97, "is hardly used"),
+            (used <= 1.0005, "is exceeded in the mean"),
+            (most <= 1.005, "is exceeded by a shuffle"),
+            (reward >= least, "is worth less than the reference"),
+            (reward >= mix - 0.002, "is worth less than the best fixed mixture"),
+        ] {
+            if !holds {
+                missed.push(format!("{ceiling:e} {what}"));
+            }
+        }
+    }
+    assert!(missed.is_empty(), "{missed:#?}");
+}
+
 /// Share of the most used arm over the 50 requests until `n`.
 fn trailing(pass: &Pass, arm: usize, n: usize) -> f64 {
     pass.served[n - 50..n].iter().filter(|served| **served == arm).count() as f64 / 50.0

@@ -169,8 +169,28 @@ impl EngineHandle for SocketEngine {
         ask!(self, Request::Run { run }, Run { record })
     }
 
+    fn runs_before(
+        &self,
+        before: Option<RunId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Arc<RunRecord>>, EngineError>> {
+        ask!(self, Request::Runs { limit, before }, Runs { records })
+    }
+
     fn runs(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Arc<RunRecord>>, EngineError>> {
-        ask!(self, Request::Runs { limit }, Runs { records })
+        Box::pin(async move {
+            let mut runs: Vec<Arc<RunRecord>> = Vec::new();
+            while runs.len() < limit {
+                let before = runs.last().map(|run| run.run_id);
+                let page = self.runs_before(before, limit - runs.len()).await?;
+                // A page that goes back to where one has been already is of another protocol.
+                if page.first().is_none_or(|first| before.is_some_and(|before| first.run_id >= before)) {
+                    break;
+                }
+                runs.extend(page);
+            }
+            Ok(runs)
+        })
     }
 
     fn journal(&self, query: JournalQuery) -> BoxFuture<'_, Result<Vec<JournalEntry>, EngineError>> {

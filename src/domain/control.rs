@@ -70,10 +70,13 @@ pub enum Request {
         /// Which.
         run: RunId,
     },
-    /// The newest runs: one [`Reply::Runs`].
+    /// A page of runs: one [`Reply::Runs`].
     Runs {
-        /// At most so many.
+        /// At most so many; fewer where they would make a long line.
         limit: usize,
+        /// Those of before that one alone.
+        #[serde(default)]
+        before: Option<RunId>,
     },
     /// Operator actions: one [`Reply::Journal`].
     Journal {

@@ -141,11 +141,24 @@ pub trait EngineHandle: Send + Sync {
     /// [`EngineError::Store`].
     fn run(&self, run: RunId) -> BoxFuture<'_, Result<Option<Arc<RunRecord>>, EngineError>>;
 
-    /// The newest runs, newest first, at most `limit`.
+    /// The newest runs of before `before` (of all, where that is absent), newest first: at most `limit`, fewer where
+    /// they are large, none only where there are no more. The last one is the next page's `before`.
     ///
     /// # Errors
     /// [`EngineError::Store`].
-    fn runs(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Arc<RunRecord>>, EngineError>>;
+    fn runs_before(
+        &self,
+        before: Option<RunId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Arc<RunRecord>>, EngineError>>;
+
+    /// The newest runs, newest first, as many of `limit` as there are: all of them in memory.
+    ///
+    /// # Errors
+    /// [`EngineError::Store`].
+    fn runs(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Arc<RunRecord>>, EngineError>> {
+        self.runs_before(None, limit)
+    }
 
     /// Operator actions, newest first.
     ///

@@ -109,8 +109,13 @@ pub trait StateStore: Send + Sync {
     /// One run's record.
     fn run(&self, run: RunId) -> BoxFuture<'_, Result<Option<RunRecord>, StoreError>>;
 
+    /// The newest runs of before `before` (of all, where that is absent), newest first.
+    fn runs_before(&self, before: Option<RunId>, limit: usize) -> BoxFuture<'_, Result<Vec<RunRecord>, StoreError>>;
+
     /// The newest runs, newest first.
-    fn runs(&self, limit: usize) -> BoxFuture<'_, Result<Vec<RunRecord>, StoreError>>;
+    fn runs(&self, limit: usize) -> BoxFuture<'_, Result<Vec<RunRecord>, StoreError>> {
+        self.runs_before(None, limit)
+    }
 
     /// A small named value.
     fn value(&self, name: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>>;

@@ -1,5 +1,6 @@
 //! The local [`EngineHandle`]: reads what was published, asks the owner for the rest.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::domain::BoxFuture;
@@ -58,16 +59,17 @@ impl EngineHandle for LocalHandle {
         })
     }
 
-    fn runs(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Arc<RunRecord>>, EngineError>> {
+    fn runs_before(
+        &self,
+        before: Option<RunId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Arc<RunRecord>>, EngineError>> {
         Box::pin(async move {
-            let mut runs = self.0.recent().newest(limit);
-            if runs.len() < limit {
-                // What the store could not take is in memory alone.
-                let stored = self.0.store.runs(limit).await.map_err(unreadable)?;
-                let unknown: Vec<RunRecord> =
-                    stored.into_iter().filter(|run| runs.iter().all(|known| known.run_id != run.run_id)).collect();
-                runs.extend(unknown.into_iter().map(Arc::new));
-            }
+            // What the store could not take is in memory alone, and what is in memory is in the order of ends.
+            let mut runs = self.0.recent().before(before);
+            let known: BTreeSet<RunId> = runs.iter().map(|run| run.run_id).collect();
+            let stored = self.0.store.runs_before(before, limit).await.map_err(unreadable)?;
+            runs.extend(stored.into_iter().filter(|run| !known.contains(&run.run_id)).map(Arc::new));
             runs.sort_by_key(|run| std::cmp::Reverse(run.run_id));
             runs.truncate(limit);
             Ok(runs)

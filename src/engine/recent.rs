@@ -57,9 +57,10 @@ impl Recent {
         self.records.iter().rev().find(|(_, held)| held.run_id == run).map(|(_, held)| Arc::clone(held))
     }
 
-    /// The newest runs, newest first.
-    pub(super) fn newest(&self, limit: usize) -> Vec<Arc<RunRecord>> {
-        self.records.iter().rev().take(limit).map(|(_, held)| Arc::clone(held)).collect()
+    /// The runs of before `before`, in the order in which they ended, newest first.
+    pub(super) fn before(&self, before: Option<RunId>) -> Vec<Arc<RunRecord>> {
+        let older = self.records.iter().rev().filter(|(_, held)| before.is_none_or(|before| held.run_id < before));
+        older.map(|(_, held)| Arc::clone(held)).collect()
     }
 
     /// Every context, oldest first.
@@ -101,7 +102,7 @@ mod tests {
             recent.push(&run(n, 10), true);
         }
         assert_eq!((recent.len(), recent.contexts().len()), (RECORDS, CONTEXTS));
-        assert_eq!(recent.newest(1)[0].run_id, run(999, 10).run_id);
+        assert_eq!(recent.before(None)[0].run_id, run(999, 10).run_id);
         assert!(recent.find(run(0, 10).run_id).is_none());
         for n in 1_000..1_010 {
             recent.push(&run(n, 2 << 20), false);

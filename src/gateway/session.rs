@@ -16,11 +16,17 @@ use crate::domain::control::{LineBuffer, MAX_LINE, PROTOCOL, Reply, Request, Req
 use crate::domain::engine::{EngineError, EngineHandle, RunRequest};
 use crate::domain::event::RunEvent;
 use crate::domain::ids::Sequence;
+use crate::domain::record::RunRecord;
 
 /// A client must have said what it wants after this long.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
 /// A client must have taken a reply after this long: a stopped one must not hold a run for ever.
 const REPLY_TIME: Duration = Duration::from_secs(30);
+
+/// Runs of one page at most.
+const PAGE_RUNS: usize = 1_000;
+/// Bytes of a page of runs, about, as long as it has one: far below a line's, for JSON escapes some of them.
+const PAGE_BYTES: usize = MAX_LINE / 8;
 
 /// How long an acknowledgement waits for the picture that shows it.
 const PICTURE_TIME: Duration = Duration::from_secs(1);
@@ -94,7 +100,10 @@ async fn answer(
         Request::WhatIf { command } => engine.what_if(command).await.map(|what_if| Reply::WhatIf { what_if }),
         Request::Rate { run, rating, actor } => acknowledged(engine, engine.rate(run, rating, actor).await).await,
         Request::Run { run } => engine.run(run).await.map(|record| Reply::Run { record }),
-        Request::Runs { limit } => engine.runs(limit).await.map(|records| Reply::Runs { records }),
+        Request::Runs { limit, before } => {
+            let page = engine.runs_before(before, limit.min(PAGE_RUNS)).await;
+            page.map(|records| Reply::Runs { records: no_longer_than(PAGE_BYTES, records) })
+        }
         Request::Journal { query } => engine.journal(query).await.map(|entries| Reply::Journal { entries }),
         Request::Export => engine.export().await.map(|text| Reply::Exported { text }),
         Request::Import { text, actor } => acknowledged(engine, engine.import(text, actor).await).await,
@@ -103,6 +112,20 @@ async fn answer(
         Ok(reply) => out.send(&reply).await,
         Err(error) => out.fail(error).await,
     }
+}
+
+/// As many of the newest as take `bytes` together, and at least one.
+fn no_longer_than(bytes: usize, mut newest_first: Vec<Arc<RunRecord>>) -> Vec<Arc<RunRecord>> {
+    let mut left = bytes;
+    let fits = newest_first.iter().take_while(|run| {
+        let size = run.bytes();
+        let fits = size <= left;
+        left = left.saturating_sub(size);
+        fits
+    });
+    let count = fits.count().max(1);
+    newest_first.truncate(count);
+    newest_first
 }
 
 /// Answers a change only when the picture shows it: whoever looks next, through another connection, must

@@ -203,6 +203,10 @@ async fn records_are_replaced_whatever_their_size(store: Arc<dyn StateStore>) {
         let runs: Vec<RunId> = store.runs(9).await.unwrap().iter().map(|run| run.run_id).collect();
         assert_eq!(runs, [id(2), id(1)], "newest first");
         assert_eq!(store.runs(1).await.unwrap().len(), 1);
+        let before = |run| store.runs_before(Some(run), 9);
+        assert_eq!(before(id(2)).await.unwrap().iter().map(|run| run.run_id).collect::<Vec<_>>(), [id(1)]);
+        assert!(before(id(1)).await.unwrap().is_empty());
+        assert_eq!(before(id(3)).await.unwrap().len(), 2, "whether there is such a run or not");
     }
     assert_eq!(store.value("v2").await.unwrap().unwrap(), b"other");
 }

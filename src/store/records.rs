@@ -127,12 +127,16 @@ pub(super) fn load(read: &dyn Read) -> Result<StoredState, Fault> {
 
 /// The newest journal lines, newest first.
 pub(super) fn journal(read: &dyn Read, limit: usize) -> Result<Vec<JournalEntry>, Fault> {
-    newest(read, kind::JOURNAL, limit, |bytes| from_bytes(bytes).map(Some))
+    let (from, to) = all_of(kind::JOURNAL);
+    newest(read, (&from, &to), limit, |bytes| from_bytes(bytes).map(Some))
 }
 
-/// The newest runs, newest first.
-pub(super) fn runs(read: &dyn Read, limit: usize) -> Result<Vec<RunRecord>, Fault> {
-    newest(read, kind::RUN, limit, |bytes| Ok(understood(bytes)))
+/// The newest runs of before `before`, newest first.
+pub(super) fn runs(read: &dyn Read, before: Option<RunId>, limit: usize) -> Result<Vec<RunRecord>, Fault> {
+    let (from, end) = all_of(kind::RUN);
+    // Ids are in the order of time, and so are their keys; every piece of a record comes after its key.
+    let to = before.map_or_else(|| end.to_vec(), |before| run_key(before).clone());
+    newest(read, (&from, &to), limit, |bytes| Ok(understood(bytes)))
 }
 
 /// One run.
@@ -164,7 +168,7 @@ pub(super) fn values(read: &dyn Read) -> Result<Vec<(String, Vec<u8>)>, Fault> {
 
 fn newest<T>(
     read: &dyn Read,
-    kind: u8,
+    (from, to): (&[u8], &[u8]),
     limit: usize,
     parse: impl Fn(&[u8]) -> Result<Option<T>, Fault>,
 ) -> Result<Vec<T>, Fault> {
@@ -172,8 +176,7 @@ fn newest<T>(
     if limit == 0 {
         return Ok(found);
     }
-    let (from, to) = all_of(kind);
-    each(read, (&from, &to), true, &mut |record| {
+    each(read, (from, to), true, &mut |record| {
         found.extend(parse(&record.bytes)?);
         Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     })?;

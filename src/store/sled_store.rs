@@ -237,8 +237,8 @@ impl StateStore for SledStore {
         self.threads.read(move |read| records::run(read, run))
     }
 
-    fn runs(&self, limit: usize) -> BoxFuture<'_, Result<Vec<RunRecord>, StoreError>> {
-        self.threads.read(move |read| records::runs(read, limit))
+    fn runs_before(&self, before: Option<RunId>, limit: usize) -> BoxFuture<'_, Result<Vec<RunRecord>, StoreError>> {
+        self.threads.read(move |read| records::runs(read, before, limit))
     }
 
     fn value(&self, name: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {

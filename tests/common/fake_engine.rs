@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use banditop::domain::BoxFuture;
+use banditop::domain::chat::ChatRequest;
 use banditop::domain::clock::Timestamp;
 use banditop::domain::command::{Acknowledgement, Actor, Durability, JournalEntry, RouterCommand};
 use banditop::domain::engine::{
@@ -12,10 +13,12 @@ use banditop::domain::engine::{
 };
 use banditop::domain::event::RunEvent;
 use banditop::domain::ids::{ArmId, RunId, TimeId};
-use banditop::domain::record::{ContextRecord, Gate, GateDecision, Policies, RunOutcome, RunRecord, Timings};
+use banditop::domain::record::{
+    ContextRecord, Gate, GateDecision, Origin, Policies, RewardRecord, RunOutcome, RunRecord, Timings,
+};
 use banditop::domain::snapshot::{EngineSnapshot, Series, StoreStatus, Totals};
 use banditop::domain::spec::{Mode, RouterKind, Strategy};
-use banditop::domain::terms::Weights;
+use banditop::domain::terms::{TermValue, Weights};
 use tokio::sync::watch;
 
 /// When everything happens.
@@ -44,6 +47,18 @@ impl FakeEngine {
     /// Runs that were dropped before their end.
     pub(crate) fn cancelled(&self) -> usize {
         self.cancelled.load(Ordering::SeqCst)
+    }
+
+    /// Holds such a run, as if it had been.
+    pub(crate) fn hold(&self, run: RunId, answer: String) {
+        let request = ChatRequest::from_prompt("long ago");
+        let request = RunRequest { request, origin: Origin::Person, session: None };
+        let mut record = RunRecord { answer: Some(answer), ..record(run, &request) };
+        record.context.feature_version.clone_from(&self.snapshot.borrow().feature_version);
+        let quality = TermValue { value: 0.5, weight: 1.0, contribution: 0.5 };
+        let terms = std::iter::once(("quality".to_owned(), quality)).collect();
+        record.rewards.insert(ArmId::new("echo"), RewardRecord { total: 0.5, terms, penalty: 0.0 });
+        self.runs.lock().unwrap().insert(0, Arc::new(record));
     }
 
     /// Publishes the next picture.
@@ -234,8 +249,18 @@ impl EngineHandle for FakeEngine {
         Box::pin(async move { Ok(self.runs.lock().unwrap().iter().find(|record| record.run_id == run).cloned()) })
     }
 
-    fn runs(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Arc<RunRecord>>, EngineError>> {
-        Box::pin(async move { Ok(self.runs.lock().unwrap().iter().take(limit).cloned().collect()) })
+    fn runs_before(
+        &self,
+        before: Option<RunId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Arc<RunRecord>>, EngineError>> {
+        Box::pin(async move {
+            let mut runs = self.runs.lock().unwrap().clone();
+            runs.sort_by_key(|run| std::cmp::Reverse(run.run_id));
+            runs.retain(|run| before.is_none_or(|before| run.run_id < before));
+            runs.truncate(limit);
+            Ok(runs)
+        })
     }
 
     fn journal(&self, query: JournalQuery) -> BoxFuture<'_, Result<Vec<JournalEntry>, EngineError>> {

@@ -70,8 +70,8 @@ impl StateStore for Watched {
         self.inner.run(run)
     }
 
-    fn runs(&self, limit: usize) -> BoxFuture<'_, Result<Vec<RunRecord>, StoreError>> {
-        self.inner.runs(limit)
+    fn runs_before(&self, before: Option<RunId>, limit: usize) -> BoxFuture<'_, Result<Vec<RunRecord>, StoreError>> {
+        self.inner.runs_before(before, limit)
     }
 
     fn value(&self, name: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {

@@ -4,9 +4,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::pages::Pages;
 use crate::cli::failure::Outcome;
 use crate::cli::output::say;
-use crate::cli::state::{Desk, write_text};
+use crate::cli::state::{Desk, Writer};
 use crate::domain::ids::ArmId;
 use crate::domain::record::{RunOutcome, RunRecord};
 
@@ -17,19 +18,30 @@ const OF_ARM: [&str; 6] = ["mean", "uncertainty", "propensity", "quality", "rewa
 pub(super) async fn export(desk: &Desk<'_>, file: Option<&Path>, limit: usize) -> Outcome {
     let picture = desk.engine().snapshot();
     let arms: Vec<ArmId> = picture.arms.iter().map(|row| row.arm.clone()).collect();
-    let mut runs = desk.engine().runs(limit).await?;
-    runs.reverse();
-    let current = runs.iter().rfind(|run| run.context.feature_version == picture.feature_version);
-    let names = current.map(|run| run.context.names.clone()).unwrap_or_default();
-    let mut text = head(&arms, &names);
     let known = |run: &RunRecord| run.context.feature_version == picture.feature_version;
-    let mut written = 0;
-    for run in runs.iter().filter(|run| known(run)) {
-        line(&mut text, run, &arms);
-        written += 1;
-    }
-    write_text(desk, file, &text)?;
-    let left_out = runs.len() - written;
+    let mut names = None;
+    let mut look = |run: &RunRecord| {
+        if known(run) && names.is_none() {
+            names = Some(run.context.names.clone());
+        }
+    };
+    let pages = Pages::of(desk.engine(), limit, &mut look).await?;
+    let mut out = Writer::to(desk, file)?;
+    out.write(&head(&arms, &names.unwrap_or_default()))?;
+    let (mut written, mut left_out) = (0, 0);
+    pages
+        .visit(&mut |run| {
+            if !known(run) {
+                left_out += 1;
+                return Ok(());
+            }
+            let mut text = String::new();
+            line(&mut text, run, &arms);
+            written += 1;
+            out.write(&text)
+        })
+        .await?;
+    out.done()?;
     let left_out = if left_out > 0 { format!("; left out: {left_out} under other features") } else { String::new() };
     say(&format!("exported {written} runs{left_out}"));
     Ok(())

@@ -3,9 +3,12 @@
 //! comma-separated values, or an offline run that Weights & Biases' own package reads.
 
 mod csv;
+mod pages;
 mod wandb;
 
 use std::path::PathBuf;
+
+pub(super) use pages::Pages;
 
 use clap::{Args, Subcommand, ValueEnum};
 

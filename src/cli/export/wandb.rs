@@ -11,6 +11,7 @@ use std::path::Path;
 use flate2::Crc;
 use serde_json::{Map, Value, json};
 
+use super::pages::Pages;
 use crate::cli::failure::{CliError, Outcome};
 use crate::cli::output::say;
 use crate::domain::clock::Timestamp;
@@ -42,9 +43,9 @@ mod field {
 /// Writes up to `limit` of the newest runs, oldest first.
 pub(super) async fn export(engine: &dyn EngineHandle, dir: &Path, limit: usize) -> Outcome {
     let picture = engine.snapshot();
-    let mut runs = engine.runs(limit).await?;
-    runs.reverse();
-    let start = runs.first().map_or_else(|| engine.now(), |run| run.at);
+    // The oldest is looked at last.
+    let mut start = engine.now();
+    let pages = Pages::of(engine, limit, &mut |run| start = run.at).await?;
     let id = format!("bt{:06x}{:06x}", picture.sequence & 0x00ff_ffff, engine.now().millis() & 0x00ff_ffff);
     let stamp: String = engine.now().rfc3339().chars().filter(char::is_ascii_digit).take(14).collect();
     let (day, time) = stamp.split_at(stamp.len().min(8));
@@ -53,19 +54,23 @@ pub(super) async fn export(engine: &dyn EngineHandle, dir: &Path, limit: usize) 
     create_dir_all(folder.join("files")).map_err(fault)?;
     let file = File::create_new(folder.join(format!("run-{id}.wandb"))).map_err(fault)?;
     let mut log = Log::start(BufWriter::new(file)).map_err(fault)?;
-    write(&mut log, &picture, &runs, &id, start).map_err(fault)?;
+    begin(&mut log, &picture, &id, start).map_err(fault)?;
+    let (mut steps, mut last) = (0, Map::new());
+    pages
+        .visit(&mut |run| {
+            last = row(run, steps, start);
+            history(&mut log, &last, steps).map_err(fault)?;
+            steps += 1;
+            Ok(())
+        })
+        .await?;
+    end(&mut log, &last).map_err(fault)?;
     log.out.flush().map_err(fault)?;
-    say(&format!("exported {} runs to {}: `wandb sync` uploads it", runs.len(), folder.display()));
+    say(&format!("exported {steps} runs to {}: `wandb sync` uploads it", folder.display()));
     Ok(())
 }
 
-fn write<W: Write>(
-    log: &mut Log<W>,
-    picture: &EngineSnapshot,
-    runs: &[std::sync::Arc<RunRecord>],
-    id: &str,
-    start: Timestamp,
-) -> std::io::Result<()> {
+fn begin<W: Write>(log: &mut Log<W>, picture: &EngineSnapshot, id: &str, start: Timestamp) -> std::io::Result<()> {
     let mut run = Message::default();
     run.text(field::RUN_ID, id);
     run.text(field::PROJECT, "banditop");
@@ -75,17 +80,21 @@ fn write<W: Write>(
     at.number(1, start.millis() / 1000);
     at.number(2, start.millis() % 1000 * 1_000_000);
     run.message(field::START_TIME, &at);
-    log.record(field::RUN, &run)?;
-    let mut last = Map::new();
-    for (step, record) in runs.iter().enumerate() {
-        last = row(record, step, start);
-        let mut history = items(&last);
-        let mut number = Message::default();
-        number.number(1, step as u64);
-        history.message(field::STEP, &number);
-        log.record(field::HISTORY, &history)?;
-    }
-    log.record(field::SUMMARY, &items(&last))?;
+    log.record(field::RUN, &run)
+}
+
+/// What was seen at one step.
+fn history<W: Write>(log: &mut Log<W>, row: &Map<String, Value>, step: usize) -> std::io::Result<()> {
+    let mut history = items(row);
+    let mut number = Message::default();
+    number.number(1, step as u64);
+    history.message(field::STEP, &number);
+    log.record(field::HISTORY, &history)
+}
+
+/// The last of what was seen, and that it is all.
+fn end<W: Write>(log: &mut Log<W>, last: &Map<String, Value>) -> std::io::Result<()> {
+    log.record(field::SUMMARY, &items(last))?;
     // An exit code of 0 is left out, as protobuf does.
     log.record(field::EXIT, &Message::default())
 }

@@ -33,7 +33,7 @@ pub(super) struct Desk<'a> {
 }
 
 pub(super) use runs::export as export_runs;
-pub(super) use transfer::{replace, text_of, write as write_text};
+pub(super) use transfer::{Writer, replace, text_of};
 
 impl Desk<'_> {
     /// The engine, wherever it is.

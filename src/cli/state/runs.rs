@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{Desk, transfer};
+use super::{Desk, Writer};
+use crate::cli::export::Pages;
 use crate::cli::failure::{CliError, Outcome};
 use crate::cli::output::say;
 use crate::domain::clock::Timestamp;
@@ -64,24 +65,24 @@ impl Serialize for ByArm<'_> {
 pub(in crate::cli) async fn export(desk: &Desk<'_>, file: Option<&Path>, limit: usize) -> Outcome {
     let snapshot = desk.engine.snapshot();
     let pool: Vec<ArmId> = snapshot.arms.iter().map(|row| row.arm.clone()).collect();
-    let mut runs = desk.engine.runs(limit).await?;
-    runs.reverse();
-    let (mut text, mut unjudged, mut other) = (String::new(), 0, 0);
-    let mut written = 0;
-    for run in &runs {
-        if run.context.feature_version != snapshot.feature_version {
-            other += 1;
-            continue;
-        }
-        let Some(row) = row(run, &pool) else {
-            unjudged += 1;
-            continue;
-        };
-        text.push_str(&serde_json::to_string(&row).map_err(CliError::failed)?);
-        text.push('\n');
-        written += 1;
-    }
-    transfer::write(desk, file, &text)?;
+    let pages = Pages::of(desk.engine, limit, &mut |_| {}).await?;
+    let mut out = Writer::to(desk, file)?;
+    let (mut written, mut unjudged, mut other) = (0, 0, 0);
+    pages
+        .visit(&mut |run| {
+            if run.context.feature_version != snapshot.feature_version {
+                other += 1;
+                return Ok(());
+            }
+            let Some(row) = row(run, &pool) else {
+                unjudged += 1;
+                return Ok(());
+            };
+            written += 1;
+            out.write(&(serde_json::to_string(&row).map_err(CliError::failed)? + "\n"))
+        })
+        .await?;
+    out.done()?;
     let place =
         file.filter(|path| *path != Path::new("-")).map_or_else(String::new, |path| format!(" to {}", path.display()));
     let mut left_out = Vec::new();

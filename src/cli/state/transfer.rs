@@ -1,8 +1,9 @@
 //! `state export` and `state import`: the whole state as a text. An existing file is replaced only when
 //! the new one is complete.
 
-use std::io::Read;
-use std::path::Path;
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
 
 use super::Desk;
 use crate::cli::failure::{CliError, Outcome};
@@ -21,8 +22,53 @@ pub(super) async fn export(desk: &Desk<'_>, file: Option<&Path>) -> Outcome {
     Ok(())
 }
 
+/// Text on its way to a file or to standard output, piece by piece.
+pub(in crate::cli) struct Writer<'a> {
+    desk: &'a Desk<'a>,
+    /// Where it goes when it is complete, and what it is written into until then.
+    file: Option<(&'a Path, PathBuf, BufWriter<File>)>,
+}
+
+impl<'a> Writer<'a> {
+    /// To `file`, or to standard output where none or `-` is named.
+    pub(in crate::cli) fn to(desk: &'a Desk<'a>, file: Option<&'a Path>) -> Outcome<Self> {
+        let file = file.filter(|path| *path != Path::new("-"));
+        let opened = file.map(|path| {
+            let partial = beside(path);
+            let out = File::create(&partial).map_err(|error| fault(path, &error))?;
+            Ok::<_, CliError>((path, partial, BufWriter::new(out)))
+        });
+        Ok(Self { desk, file: opened.transpose()? })
+    }
+
+    /// The next piece.
+    pub(in crate::cli) fn write(&mut self, text: &str) -> Outcome {
+        match &mut self.file {
+            Some((path, _, out)) => out.write_all(text.as_bytes()).map_err(|error| fault(path, &error)),
+            None => Ok(self.desk.out.foreign(text)?),
+        }
+    }
+
+    /// That was the last: an existing file is replaced now.
+    pub(in crate::cli) fn done(self) -> Outcome {
+        let Some((path, partial, mut out)) = self.file else { return Ok(()) };
+        let done = out.flush().and_then(|()| std::fs::rename(&partial, path));
+        done.map_err(|error| fault(path, &error))
+    }
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".partial");
+    PathBuf::from(beside)
+}
+
+fn fault(path: &Path, error: &std::io::Error) -> CliError {
+    CliError::failed(format!("{}: {error}", path.display()))
+}
+
 /// Writes to a file, or to standard output where none or `-` is named.
-pub(in crate::cli) fn write(desk: &Desk<'_>, file: Option<&Path>, text: &str) -> Outcome {
+fn write(desk: &Desk<'_>, file: Option<&Path>, text: &str) -> Outcome {
     match file.filter(|path| *path != Path::new("-")) {
         Some(path) => replace(path, text),
         None => Ok(desk.out.foreign(text)?),
@@ -31,11 +77,9 @@ pub(in crate::cli) fn write(desk: &Desk<'_>, file: Option<&Path>, text: &str) ->
 
 /// Writes a file anew; an existing one is replaced only when the new one is complete.
 pub(in crate::cli) fn replace(path: &Path, text: &str) -> Outcome {
-    let fault = |error: std::io::Error| CliError::failed(format!("{}: {error}", path.display()));
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".partial");
-    std::fs::write(&beside, text).map_err(fault)?;
-    std::fs::rename(&beside, path).map_err(fault)
+    let beside = beside(path);
+    std::fs::write(&beside, text).map_err(|error| fault(path, &error))?;
+    std::fs::rename(&beside, path).map_err(|error| fault(path, &error))
 }
 
 /// Replaces the state.

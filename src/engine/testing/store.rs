@@ -136,8 +136,11 @@ impl StateStore for FakeStore {
         self.call(move |held| held.runs.get(&run).cloned())
     }
 
-    fn runs(&self, limit: usize) -> BoxFuture<'_, Result<Vec<RunRecord>, StoreError>> {
-        self.call(move |held| held.runs.values().rev().take(limit).cloned().collect())
+    fn runs_before(&self, before: Option<RunId>, limit: usize) -> BoxFuture<'_, Result<Vec<RunRecord>, StoreError>> {
+        self.call(move |held| {
+            let older = held.runs.values().rev().filter(|run| before.is_none_or(|before| run.run_id < before));
+            older.take(limit).cloned().collect()
+        })
     }
 
     fn value(&self, name: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
