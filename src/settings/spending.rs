@@ -11,7 +11,7 @@ pub struct BudgetSettings {
     pub answer_tokens: Option<u64>,
     /// Dollars of one run.
     pub per_run_usd: Option<f64>,
-    /// Dollars of all runs that began on one day (UTC).
+    /// Dollars of one day (UTC): of all runs that began on it, and of what is done beside them.
     pub per_day_usd: Option<f64>,
 }
 

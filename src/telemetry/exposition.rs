@@ -289,7 +289,8 @@ fn router(f: &mut Families, snapshot: &EngineSnapshot) {
     f.gauge("router_alpha", "Exploration in units of uncertainty.").is(snapshot.alpha);
     f.gauge("router_explore_share_ratio", "Configured share of runs that explore.").is(snapshot.explore_share);
     f.gauge("router_budget_usd_per_run", "The ceiling of dollars per run.").may_be(snapshot.budget_per_request_usd);
-    f.gauge("spend_today_usd", "Dollars of the runs that began today (UTC).").is(snapshot.totals.usd_today);
+    f.gauge("spend_today_usd", "Dollars spent today (UTC): by runs, probes and verdicts that came later.")
+        .is(snapshot.totals.usd_today);
     f.gauge("budget_usd_per_day", "The ceiling of dollars per day.").may_be(snapshot.budget_per_day_usd);
     let account = snapshot.account.as_ref();
     f.gauge("router_budget_requests", "Runs since the ceiling was set.").may_be(account.map(|a| a.requests as f64));

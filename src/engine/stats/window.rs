@@ -244,7 +244,7 @@ mod tests {
     }
 
     proptest! {
-        /// The running sums are those of a window counted afresh.
+        /// The running sums are those of a window counted afresh, also where a run turned out dearer later.
         #[test]
         fn sums_never_drift(steps in proptest::collection::vec((0_u64..9_000, 0_u16..3, 0_u8..4), 1..200)) {
             let reach = Reach { span: Duration::from_secs(20), at_least: 5, at_most: 50 };
@@ -253,6 +253,9 @@ mod tests {
             for (gap, arm, end) in steps {
                 at += gap;
                 windows.push(entry(at, arm, if end == 0 { End::Failed } else { End::Served }));
+                if end == 1 {
+                    windows.charge(arm, gap);
+                }
             }
             for (held, skip, take) in [
                 (&windows.before, 0, windows.split),
@@ -266,6 +269,7 @@ mod tests {
                 prop_assert_eq!(held.seconds.seconds(0.95), fresh.seconds.seconds(0.95));
                 for arm in 0..3 {
                     prop_assert_eq!(held.arm(arm).served, fresh.arm(arm).served);
+                    prop_assert_eq!(held.arm(arm).usd_per_run(), fresh.arm(arm).usd_per_run());
                     prop_assert_eq!(held.arm(arm).mean_reward(), fresh.arm(arm).mean_reward());
                 }
             }

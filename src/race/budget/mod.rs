@@ -29,7 +29,7 @@ pub struct BudgetRules {
     pub tokens: [Option<u64>; 3],
     /// Dollars of one run.
     pub run_usd: Option<f64>,
-    /// Dollars of all runs that began on one day (UTC).
+    /// Dollars of one day (UTC): of all runs that began on it, and of what is done beside them.
     pub day_usd: Option<f64>,
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::domain::flag::Flag;
+use crate::domain::record::JudgingRecord;
 use crate::telemetry::tests::record;
 
 fn spec(indicator: Indicator, limit: f64) -> SloSpec {
@@ -88,6 +89,21 @@ fn dollars_are_by_resolved_run_and_tokens_by_phase() {
     assert_eq!(now[0].burn[0], Some(2.0));
     // The record has two previews of 10 tokens for a prompt of 8.
     assert_eq!(now[1].found, Some(36.0));
+}
+
+#[test]
+fn a_late_verdict_is_paid_by_its_run() {
+    let indicators = [Indicator::UsdPerResolvedRun, Indicator::TokensPerRun(Phase::Judge)];
+    let mut slos = Slos::new(indicators.map(|indicator| spec(indicator, 0.5)).to_vec());
+    let mut run = record(1);
+    (run.cost_usd, run.judging) = (0.25, None);
+    slos.absorb(&run, at(1), Duration::ZERO);
+    let judging =
+        JudgingRecord { calls: 1, tokens_in: 30, tokens_out: 10, cost_usd: 0.125, ..JudgingRecord::default() };
+    run.judging = Some(judging);
+    slos.judged(&run, at(3), Duration::from_secs(2));
+    let now = slos.objectives(at(4));
+    assert_eq!((now[0].found, now[1].found), (Some(0.375), Some(40.0)));
 }
 
 #[test]
