@@ -72,6 +72,9 @@ pub struct AttemptRecord {
     pub ok: bool,
     /// Why not.
     pub error: Option<Failure>,
+    /// Seconds from the start of the full answers to its own; absent in records of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_s: Option<f64>,
     /// Seconds from start to end.
     pub latency_s: f64,
     /// Seconds to the first token.

@@ -209,6 +209,7 @@ mod tests {
             arm: ArmId::new(arm),
             ok: failure.is_none(),
             error: failure.map(|class| Failure::new(class, "x", "")),
+            started_s: None,
             latency_s,
             ttft_s: None,
             tokens_in: 1,

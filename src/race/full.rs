@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::call::{CallReport, Limits};
 use super::config::RaceConfig;
 use super::events::Wire;
@@ -40,10 +42,14 @@ pub(crate) struct FullStage<'a> {
     pub(crate) retry: &'a Retry,
     /// How fast arms have been.
     pub(crate) signals: &'a Signals,
+    /// When the stage began.
+    pub(crate) began: Instant,
 }
 
 /// One answer that was read to its end.
 pub(super) struct Ended {
+    /// Seconds from the start of the stage to that of the call.
+    pub(super) started_s: f64,
     /// What came.
     pub(super) report: CallReport,
     /// What is wrong with it.
@@ -119,6 +125,7 @@ impl FullStage<'_> {
 
     /// Makes the call, reads the answer and looks at it.
     pub(super) async fn read(&self, arm: &ArmId, index: u32, lane: Lane<'_>, wire: Wire<'_>) -> Ended {
+        let started_s = self.began.elapsed().as_secs_f64();
         let mut report = match self.models.model(arm) {
             Ok(model) => {
                 let whom = Whom { name: arm.as_str(), phase: Phase::Answer, nth: index as usize };
@@ -127,12 +134,12 @@ impl FullStage<'_> {
             Err(failure) => CallReport::not_made(failure),
         };
         let flags = inspect(self.request, &mut report, Extent::Whole);
-        Ended { report, flags }
+        Ended { started_s, report, flags }
     }
 
     /// What records say about it.
     pub(super) fn tried(&self, arm: &ArmId, ended: Ended) -> Tried {
-        let attempt = self.record(arm, &ended.report, ended.flags);
+        let attempt = self.record(arm, &ended);
         if let Some(failure) = &attempt.error {
             tracing::debug!(%arm, class = %failure.class, kind = %failure.kind, "an answer failed");
         }
@@ -147,11 +154,13 @@ impl FullStage<'_> {
         wire.purse.check(Phase::Answer, self.models.price(arm), input_tokens(self.request))
     }
 
-    fn record(&self, arm: &ArmId, report: &CallReport, flags: Vec<Flag>) -> AttemptRecord {
+    fn record(&self, arm: &ArmId, ended: &Ended) -> AttemptRecord {
+        let report = &ended.report;
         AttemptRecord {
             arm: arm.clone(),
             ok: report.failure.is_none(),
             error: report.failure.clone(),
+            started_s: Some(ended.started_s),
             latency_s: report.latency_s,
             ttft_s: report.ttft_s,
             tokens_in: report.usage.input_tokens,
@@ -160,7 +169,7 @@ impl FullStage<'_> {
             cost_usd: self.models.price(arm).map(|p| p.cost(&report.usage)),
             lost: false,
             hedge: false,
-            flags,
+            flags: ended.flags.clone(),
             handling: report.handling.clone(),
         }
     }

@@ -351,6 +351,7 @@ mod tests {
             arm: ArmId::new("a"),
             ok: true,
             error: None,
+            started_s: None,
             latency_s: 11.0,
             ttft_s: Some(1.0),
             tokens_in: 5,

@@ -307,6 +307,7 @@ impl Race {
             timers: self.timers(setting),
             retry: &setting.retry,
             signals: &setting.knowledge.signals,
+            began: started,
         };
         trail.full = stage.answer(&trail.order, wire).await;
         trail.timings.full = seconds_since(started);

@@ -48,6 +48,7 @@ fn attempt(arm: &str, error: Option<Failure>) -> AttemptRecord {
         arm: ArmId::new(arm),
         ok: error.is_none(),
         error,
+        started_s: None,
         latency_s: 1.0,
         ttft_s: Some(0.25),
         tokens_in: 8,

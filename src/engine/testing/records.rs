@@ -94,6 +94,7 @@ impl RecordBuilder {
             arm: ArmId::from(arm),
             ok: error.is_none(),
             error,
+            started_s: None,
             latency_s: 0.1,
             ttft_s: None,
             tokens_in: 1,

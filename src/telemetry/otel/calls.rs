@@ -1,7 +1,6 @@
 //! The calls of a run, read off its record: what was called, when, and what came of it. Spans and metrics
 //! are both made of these. Times follow from the record's start and the seconds by phase: previews start
-//! together, attempts one after the other, and what ran beside another ends with the phase. No call reaches
-//! beyond its run.
+//! together, attempts when the record says. No call reaches beyond its run.
 
 use std::time::{Duration, SystemTime};
 
@@ -142,16 +141,19 @@ pub(super) fn calls<'a>(record: &'a RunRecord, times: &Times) -> Vec<Call<'a>> {
     calls
 }
 
-/// When each attempt started: one after the other, but for those that were started beside another; of these
-/// one was served or cancelled as the loser when the phase ended, and the end tells the start.
+/// When each attempt started. Records of earlier versions do not say: there one follows the other, but for those
+/// that were started beside another; of these one was served or cancelled as the loser when the phase ended, and
+/// the end tells the start.
 fn starts(attempts: &[AttemptRecord], times: &Times) -> Vec<SystemTime> {
     let mut next = times.full;
     let start = |attempt: &AttemptRecord| {
         let took = duration(attempt.latency_s);
-        let start = if attempt.hedge && (attempt.ok || attempt.lost) {
-            times.full_end.checked_sub(took).unwrap_or(times.full).max(times.full)
-        } else {
-            next
+        let start = match attempt.started_s {
+            Some(seconds) => times.full + duration(seconds),
+            None if attempt.hedge && (attempt.ok || attempt.lost) => {
+                times.full_end.checked_sub(took).unwrap_or(times.full).max(times.full)
+            }
+            None => next,
         };
         // One that ran beside another does not hold the next one up.
         if !attempt.lost && !attempt.hedge {

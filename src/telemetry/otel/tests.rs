@@ -12,10 +12,12 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue as Pair};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 
+use super::calls::{Times, calls};
 use super::*;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::flag::Flag;
 use crate::domain::handling::{Handling, Retried};
+use crate::domain::record::AttemptRecord;
 use crate::domain::spec::Provider;
 use crate::domain::tally::Phase;
 use crate::domain::trace::{CallPlace, root_span, trace_id};
@@ -208,7 +210,7 @@ fn fallbacks_show_and_losers_are_no_errors() {
     run.attempts[1].handling.retries = vec![Retried { kind: "http_429".into(), waited_s: 0.25 }];
     run.attempts[1].flags = vec![Flag::CutOff];
     run.judging.as_mut().unwrap().cost_usd = 0.0;
-    run.attempts.push(crate::domain::record::AttemptRecord {
+    run.attempts.push(AttemptRecord {
         ok: false,
         lost: true,
         hedge: true,
@@ -249,6 +251,24 @@ fn fallbacks_show_and_losers_are_no_errors() {
     let judge = calls.iter().find(|span| span.name == "chat wise-1").unwrap();
     assert_eq!(value(&judge.attributes, "banditop.cost_usd"), None);
     assert!(traces.stop(ARRIVES));
+}
+
+#[test]
+fn attempts_start_when_the_record_says() {
+    let mut run = fallen_back(1);
+    let beaten = AttemptRecord { lost: true, hedge: true, latency_s: 0.25, ..run.attempts[1].clone() };
+    run.attempts.push(beaten);
+    for (attempt, started_s) in run.attempts.iter_mut().zip([0.0, 0.125, 0.5]) {
+        attempt.started_s = Some(started_s);
+    }
+    run.timings_s.total += 2.0;
+    let times = Times::of(&run);
+    let starts: Vec<f64> = calls(&run, &times)
+        .iter()
+        .filter(|call| call.place.phase == Phase::Answer)
+        .map(|call| call.start.duration_since(times.full).unwrap().as_secs_f64())
+        .collect();
+    assert_eq!(starts, [0.0, 0.125, 0.5], "and the beaten one ends before the phase does");
 }
 
 #[test]
