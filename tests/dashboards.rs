@@ -169,12 +169,12 @@ fn every_metric_that_is_named_is_served() {
 }
 
 #[test]
-fn the_dashboard_is_json_and_shows_all_four_parts() {
+fn the_dashboard_is_json_and_shows_all_five_parts() {
     let text = std::fs::read_to_string(common::root().join("assets/grafana/banditop.json")).unwrap();
     let dashboard: serde_json::Value = serde_json::from_str(&text).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
     let rows: Vec<&str> = panels.iter().filter(|p| p["type"] == "row").map(|p| p["title"].as_str().unwrap()).collect();
-    assert_eq!(rows.len(), 4, "{rows:?}");
+    assert_eq!(rows.len(), 5, "{rows:?}");
     assert!(panels.iter().filter(|p| p["type"] != "row").all(|p| !p["targets"].as_array().unwrap().is_empty()));
 }
 

@@ -68,6 +68,9 @@ pub struct RunRecord {
     /// A person's rating, in [0, 1].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rating: Option<f64>,
+    /// Terms and rewards that had to be clamped into [0, 1].
+    #[serde(default)]
+    pub clamped: u32,
     /// What policies beside the router had a part in it.
     #[serde(default, skip_serializing_if = "Policies::is_empty")]
     pub policies: Policies,

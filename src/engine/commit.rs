@@ -10,7 +10,6 @@ use crate::bandit::Rejection;
 use crate::domain::command::{Acknowledgement, Actor, Durability, JournalEntry, LogEntry, RouterCommand};
 use crate::domain::engine::EngineError;
 use crate::domain::ids::CommandId;
-use crate::domain::spec::COOLING;
 use crate::domain::store::LogBatch;
 
 use super::message::AckSender;
@@ -92,11 +91,7 @@ impl Owner {
         self.folds.end = sequence;
         self.timers.entries += 1;
         self.pending.has_news = true;
-        if let RouterCommand::Eject { arm, reason, .. } = command
-            && !reason.starts_with(COOLING)
-        {
-            self.folds.stats.ejected(arm);
-        }
+        self.folds.count(&entry);
         if command.is_operator_action() {
             tracing::info!(
                 sequence,

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::bandit::{RouterConfig, RouterState};
-use crate::domain::command::{Actor, JournalEntry};
+use crate::domain::command::{Actor, JournalEntry, LogEntry, RouterCommand};
 use crate::domain::ids::{ArmId, Sequence};
 use crate::domain::ratio::Ratio;
 use crate::domain::record::{RunOutcome, RunRecord};
 use crate::domain::snapshot::{Mark, RunSummary};
+use crate::domain::spec::COOLING;
 use crate::domain::store::StoredSnapshot;
 use crate::domain::terms::Weights;
 use crate::domain::text;
@@ -56,6 +57,16 @@ impl Folds {
         let mut snapshot = self.state.to_snapshot();
         snapshot.parts.push((STATS_PART.to_owned(), self.stats.save()));
         snapshot
+    }
+
+    /// Counts what an entry of the log says beside what it taught: when it is logged, and again at a start where no
+    /// snapshot has it.
+    pub(super) fn count(&mut self, entry: &LogEntry) {
+        match &entry.command {
+            RouterCommand::Eject { arm, reason, .. } if !reason.starts_with(COOLING) => self.stats.ejected(arm),
+            RouterCommand::Amend { new, .. } if matches!(entry.actor, Actor::Person(_)) => self.stats.rated(*new),
+            _ => {}
+        }
     }
 
     /// Takes in what a finished run says, but for what it taught.

@@ -19,8 +19,6 @@ pub(super) type AckSender = oneshot::Sender<Result<Acknowledgement, EngineError>
 pub(super) struct Finished {
     pub record: Arc<RunRecord>,
     pub observation: Option<Observation>,
-    /// Terms and rewards that had to be clamped.
-    pub clamped: u32,
     /// Its projected embedding, while the scale is being learned.
     pub sample: Option<EmbeddingSample>,
 }

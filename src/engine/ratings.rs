@@ -23,7 +23,7 @@ impl Owner {
     /// Takes in a finished run. An observation that does not fit is dropped with a word in the log: the
     /// record stays.
     pub(super) fn finished(&mut self, report: Finished) {
-        let Finished { record, observation, clamped, sample } = report;
+        let Finished { record, observation, sample } = report;
         if self.folds.stats.knows(record.run_id) {
             return;
         }
@@ -40,7 +40,6 @@ impl Owner {
             self.fit_scale(&sample);
         }
         self.folds.absorb(&record);
-        self.folds.stats.clamped(clamped.into());
         self.shared.observer.finished(&record);
         let is_current = self.is_current(&record);
         self.shared.recent().push(&record, is_current);
@@ -104,7 +103,7 @@ impl Owner {
             Err(rejection) => return Ok(Acknowledgement::Rejected { reason: rejection.to_string() }),
         };
         self.pending.sync = true;
-        self.folds.stats.rated(&record, rating);
+        self.folds.stats.amended(&record, Some(rating));
         let rated = self.keep_run(RunRecord { rating: Some(rating), ..RunRecord::clone(&record) });
         self.shared.observer.rated(&rated, record.rating);
         Ok(applied(line))

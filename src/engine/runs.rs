@@ -105,12 +105,12 @@ async fn run_and_record(
     // Held until what the run cost is published with the rest of what was learned.
     let hold = input.hold.clone();
     let race = AssertUnwindSafe(shared.race.run(input, &events, &cancel)).catch_unwind();
-    let RunReport { record, observation, clamped, sample, afterwards } =
+    let RunReport { record, observation, sample, afterwards } =
         Box::pin(race).await.unwrap_or_else(|panic| remains.report(&panic, shared));
     let record = Arc::new(record);
     let told = Arc::clone(&record);
     // An owner that has gone takes no record; the reader gets it all the same.
-    let report = Finished { record: told, observation, clamped, sample };
+    let report = Finished { record: told, observation, sample };
     let is_recorded = shared.ask(|recorded| Message::Finished { report, recorded }).await.is_ok();
     drop((hold, place));
     if let Some(what) = afterwards.filter(|_| is_recorded) {
@@ -161,9 +161,10 @@ impl Remains {
             timings_s: Timings { total, ..Timings::default() },
             outcome: RunOutcome::Failed { message },
             rating: None,
+            clamped: 0,
             policies: Policies::default(),
         };
-        RunReport { record, observation: None, clamped: 0, sample: None, afterwards: None }
+        RunReport { record, observation: None, sample: None, afterwards: None }
     }
 }
 

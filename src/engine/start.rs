@@ -108,6 +108,7 @@ pub(super) async fn load(parts: &EngineParts) -> Result<Loaded, StartError> {
         if !matches!(entry.command, RouterCommand::Observe(_)) {
             folds.ids.insert(entry.id, entry.sequence);
         }
+        folds.count(entry);
         // A record that is still to be taken in has what its late verdict cost; the rest is in the log alone.
         if let RouterCommand::Spend { run, dollars, beside: true } = &entry.command
             && (folds.stats.knows(*run) || runs.iter().all(|record| record.run_id != *run))

@@ -94,10 +94,11 @@ impl Race {
             timings_s: timings,
             outcome,
             rating: None,
+            clamped: learned.clamped,
             policies: Policies { cache, experiment: setting.experiment, session, search, afterwards: None },
         };
         self.recollection.absorb(&record);
         let afterwards = setting.afterwards.filter(|_| observation.is_some() && can_be_judged(&record));
-        RunReport { record, observation, clamped: learned.clamped, sample: setting.sample, afterwards }
+        RunReport { record, observation, sample: setting.sample, afterwards }
     }
 }

@@ -91,8 +91,6 @@ pub struct RunReport {
     pub record: RunRecord,
     /// What it taught; absent where that is nothing, or learning is paused.
     pub observation: Option<Observation>,
-    /// Terms and rewards of it that had to be clamped into [0, 1].
-    pub clamped: u32,
     /// Its projected embedding, while the scale is being learned.
     pub sample: Option<EmbeddingSample>,
     /// Where the answer is to be judged afterwards.

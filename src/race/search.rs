@@ -63,7 +63,9 @@ impl SearchSource {
         let (mut results, error) = found.map_or_else(|failure| (Vec::new(), Some(failure)), |found| (found, None));
         results.truncate(self.results);
         if let Some(failure) = &error {
-            tracing::warn!(search = self.name, class = %failure.class, kind = %failure.kind, "{failure}; answering without");
+            // Not the provider's own words: they may repeat the query, and that is made of the prompt.
+            let (class, kind) = (failure.class, failure.kind.as_ref());
+            tracing::warn!(search = self.name, %class, kind, "the web search failed: answering without");
         }
         let request = (!results.is_empty()).then(|| Arc::new(with_note(request, &note(&results))));
         let cost_usd = self.usd_per_query.map(|usd| if error.is_some() { 0.0 } else { usd });

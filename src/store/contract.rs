@@ -75,6 +75,7 @@ pub(super) fn run(number: u64, answer: &str) -> Arc<RunRecord> {
         timings_s: Timings::default(),
         outcome: RunOutcome::Served,
         rating: None,
+        clamped: 0,
         policies: Policies::default(),
     })
 }

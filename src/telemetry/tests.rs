@@ -118,6 +118,7 @@ pub(super) fn record(number: u64) -> RunRecord {
         timings_s: Timings { features: 0.001, search: 0.0, previews: 0.5, judge: 0.4, full: 1.0, total: 2.0 },
         outcome: RunOutcome::Served,
         rating: None,
+        clamped: 0,
         policies: Policies::default(),
     }
 }

@@ -147,6 +147,7 @@ fn record(run: RunId, request: &RunRequest) -> RunRecord {
         timings_s: Timings::default(),
         outcome: RunOutcome::Served,
         rating: None,
+        clamped: 0,
         policies: Policies::default(),
     }
 }

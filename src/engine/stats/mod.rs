@@ -114,8 +114,10 @@ impl LiveStats {
         let mut entry = Entry::of(record, &mut self.names);
         self.count(&entry);
         self.counts.resolved += u64::from(record.is_resolved());
+        self.counts.clamped += u64::from(record.clamped);
         self.tally.absorb(record);
         if entry.end != End::Cancelled {
+            self.set_back(entry.at);
             // Runs end in the order in which they come here, but for the rounding of their clocks.
             entry.at = entry.at.max(self.windows.newest());
             self.charts.push(&entry);
@@ -143,18 +145,23 @@ impl LiveStats {
         }
     }
 
-    /// Counts terms or rewards that had to be clamped into [0, 1].
-    pub(crate) fn clamped(&mut self, times: u64) {
-        self.counts.clamped += times;
+    /// Where a run ends long before the newest one, the clock was set back: what came before goes back with it, or
+    /// every run from now on would seem to end at that one moment of the future.
+    fn set_back(&mut self, now: u64) {
+        let by = self.windows.newest().saturating_sub(now);
+        if Duration::from_millis(by) > RATE_SPAN {
+            self.windows.set_back(by);
+            self.charts = Charts::default();
+            self.windows.entries().for_each(|entry| self.charts.push(entry));
+        }
     }
 
-    /// Takes in a person's rating of `record`, which was taken in with the rating that it had before.
-    pub(crate) fn rated(&mut self, record: &RunRecord, now: f64) {
-        self.tally.rated(now);
-        self.amended(record, Some(now));
+    /// Counts that a person gave a rating.
+    pub(crate) fn rated(&mut self, rating: f64) {
+        self.tally.rated(rating);
     }
 
-    /// Takes in that the rating of `record` is another one now, or none, without a person having rated.
+    /// Takes in that the rating of `record`, which was taken in with the one that it has, is another one now.
     pub(crate) fn amended(&mut self, record: &RunRecord, now: Option<f64>) {
         let is_bad = |rating: Option<f64>| i64::from(rating.is_some_and(is_bad));
         // What has a flag was never among the resolved, and no rating brings it there.
@@ -243,7 +250,8 @@ impl LiveStats {
             p95_s: window.seconds.seconds(0.95),
             p99_s: window.seconds.seconds(0.99),
             usd_per_run: window.usd_per_run(),
-            usd_today: if day == now.day() { day_cost_nano as f64 / DOLLAR_UNITS } else { 0.0 },
+            // After a clock was set back the later day stays the day, as it does for the day's ceiling.
+            usd_today: if day >= now.day() { day_cost_nano as f64 / DOLLAR_UNITS } else { 0.0 },
             usd_total: cost_nano as f64 / DOLLAR_UNITS,
             usd_per_resolved_run: (resolved > 0).then(|| cost_nano as f64 / DOLLAR_UNITS / resolved as f64),
             window_runs: window.runs,

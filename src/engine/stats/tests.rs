@@ -208,6 +208,26 @@ fn what_only_grows_agrees_with_the_totals_and_survives_a_restart() {
     assert_eq!((&again.runs, &again.arms, again.writes[1].count()), (&tally.runs, &tally.arms, 0));
 }
 
+/// The clock goes a day forward for one run, and back.
+#[test]
+fn a_clock_that_was_set_back_takes_the_past_with_it() {
+    let mut stats = LiveStats::default();
+    let end = |second: u64, run: u64| record(at(second), run).served_by("a").cost(0.25).build();
+    for n in 0..5 {
+        stats.absorb(&end(100 + n, n));
+    }
+    stats.absorb(&end(86_400 + 105, 5));
+    for n in 6..26 {
+        stats.absorb(&end(100 + n, n));
+    }
+    let totals = stats.totals(at(125));
+    assert_eq!(totals.runs_per_s, Some(1.0), "and not all of them in the last seconds");
+    let shown = stats.series(&["a".into()], at(125));
+    assert!(shown.runs.iter().sum::<u32>() >= 20, "charts go on");
+    // The ceiling of a day does not turn a page back either.
+    assert!((totals.usd_today - 0.25).abs() < 1e-12, "{}", totals.usd_today);
+}
+
 #[test]
 fn a_bad_rating_takes_a_run_out_of_those_that_are_resolved() {
     let mut stats = LiveStats::default();
@@ -217,15 +237,17 @@ fn a_bad_rating_takes_a_run_out_of_those_that_are_resolved() {
     let resolved = |stats: &LiveStats| (stats.totals(at(3)).resolved, stats.totals(at(3)).usd_per_resolved_run);
     let rated = |rating| RunRecord { rating, ..first.clone() };
     assert_eq!(resolved(&stats), (2, Some(0.5)));
-    stats.rated(&rated(None), 0.0);
+    stats.amended(&rated(None), Some(0.0));
     assert_eq!(resolved(&stats), (1, Some(1.0)));
-    stats.rated(&rated(Some(0.0)), 0.2);
+    stats.amended(&rated(Some(0.0)), Some(0.2));
     assert_eq!(resolved(&stats).0, 1);
-    stats.rated(&rated(Some(0.2)), 1.0);
+    stats.amended(&rated(Some(0.2)), Some(1.0));
     assert_eq!(resolved(&stats), (2, Some(0.5)));
     stats.amended(&rated(Some(1.0)), Some(0.2));
     stats.amended(&rated(Some(0.2)), None);
-    assert_eq!((resolved(&stats), stats.tally().ratings), ((2, Some(0.5)), [1, 2]), "nobody rated");
+    assert_eq!((resolved(&stats), stats.tally().ratings), ((2, Some(0.5)), [0, 0]), "nobody rated");
+    stats.rated(0.2);
+    assert_eq!(stats.tally().ratings, [0, 1]);
 }
 
 #[test]
@@ -234,8 +256,8 @@ fn a_flag_takes_one_out_too_and_no_rating_brings_it_back() {
     let mut flagged = record(at(1), 1).served_by("a").attempt("a", None).build();
     flagged.attempts.iter_mut().for_each(|attempt| attempt.flags = vec![Flag::CutOff]);
     stats.absorb(&flagged);
-    stats.rated(&flagged, 1.0);
-    stats.rated(&RunRecord { rating: Some(1.0), ..flagged.clone() }, 0.0);
+    stats.amended(&flagged, Some(1.0));
+    stats.amended(&RunRecord { rating: Some(1.0), ..flagged.clone() }, Some(0.0));
     assert_eq!((stats.totals(at(3)).served, stats.totals(at(3)).resolved), (1, 0));
     assert_eq!(stats.tally().arms[&ArmId::from("a")].flags[&Flag::CutOff], 1);
 }

@@ -182,6 +182,11 @@ impl Windows {
         self.entries.iter().rev().take_while(|entry| entry.at > since).count() as u64
     }
 
+    /// Everything ended so many milliseconds earlier.
+    pub(super) fn set_back(&mut self, by: u64) {
+        self.entries.iter_mut().for_each(|entry| entry.at = entry.at.saturating_sub(by));
+    }
+
     /// When the newest run ended; 0 where there is none.
     pub(super) fn newest(&self) -> u64 {
         self.entries.back().map_or(0, |entry| entry.at)

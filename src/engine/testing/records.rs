@@ -49,6 +49,7 @@ pub(crate) fn record(at: Timestamp, number: u64) -> RecordBuilder {
         timings_s: Timings::default(),
         outcome: RunOutcome::Cancelled,
         rating: None,
+        clamped: 0,
         policies: Policies::default(),
     })
 }

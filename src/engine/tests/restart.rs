@@ -31,14 +31,25 @@ async fn means_shares_and_history_are_the_same() {
     let engine = rig.start().await;
     let handle = engine.handle();
     for n in 0..30 {
-        ask(&handle, &format!("question {n} about something else")).await;
+        let run = ask(&handle, &format!("question {n} about something else")).await;
+        if n == 20 {
+            handle.rate(run.run_id, 0.0, Actor::Person("ann".to_owned())).await.unwrap();
+        }
         if n == 10 {
             applied(&handle, RouterCommand::Decay { factor: 0.8, arms: vec![] }).await;
             tokio::time::sleep(rig.limits.snapshot_every).await;
         }
     }
+    let eject = RouterCommand::Eject {
+        arm: "c".into(),
+        reason: "down".into(),
+        until: handle.now().plus(rig.limits.snapshot_every),
+    };
+    applied(&handle, eject).await;
     until(&handle, "all runs are shown", |picture| picture.totals.runs == 30).await;
     let (before, digest) = (handle.snapshot(), engine.digest());
+    let tally = &before.tally;
+    assert_eq!((tally.ratings, tally.arms.values().map(|arm| arm.ejections).sum::<u64>()), ([0, 1], 1));
     let raced: Vec<u64> = before.arms.iter().map(|arm| arm.places.races).collect();
     assert_eq!(raced, before.arms.iter().map(|arm| arm.trials).collect::<Vec<_>>());
     assert!(raced.iter().sum::<u64>() > 30, "{raced:?}");
