@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use banditop::domain::action::KeyBindings;
 use banditop::domain::chat::ChatRequest;
 use banditop::domain::clock::SystemClock;
 use banditop::domain::engine::RunRequest;
@@ -70,7 +71,7 @@ async fn engine(url: String) -> (Engine, Arc<Telemetry>) {
         sinks: Sinks::default(),
         otel: None,
         judge: None,
-        webhook: Some(WebhookConfig { url }),
+        webhook: Some(WebhookConfig { url, keys: KeyBindings::default() }),
     });
     // The last one has no script: it cannot be reached.
     let troupe = Troupe::answering(&["swift", "penny"]);
@@ -109,7 +110,8 @@ async fn what_opens_is_posted_with_its_remedy() {
     );
     let ejected = letter("ejected:broken").to_string();
     assert!(ejected.contains("(connect)") && !ejected.contains("nobody there"), "no endpoint's own words: {ejected}");
-    assert_eq!(letter("slo:instant")["remedy"], "deactivate");
+    assert_eq!((&letter("slo:instant")["remedy"], &letter("slo:instant")["key"]), (&"deactivate".into(), &"x".into()));
+    assert!(letter("slo:instant")["text"].as_str().unwrap().ends_with(" \u{2192} x deactivate"));
     assert!(letter("slo:instant")["text"].as_str().unwrap().contains("p50 <= 0.000000001 s"));
     engine.stop().await;
     tokio::task::spawn_blocking(move || telemetry.stop()).await.unwrap();

@@ -81,7 +81,7 @@ pub(super) fn start(context: &Context, log: &LogOutput) -> Arc<Telemetry> {
         sinks: log.sinks.clone(),
         otel,
         judge: judge(settings),
-        webhook: url.map(|url| WebhookConfig { url: url.trim().to_owned() }),
+        webhook: url.map(|url| WebhookConfig { url: url.trim().to_owned(), keys: settings.keys.clone() }),
     });
     if let Some(note) = note {
         tracing::warn!("{note}");

@@ -301,6 +301,12 @@ impl KeyBindings {
         keys.sort_by_key(|key| default_rank(key).unwrap_or(usize::MAX));
         keys
     }
+
+    /// The key to show for an alarm's remedy, which is an action's name.
+    #[must_use]
+    pub fn key_of(&self, remedy: &str) -> Option<&KeyName> {
+        self.keys(Action::from_name(remedy)?).into_iter().next()
+    }
 }
 
 impl Default for KeyBindings {

@@ -193,12 +193,14 @@ fn arms_counted(f: &mut Families, tally: &Tally) {
         }
     }
     drop(looked);
-    let mut rewards = f.histogram("reward", "Rewards of an arm, in [0, 1], those of judged previews too.");
+    let mut rewards = f
+        .histogram("reward", "Rewards of an arm as known when its run ended, in [0, 1], those of judged previews too.");
     for (arm, counted) in &tally.arms {
         rewards.distribution(&[("arm", arm.as_str())], &counted.reward, UNIT);
     }
     drop(rewards);
-    let mut served = f.histogram("served_reward", "Rewards of an arm's answers that were served, in [0, 1].");
+    let mut served =
+        f.histogram("served_reward", "Rewards of an arm's served answers as known when the run ended, in [0, 1].");
     for (arm, counted) in &tally.arms {
         served.distribution(&[("arm", arm.as_str())], &counted.served_reward, UNIT);
     }

@@ -124,6 +124,12 @@ impl Telemetry {
         }
     }
 
+    fn trace(&self, record: &Arc<RunRecord>) {
+        if let Some(traces) = &self.traces {
+            traces.push(Arc::clone(record));
+        }
+    }
+
     /// Something that the composition root found out: shown as an alarm until the end.
     pub fn raise(&self, subject: &str, message: String) {
         tracing::warn!(subject, "{message}");
@@ -188,9 +194,7 @@ impl Observer for Telemetry {
         log::finished(record, self.prompts);
         let now = self.clock.monotonic();
         locked(&self.slos).absorb(record, now, Duration::ZERO);
-        if let Some(traces) = &self.traces {
-            traces.push(Arc::clone(record));
-        }
+        self.trace(record);
     }
 
     fn remembered(&self, record: &RunRecord) {
@@ -209,6 +213,7 @@ impl Observer for Telemetry {
         let (ago, now) = (self.since(record), self.clock.monotonic());
         locked(&self.slos).judged(record, now, ago);
         log::judged(record);
+        self.trace(record);
     }
 
     fn objectives(&self) -> Vec<Objective> {

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::hub::locked;
 use super::queue::{Counters, Room, Told, Worker};
+use crate::domain::action::{KeyBindings, KeyName};
 use crate::domain::alarm::Alarm;
 use crate::domain::clock::Clock;
 use crate::domain::engine::EngineHandle;
@@ -39,6 +40,8 @@ const OWN: &str = "telemetry:webhook";
 pub struct WebhookConfig {
     /// The address.
     pub url: String,
+    /// The console's keys: an alarm names that of its remedy.
+    pub keys: KeyBindings,
 }
 
 impl std::fmt::Debug for WebhookConfig {
@@ -104,12 +107,17 @@ struct Letter {
 }
 
 /// What is posted.
-fn letter(event: &str, alarm: &Alarm, quotes: bool) -> Value {
+fn letter(event: &str, alarm: &Alarm, quotes: bool, keys: &KeyBindings) -> Value {
     let message = if quotes { alarm.message.as_str() } else { alarm.own_words() };
-    let text = format!("banditop: {}{message}", if event == CLEARED { "cleared: " } else { "" });
+    let is_over = event == CLEARED;
+    let key = alarm.remedy.as_ref().and_then(|remedy| keys.key_of(remedy)).map(KeyName::as_str);
+    let remedy = alarm.remedy.as_ref().filter(|_| !is_over).map_or_else(String::new, |remedy| {
+        format!(" \u{2192} {}{remedy}", key.map_or_else(String::new, |key| format!("{key} ")))
+    });
+    let text = format!("banditop: {}{message}{remedy}", if is_over { "cleared: " } else { "" });
     let at = alarm.at.rfc3339();
     json!({"event": event, "text": text, "subject": alarm.subject, "severity": alarm.severity,
-        "arm": alarm.arm, "message": message, "remedy": alarm.remedy, "since": at})
+        "arm": alarm.arm, "message": message, "remedy": alarm.remedy, "key": key, "since": at})
 }
 
 const RAISED: &str = "raised";
@@ -203,7 +211,7 @@ impl Teller {
             self.waiting.pop_front();
             self.counters.dropped(1);
         }
-        let body = letter(event, alarm, self.quotes);
+        let body = letter(event, alarm, self.quotes, &self.config.keys);
         self.waiting.push_back(Letter { body, tried: 0, not_before: Duration::ZERO });
     }
 
@@ -289,7 +297,9 @@ mod tests {
 
     #[test]
     fn what_an_endpoint_said_is_posted_by_opt_in_alone() {
-        let quoted = |quotes| letter(RAISED, &alarm("ejected:a", Severity::Warning, 1), quotes).to_string();
+        let quoted = |quotes| {
+            letter(RAISED, &alarm("ejected:a", Severity::Warning, 1), quotes, &KeyBindings::default()).to_string()
+        };
         assert!(!quoted(false).contains("canary") && quoted(false).contains("http_400"), "{}", quoted(false));
         assert!(quoted(true).contains("canary"));
     }

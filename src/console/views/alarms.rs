@@ -77,8 +77,7 @@ fn draw_alarm(canvas: &mut Canvas<'_>, keys: &KeyBindings, alarm: &Alarm) -> u16
     let mut x = canvas.put(1, 0, glyph, style) + 1;
     x = canvas.put(x, 0, &alarm.at.clock_text(), theme.dim()) + 1;
     let remedy = alarm.remedy.as_ref().map(|remedy| {
-        let keys = Action::from_name(remedy).map(|action| keys.keys(action)).unwrap_or_default();
-        let key = keys.first().map_or_else(String::new, |key| format!("{key} "));
+        let key = keys.key_of(remedy).map_or_else(String::new, |key| format!("{key} "));
         format!("{} {key}{remedy}", theme.glyphs.arrow)
     });
     let needed = remedy.as_ref().map_or(0, |r| small(r.chars().count()) + 2);

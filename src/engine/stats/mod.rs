@@ -143,6 +143,10 @@ impl LiveStats {
         if let Some(winner) = record.winner.as_ref().and_then(|arm| self.names.find(arm)) {
             self.windows.charge(winner, whole(dollars, DOLLAR_UNITS));
         }
+        let entry = Entry::of(record, &mut self.names);
+        if let Some(reward) = entry.served_reward() {
+            self.windows.regrade(&entry, reward);
+        }
     }
 
     /// Where a run ends long before the newest one, the clock was set back: what came before goes back with it, or

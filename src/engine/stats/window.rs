@@ -161,6 +161,22 @@ impl Windows {
         tally.arm_mut(arm).cost_nano += nano;
     }
 
+    /// The reward of a run's answer is another one now; nothing where the run has left the windows.
+    pub(super) fn regrade(&mut self, run: &Entry, reward: u32) {
+        // Ends are put into their order by the rounding of clocks.
+        let is_it = |entry: &Entry| {
+            (entry.winner, entry.total_ms) == (run.winner, run.total_ms) && entry.at.abs_diff(run.at) < 1_000
+        };
+        let Some(at) = self.entries.iter().rposition(is_it) else { return };
+        let entry = &mut self.entries[at];
+        let Some(part) = entry.parts.iter_mut().find(|part| Some(part.arm) == run.winner) else { return };
+        let before = u64::from(part.reward.replace(reward).unwrap_or_default());
+        let arm = part.arm;
+        let tally = if at < self.split { &mut self.before } else { &mut self.current };
+        let sum = &mut tally.arm_mut(arm).reward_sum;
+        *sum = (*sum + u64::from(reward)).saturating_sub(before);
+    }
+
     /// Whether the entry at `at`, the oldest of its window, leaves it.
     fn is_past(&self, at: usize, now: u64, spans: u32, tally: &Tally) -> bool {
         let Some(entry) = self.entries.get(at) else { return false };

@@ -43,6 +43,7 @@ async fn means_shares_and_history_are_the_same() {
     let eject = RouterCommand::Eject {
         arm: "c".into(),
         reason: "down".into(),
+        grows: true,
         until: handle.now().plus(rig.limits.snapshot_every),
     };
     applied(&handle, eject).await;

@@ -117,6 +117,9 @@ impl Log {
 
     fn write(&mut self, line: &[u8]) -> io::Result<()> {
         let length = line.len() as u64;
+        if length > self.rotation.max_bytes {
+            return Err(io::Error::other("a line is longer than log.max_bytes"));
+        }
         if self.file.is_none() {
             self.reopen()?;
         }

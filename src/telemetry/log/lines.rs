@@ -62,7 +62,9 @@ pub(crate) fn judged(record: &RunRecord) {
     let (run, winner) = (record.run_id, record.winner.as_ref());
     let scores = record.verdict.as_ref().zip(winner).and_then(|(verdict, arm)| verdict.scores.get(arm));
     if let (Some(scores), Some(arm)) = (scores, winner) {
-        tracing::info!(target: REWARD, %run, "run {run}: judged afterwards, {arm} {:.3}", scores.overall);
+        let mut text = format!("run {run}: judged afterwards, {arm} {:.3}", scores.overall);
+        rewards(&mut text, record);
+        tracing::info!(target: REWARD, %run, "{text}");
     } else {
         tracing::info!(target: REWARD, %run, "run {run}: could not be judged afterwards");
     }
@@ -85,13 +87,17 @@ fn outcome(record: &RunRecord) -> String {
         }
     }
     _ = write!(text, ", ${:.6}", record.cost_usd);
+    rewards(&mut text, record);
+    text
+}
+
+fn rewards(text: &mut String, record: &RunRecord) {
     for (arm, reward) in &record.rewards {
         _ = write!(text, "; reward {arm} {:.4}", reward.total);
         for (name, term) in reward.terms.iter().filter(|(_, term)| term.weight > 0.0) {
             _ = write!(text, " {name}={:.3}x{:.2}", term.value, term.weight);
         }
     }
-    text
 }
 
 /// SHA-256 in hex.

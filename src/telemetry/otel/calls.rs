@@ -1,6 +1,6 @@
 //! The calls of a run, read off its record: what was called, when, and what came of it. Spans and metrics
 //! are both made of these. Times follow from the record's start and the seconds by phase: previews start
-//! together, attempts when the record says. No call reaches beyond its run.
+//! together, attempts when the record says. No call reaches beyond its run, but for a judge that is asked afterwards.
 
 use std::time::{Duration, SystemTime};
 
@@ -76,10 +76,13 @@ impl Times {
     }
 }
 
-/// Every call that was made, in the order of the phases.
+/// Every call that was made, in the order of the phases; of a run that was judged afterwards, and was told before,
+/// the judge's alone.
 pub(super) fn calls<'a>(record: &'a RunRecord, times: &Times) -> Vec<Call<'a>> {
-    let place =
-        |phase, nth: usize| CallPlace { run: record.run_id, phase, nth: u32::try_from(nth).unwrap_or(u32::MAX) };
+    if let Some(late) = &record.policies.afterwards {
+        return judge_call(record, times.end, late.seconds).into_iter().collect();
+    }
+    let place = |phase, nth| place(record, phase, nth);
     let mut calls = Vec::with_capacity(record.previews.len() + record.attempts.len() + 1);
     for (nth, preview) in record.previews.iter().enumerate().filter(|(_, preview)| !preview.cached) {
         calls.push(Call {
@@ -99,26 +102,7 @@ pub(super) fn calls<'a>(record: &'a RunRecord, times: &Times) -> Vec<Call<'a>> {
             text: Some(&preview.text),
         });
     }
-    if let Some(judging) = &record.judging {
-        let verdict = record.verdict.as_ref().filter(|verdict| !verdict.local_fallback);
-        calls.push(Call {
-            place: place(Phase::Judge, 0),
-            who: verdict.map_or(UNNAMED_JUDGE, |verdict| verdict.judge.as_str()),
-            start: times.within(times.judge, record.timings_s.judge),
-            seconds: record.timings_s.judge,
-            first_s: None,
-            tokens: (judging.tokens_in, judging.tokens_out),
-            is_estimated: false,
-            // The record has 0 where there is no price: nothing is claimed then.
-            cost_usd: Some(judging.cost_usd).filter(|usd| *usd > 0.0),
-            error: judging.error.as_ref(),
-            is_lost: false,
-            is_hedge: false,
-            flags: &[],
-            handling: &judging.handling,
-            text: None,
-        });
-    }
+    calls.extend(judge_call(record, times.within(times.judge, record.timings_s.judge), record.timings_s.judge));
     let starts = starts(&record.attempts, times);
     for (nth, (attempt, start)) in record.attempts.iter().zip(starts).enumerate() {
         calls.push(Call {
@@ -139,6 +123,33 @@ pub(super) fn calls<'a>(record: &'a RunRecord, times: &Times) -> Vec<Call<'a>> {
         });
     }
     calls
+}
+
+fn place(record: &RunRecord, phase: Phase, nth: usize) -> CallPlace {
+    CallPlace { run: record.run_id, phase, nth: u32::try_from(nth).unwrap_or(u32::MAX) }
+}
+
+/// The judge's, where it was asked.
+fn judge_call(record: &RunRecord, start: SystemTime, seconds: f64) -> Option<Call<'_>> {
+    let judging = record.judging.as_ref()?;
+    let verdict = record.verdict.as_ref().filter(|verdict| !verdict.local_fallback);
+    Some(Call {
+        place: place(record, Phase::Judge, 0),
+        who: verdict.map_or(UNNAMED_JUDGE, |verdict| verdict.judge.as_str()),
+        start,
+        seconds,
+        first_s: None,
+        tokens: (judging.tokens_in, judging.tokens_out),
+        is_estimated: false,
+        // The record has 0 where there is no price: nothing is claimed then.
+        cost_usd: Some(judging.cost_usd).filter(|usd| *usd > 0.0),
+        error: judging.error.as_ref(),
+        is_lost: false,
+        is_hedge: false,
+        flags: &[],
+        handling: &judging.handling,
+        text: None,
+    })
 }
 
 /// When each attempt started. Records of earlier versions do not say: there one follows the other, but for those

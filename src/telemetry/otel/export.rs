@@ -207,11 +207,12 @@ fn service_version() -> opentelemetry::KeyValue {
     opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION"))
 }
 
-/// A client of its own: no redirects (a header may hold a key), bounded in time.
-fn client() -> Result<reqwest::blocking::Client, String> {
+/// A client of its own: no redirects (a header may hold a key), bounded in time by the signal's own variable or
+/// that of all.
+fn client(own: &str) -> Result<reqwest::blocking::Client, String> {
     let from_variable =
-        |name| std::env::var(name).ok().and_then(|ms: String| ms.parse().ok()).map(Duration::from_millis);
-    let timeout = from_variable("OTEL_EXPORTER_OTLP_TIMEOUT").unwrap_or(TIMEOUT);
+        |name: &str| std::env::var(name).ok().and_then(|ms: String| ms.parse().ok()).map(Duration::from_millis);
+    let timeout = from_variable(own).or_else(|| from_variable("OTEL_EXPORTER_OTLP_TIMEOUT")).unwrap_or(TIMEOUT);
     let builder = || {
         reqwest::blocking::Client::builder()
             .timeout(timeout)
@@ -223,8 +224,10 @@ fn client() -> Result<reqwest::blocking::Client, String> {
 }
 
 fn span_exporter(config: &OtelConfig, resource: &Resource) -> Result<SpanExporter, String> {
-    let mut builder =
-        SpanExporter::builder().with_http().with_http_client(client()?).with_protocol(Protocol::HttpBinary);
+    let mut builder = SpanExporter::builder()
+        .with_http()
+        .with_http_client(client("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT")?)
+        .with_protocol(Protocol::HttpBinary);
     if let Some(endpoint) = &config.endpoint {
         builder = builder.with_endpoint(format!("{endpoint}/v1/traces"));
     }
@@ -235,8 +238,10 @@ fn span_exporter(config: &OtelConfig, resource: &Resource) -> Result<SpanExporte
 
 fn meter_provider(sending: &Sending, resource: Resource) -> Result<(SdkMeterProvider, Meters), String> {
     let Sending { config, link, counters, .. } = sending;
-    let mut builder =
-        MetricExporter::builder().with_http().with_http_client(client()?).with_protocol(Protocol::HttpBinary);
+    let mut builder = MetricExporter::builder()
+        .with_http()
+        .with_http_client(client("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT")?)
+        .with_protocol(Protocol::HttpBinary);
     if let Some(endpoint) = &config.endpoint {
         builder = builder.with_endpoint(format!("{endpoint}/v1/metrics"));
     }

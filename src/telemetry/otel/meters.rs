@@ -40,6 +40,7 @@ impl Meters {
         }
     }
 
+    /// Takes in a run that ended, or the late verdict of one that was taken in before.
     pub(super) fn record(&self, record: &RunRecord, specs: &dyn Fn(&ArmId) -> Option<ArmSpec>) {
         for call in calls(record, &Times::of(record)) {
             let mut identity = call.identity(specs);
@@ -54,6 +55,10 @@ impl Meters {
                     identity.pop();
                 }
             }
+        }
+        if record.policies.afterwards.is_some() {
+            self.cost.add(record.judging.as_ref().map_or(0.0, |judging| judging.cost_usd).max(0.0), &[]);
+            return;
         }
         let mut run = vec![KeyValue::new(names::WORKFLOW, "banditop")];
         if matches!(record.outcome, RunOutcome::Failed { .. }) {

@@ -67,14 +67,27 @@ impl OtelConfig {
         let is =
             |name: &str, wanted: &str| variable(name).is_some_and(|value| value.trim().eq_ignore_ascii_case(wanted));
         let everywhere = endpoint.is_some() || is_set("OTEL_EXPORTER_OTLP_ENDPOINT");
-        let signal = |own: &str, exporter: &str| (everywhere || is_set(own)) && !is(exporter, "none");
-        let traces = signal("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_TRACES_EXPORTER");
+        // A list; `otlp` is what there is here.
+        let is_exported = |exporter: &str| {
+            variable(exporter).is_none_or(|names| {
+                names.trim().is_empty() || names.split(',').any(|name| name.trim().eq_ignore_ascii_case("otlp"))
+            })
+        };
+        let signal = |own: &str, exporter: &str| (everywhere || is_set(own)) && is_exported(exporter);
+        let traces = signal("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_TRACES_EXPORTER")
+            && !is("OTEL_TRACES_SAMPLER", "always_off");
         let metrics = signal("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_METRICS_EXPORTER");
         if is("OTEL_SDK_DISABLED", "true") || !(traces || metrics) {
             return (None, None);
         }
-        let protocol =
-            variable("OTEL_EXPORTER_OTLP_PROTOCOL").filter(|name| !matches!(name.as_str(), "" | "http/protobuf"));
+        let protocols = [
+            "OTEL_EXPORTER_OTLP_PROTOCOL",
+            "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+            "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
+        ];
+        let protocol = protocols
+            .into_iter()
+            .find_map(|name| variable(name).filter(|value| !matches!(value.trim(), "" | "http/protobuf")));
         let config = Self { endpoint: endpoint.map(str::to_owned), traces, metrics, content, interval: None };
         (Some(config), protocol.map(OtelFault::Protocol))
     }

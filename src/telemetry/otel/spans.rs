@@ -26,13 +26,17 @@ pub(super) struct Tracing<'a> {
 }
 
 impl Tracing<'_> {
-    /// The root first.
+    /// The root first. Of a run that was judged afterwards only what came then: the rest was told when it ended.
     pub(super) fn spans(&self, record: &RunRecord) -> Vec<SpanData> {
         let times = Times::of(record);
-        let mut spans = vec![self.root(record, &times)];
+        let is_late = record.policies.afterwards.is_some();
+        let mut spans = Vec::new();
+        if !is_late {
+            spans.push(self.root(record, &times));
+        }
         let calls = calls(record, &times);
         spans.extend(calls.iter().map(|call| self.call(record, call)));
-        if record.judging.is_none() && record.verdict.is_some() {
+        if record.judging.is_none() && record.verdict.is_some() && !is_late {
             spans.push(self.local_judge(record, &times));
         }
         spans
@@ -103,7 +107,10 @@ impl Tracing<'_> {
         attributes.extend(call.cost_usd.map(|dollars| KeyValue::new("banditop.cost_usd", dollars)));
         match call.place.phase {
             Phase::Answer => attributes.push(KeyValue::new("banditop.attempt", i64::from(call.place.nth))),
-            Phase::Judge => judged(record, &mut span, end),
+            Phase::Judge => {
+                judged(record, &mut span, end);
+                span.attributes.extend(late_reward(record).map(|total| KeyValue::new(names::REWARD, total)));
+            }
             Phase::Preview => {}
         }
         span.attributes.extend(handled(call));
@@ -132,6 +139,12 @@ impl Tracing<'_> {
         judged(record, &mut span, times.full);
         span
     }
+}
+
+/// The reward of the answer, where a late verdict changed it.
+fn late_reward(record: &RunRecord) -> Option<f64> {
+    record.policies.afterwards.as_ref()?;
+    Some(record.rewards.get(record.winner.as_ref()?)?.total)
 }
 
 /// What is out of the ordinary about a call: retries, a start beside another, guardrail flags.

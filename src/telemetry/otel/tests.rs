@@ -17,7 +17,7 @@ use super::*;
 use crate::domain::clock::{Clock, SystemClock};
 use crate::domain::flag::Flag;
 use crate::domain::handling::{Handling, Retried};
-use crate::domain::record::AttemptRecord;
+use crate::domain::record::{AfterwardsRecord, AttemptRecord};
 use crate::domain::spec::Provider;
 use crate::domain::tally::Phase;
 use crate::domain::trace::{CallPlace, root_span, trace_id};
@@ -271,6 +271,39 @@ fn attempts_start_when_the_record_says() {
     assert_eq!(starts, [0.0, 0.125, 0.5], "and the beaten one ends before the phase does");
 }
 
+/// What came before was told when the run ended: nothing of it is told twice.
+#[test]
+fn a_late_verdict_is_the_judge_alone() {
+    let collector = Collector::answering("200 OK");
+    let traces = started(config(collector.endpoint()), Arc::default());
+    let mut run = record(1);
+    let (total, judge) = (run.timings_s.total, run.judging.clone().unwrap());
+    run.policies.afterwards = Some(AfterwardsRecord { share: 0.1, seconds: 0.5, taught: true });
+    traces.push(Arc::new(run.clone()));
+    let spans = spans(&collector.next("/v1/traces"));
+    assert_eq!(spans.len(), 1, "{spans:?}");
+    let span = &spans[0];
+    assert_eq!(text(&span.attributes, "banditop.phase").as_deref(), Some("judge"));
+    assert_eq!(span.parent_span_id, root_span(run.run_id).to_be_bytes());
+    let end = run.at.millis() as f64 / 1e3 + total;
+    assert!((span.start_time_unix_nano as f64 / 1e9 - end).abs() < 1e-3, "it begins where the run ended");
+    assert!((span.end_time_unix_nano - span.start_time_unix_nano).abs_diff(500_000_000) < 1_000);
+    assert!(span.events.iter().any(|event| event.name == names::EVALUATION));
+    assert!(value(&span.attributes, names::REWARD).is_some());
+    let found = loop {
+        let request = ExportMetricsServiceRequest::decode(collector.next("/v1/metrics").as_slice()).unwrap();
+        let all: Vec<_> = request.resource_metrics.into_iter().flat_map(|r| r.scope_metrics).collect();
+        let metrics: Vec<_> = all.into_iter().flat_map(|scope| scope.metrics).collect();
+        if metrics.iter().any(|metric| metric.name == names::COST) {
+            break metrics;
+        }
+    };
+    let cost = found.iter().find(|metric| metric.name == names::COST).unwrap();
+    assert!(format!("{cost:?}").contains(&format!("AsDouble({:?})", judge.cost_usd)), "{cost:?}");
+    assert!(!found.iter().any(|metric| metric.name == names::WORKFLOW_DURATION), "the run itself is not told again");
+    assert!(traces.stop(ARRIVES));
+}
+
 #[test]
 fn the_metrics_of_the_conventions_arrive() {
     let collector = Collector::answering("200 OK");
@@ -388,6 +421,18 @@ fn it_is_off_unless_somebody_asks_for_it() {
     assert_eq!(config.map(|c| (c.traces, c.metrics)), Some((true, false)));
     let off = with(&[("OTEL_SDK_DISABLED", "true")]);
     assert_eq!(OtelConfig::wanted(Some("http://c"), false, &off).0, None);
+    let rows: [(&'static [(&'static str, &'static str)], bool); 4] = [
+        (&[("OTEL_TRACES_EXPORTER", "console")], false),
+        (&[("OTEL_TRACES_EXPORTER", "console, otlp")], true),
+        (&[("OTEL_TRACES_EXPORTER", "none")], false),
+        (&[("OTEL_TRACES_SAMPLER", "always_off")], false),
+    ];
+    for (set, traces) in rows {
+        let (config, _) = OtelConfig::wanted(Some("http://c"), false, &with(set));
+        assert_eq!(config.map(|config| (config.traces, config.metrics)), Some((traces, true)), "{set:?}");
+    }
+    let own = with(&[("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "grpc")]);
+    assert!(OtelConfig::wanted(Some("http://c"), false, &own).1.is_some());
     let (_, note) = OtelConfig::wanted(Some("http://c"), false, &with(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]));
     assert!(note.unwrap().to_string().contains("grpc"));
 }
