@@ -11,6 +11,7 @@ use std::process::Command;
 
 use banditop::domain::failure::FailureClass;
 use banditop::domain::flag::Flag;
+use banditop::domain::handling::ExtraCount;
 use banditop::domain::ids::ArmId;
 use banditop::domain::observer::Objective;
 use banditop::domain::ratio::Ratio;
@@ -70,7 +71,7 @@ fn arm_row(arm: &ArmId) -> ArmRow {
         places: Places::default(),
         effective_n: 3.0,
         served_by_intent: [1; 5],
-        extras: None,
+        extras: Some(ExtraCount { left: 3.0, calls: 4, retries: 1, hedges: 1, denied: 1 }),
     }
 }
 
