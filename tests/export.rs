@@ -33,7 +33,7 @@ fn with_runs(count: usize) -> Program {
 /// What comes out; that it says how much it wrote goes to standard error.
 fn exported(program: &Program, args: &[&str]) -> String {
     let ran = program.run(args);
-    assert!(ran.code == Some(0) && ran.err.starts_with("exported 2 runs"), "{args:?}: {}", ran.err);
+    assert!(ran.code == Some(0) && ran.err.starts_with("exported "), "{args:?}: {}", ran.err);
     ran.out
 }
 
@@ -134,4 +134,30 @@ async fn any_number_of_runs_comes_through_the_socket_of_a_running_engine() {
     }
     stop.cancel();
     served.join_all().await;
+}
+
+#[test]
+fn an_experiment_is_exported_and_its_variants_are_compared() {
+    let config = std::fs::read_to_string(common::root().join("tests/fixtures/fast/config.toml")).unwrap();
+    let scenario = common::root().join("tests/fixtures/fast/scenario.toml").display().to_string();
+    let config = config.replace("\"scenario.toml\"", &format!("{scenario:?}"));
+    let program = Program::with_text(&format!("{config}\n[experiment]\nrace = 1\ndirect = 1\n"));
+    for number in 0..16 {
+        program.ok(&["--seed", &number.to_string(), "ask", &format!("Say something, number {number}")]);
+    }
+    let path = program.home().join("runs.jsonl");
+    let path = path.to_str().unwrap();
+    exported(&program, &["export", "runs", path]);
+    let lines = std::fs::read_to_string(path).unwrap();
+    assert_eq!(lines.matches("\"experiment\":{\"variant\":").count(), 16, "{lines}");
+    let found = program.json(&["compare", path, "--experiment", "--json"]);
+    let variants = found["variants"].as_array().unwrap();
+    let names: Vec<&str> = variants.iter().map(|variant| variant["variant"].as_str().unwrap()).collect();
+    assert_eq!((names, &found["runs"]), (vec!["direct", "race"], &serde_json::json!(16)));
+    let table = program.ok(&["compare", path, "--experiment"]);
+    assert!(table.contains("16 runs of 2 variants") && table.contains("direct   − race      resolved"), "{table}");
+    let csv = exported(&program, &["export", "runs", "--format", "csv"]);
+    assert!(csv.contains(",race,0.5,true,") && csv.contains(",direct,0.5,true,"), "{csv}");
+    let refused = program.run(&["compare", path, "--experiment", "--k", "2"]);
+    assert_eq!(refused.code, Some(2), "{}", refused.err);
 }

@@ -26,6 +26,8 @@ mod routed;
 pub mod statistics;
 mod streams;
 mod student;
+mod two_samples;
+pub mod variants;
 pub mod yardsticks;
 
 pub use chances::{Lost, Selections};

@@ -143,6 +143,8 @@ struct Raw {
     selected: Option<Vec<String>>,
     #[serde(default)]
     served: Option<String>,
+    #[serde(default)]
+    experiment: Option<serde::de::IgnoredAny>,
 }
 
 impl Reader {
@@ -160,6 +162,8 @@ impl Reader {
             return;
         }
         match serde_json::from_slice::<Raw>(line) {
+            // Told for the sake of the experiment alone: nothing was judged.
+            Ok(raw) if raw.experiment.is_some() && raw.quality.0.is_empty() && raw.propensity.is_none() => {}
             Ok(raw) => self.accept(raw),
             // The parser counts lines of its own text, which is always one.
             Err(error) => self.fault(format!("{error}").replace("line 1 column", "column")),

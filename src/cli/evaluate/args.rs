@@ -26,6 +26,12 @@ pub(in crate::cli) struct ReplayArgs {
 pub(in crate::cli) struct CompareArgs {
     #[command(flatten)]
     pub(super) how: HowArgs,
+
+    /// FILE holds exported runs (`banditop export runs`): compare the variants of their `[experiment]`
+    #[arg(long, conflicts_with_all = [
+        "k", "shuffles", "alpha", "gamma", "window", "judge_noise", "degrade", "price", "add", "warm", "x", "plot",
+    ])]
+    pub(super) experiment: bool,
 }
 
 /// A policy to replay.

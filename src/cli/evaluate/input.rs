@@ -16,6 +16,16 @@ const LONGEST_LINE: u64 = 64 * 1024 * 1024;
 
 /// Reads and checks the records of `path`; `-` is standard input.
 pub(super) fn records(path: &Path) -> Outcome<Records> {
+    let mut reader = Reader::default();
+    lines(path, &mut |line| {
+        reader.line(line);
+        Ok(!reader.is_full())
+    })?;
+    reader.finish().map_err(|faults| CliError::usage(format!("{}: {faults}", path.display())))
+}
+
+/// Gives every line of `path` to `take`, until that has enough; `-` is standard input.
+pub(super) fn lines(path: &Path, take: &mut dyn FnMut(&[u8]) -> Outcome<bool>) -> Outcome {
     let name = path.display().to_string();
     let unreadable = |error: std::io::Error| CliError::usage(format!("{name}: {error}"));
     let raw: Box<dyn Read> =
@@ -24,20 +34,20 @@ pub(super) fn records(path: &Path) -> Outcome<Records> {
     let is_gzip = raw.fill_buf().map_err(unreadable)?.starts_with(&[0x1f, 0x8b]);
     let mut lines: Box<dyn BufRead> =
         if is_gzip { Box::new(BufReader::new(MultiGzDecoder::new(raw))) } else { Box::new(raw) };
-    let mut reader = Reader::default();
     let mut line = Vec::new();
     loop {
         line.clear();
         let length = lines.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(unreadable)?;
-        if length == 0 || reader.is_full() {
-            break;
+        if length == 0 {
+            return Ok(());
         }
         if length as u64 == LONGEST_LINE {
             return Err(CliError::usage(format!("{name}: a line is longer than {LONGEST_LINE} bytes")));
         }
-        reader.line(&line);
+        if !take(&line)? {
+            return Ok(());
+        }
     }
-    reader.finish().map_err(|faults| CliError::usage(format!("{name}: {faults}")))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! files, brings the generator and the clock, and prints; the figures are the `evaluation` room's.
 
 mod args;
+mod experiment;
 mod input;
 mod off_policy;
 mod plot;
@@ -119,10 +120,17 @@ fn pen(context: &Context, out: &Output) -> plot::Pen {
 
 /// Runs `compare`.
 pub(super) fn side_by_side(context: &Context, args: &CompareArgs) -> Outcome {
+    if args.experiment {
+        return experiment::run(context, args);
+    }
     let mut arena = Arena::load(context, &args.how)?;
     if arena.problem.is_log() {
-        return Err(CliError::usage("exported runs cannot be compared row by row: only what raced was seen")
-            .hint(format!("banditop off-policy {}", args.how.file.display())));
+        return Err(CliError::usage("exported runs cannot be compared row by row: only what raced was seen").hint(
+            format!(
+                "banditop off-policy {0}; the variants of an experiment: compare {0} --experiment",
+                args.how.file.display()
+            ),
+        ));
     }
     arena.believe(context, None)?;
     let mut contestants = vec![

@@ -50,7 +50,7 @@ pub(super) async fn export(desk: &Desk<'_>, file: Option<&Path>, limit: usize) -
 fn head(arms: &[ArmId], names: &[String]) -> String {
     let first = ["id", "at", "origin", "intent", "strategy", "gate", "outcome", "winner", "fallbacks", "seconds"];
     let mut columns: Vec<String> = first.into_iter().map(str::to_owned).collect();
-    columns.extend(["cost_usd", "rating", "prompt"].map(str::to_owned));
+    columns.extend(["cost_usd", "rating", "prompt", "variant", "variant_share", "resolved"].map(str::to_owned));
     columns.extend(names.iter().map(|name| format!("x:{name}")));
     columns.extend(arms.iter().flat_map(|arm| OF_ARM.map(|figure| format!("{figure}:{arm}"))));
     let mut text = columns.iter().map(|column| field(column)).collect::<Vec<_>>().join(",");
@@ -71,6 +71,9 @@ fn line(text: &mut String, run: &RunRecord, arms: &[ArmId]) {
     _ = write!(text, ",{},{},{outcome},{}", run.strategy.name(), run.gate.decision.name(), field(winner));
     _ = write!(text, ",{},{},{}", run.fallbacks, run.timings_s.total, run.cost_usd);
     _ = write!(text, ",{},{}", number(run.rating), field(&run.request.prompt()));
+    let assigned = run.policies.experiment;
+    let variant = assigned.map_or("", |assigned| assigned.strategy.name());
+    _ = write!(text, ",{variant},{},{}", number(assigned.map(|assigned| assigned.share)), run.is_resolved());
     for x in &run.context.x {
         _ = write!(text, ",{x}");
     }

@@ -14,6 +14,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::record::{GateDecision, PreviewRecord, RunRecord};
 use crate::domain::spec::Strategy;
+use crate::evaluation::variants::Assigned;
 
 /// One run as a recorded outcome.
 #[derive(serde::Serialize)]
@@ -32,14 +33,19 @@ struct Row<'a> {
     #[serde(skip_serializing_if = "ByArm::is_empty")]
     latency_s: ByArm<'a>,
     x: &'a [f64],
-    /// Of every candidate.
+    /// Of every candidate; absent where nothing was judged, and so nothing can be told of the selection.
+    #[serde(skip_serializing_if = "ByArm::is_empty")]
     propensity: ByArm<'a>,
     /// Who raced; one without a quality was lost, for its call failed in passing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     selected: Vec<&'a ArmId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     served: Option<&'a ArmId>,
     strategy: Strategy,
     gate: GateDecision,
+    /// What the run was assigned to at random, and what came of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    experiment: Option<Assigned>,
 }
 
 /// Numbers by arm, in the order of the pool: a sorted map would lose it.
@@ -97,7 +103,21 @@ pub(in crate::cli) async fn export(desk: &Desk<'_>, file: Option<&Path>, limit: 
     Ok(())
 }
 
-/// `None` where nothing was judged.
+/// What the run was assigned to. A reward without the quality of the answer is none.
+pub(in crate::cli) fn assigned(run: &RunRecord) -> Option<Assigned> {
+    let assigned = run.policies.experiment?;
+    let earned = run.winner.as_ref().and_then(|winner| run.rewards.get(winner));
+    Some(Assigned {
+        variant: assigned.strategy.name().to_owned(),
+        share: assigned.share,
+        reward: earned.filter(|earned| earned.terms.contains_key("quality")).map(|earned| earned.total),
+        resolved: run.is_resolved(),
+        usd: run.cost_usd,
+        seconds: run.timings_s.total,
+    })
+}
+
+/// `None` where nothing was judged and nothing was assigned.
 fn row<'a>(run: &'a RunRecord, pool: &[ArmId]) -> Option<Row<'a>> {
     let judged = |(arm, reward): (&'a ArmId, &crate::domain::record::RewardRecord)| {
         let value = reward.terms.get("quality")?.value;
@@ -113,9 +133,12 @@ fn row<'a>(run: &'a RunRecord, pool: &[ArmId]) -> Option<Row<'a>> {
     let quality = run.rewards.iter().filter_map(judged).chain(run.previews.iter().filter_map(again));
     let quality = ordered(quality.collect(), pool);
     let all_lost = !run.previews.is_empty() && run.previews.iter().all(|preview| preview.error.is_some());
-    if quality.is_empty() && !all_lost {
+    let experiment = assigned(run);
+    let is_judged = !quality.is_empty() || all_lost;
+    if !is_judged && experiment.is_none() {
         return None;
     }
+    let scores = || run.arms.iter().filter(|_| is_judged);
     let answered = || run.attempts.iter().filter(|attempt| attempt.ok);
     let served = run.winner.as_ref().filter(|winner| quality.0.iter().any(|(arm, _)| arm == winner));
     Some(Row {
@@ -126,11 +149,12 @@ fn row<'a>(run: &'a RunRecord, pool: &[ArmId]) -> Option<Row<'a>> {
         cost_usd: ordered(answered().filter_map(|a| Some((&a.arm, a.cost_usd?))).collect(), pool),
         latency_s: ordered(answered().map(|a| (&a.arm, a.latency_s)).collect(), pool),
         x: &run.context.x,
-        propensity: ordered(run.arms.iter().map(|score| (&score.arm, score.propensity)).collect(), pool),
-        selected: run.arms.iter().filter(|score| score.selected).map(|score| &score.arm).collect(),
+        propensity: ordered(scores().map(|score| (&score.arm, score.propensity)).collect(), pool),
+        selected: scores().filter(|score| score.selected).map(|score| &score.arm).collect(),
         served,
         strategy: run.strategy,
         gate: run.gate.decision,
+        experiment,
         quality,
     })
 }
