@@ -150,7 +150,7 @@ fn shared(base_url: &str) -> Shared {
             base_url: base_url.to_owned(),
             model: name.to_owned(),
             api_key_env: None,
-            price: Some(Price { input: 1.0, output: 4.0 }),
+            price: Some(Price { input: 1.0, output: 4.0, cached: None }),
             enabled: true,
         };
         let at = Timestamp::from_millis(i);

@@ -191,7 +191,12 @@ fn belief(expected: &Expectation, settings: &Settings, config: &RouterConfig) ->
     let (d, n) = (config.d, expected.n);
     let references = parts::references(&settings.reward);
     let price = settings.arms.iter().find(|arm| arm.name == name).and_then(|arm| arm.price);
-    let preview = Usage { input_tokens: PROMPT_TOKENS, output_tokens: settings.preview.min_tokens, estimated: true };
+    let preview = Usage {
+        input_tokens: PROMPT_TOKENS,
+        output_tokens: settings.preview.min_tokens,
+        estimated: true,
+        ..Usage::default()
+    };
     let terms = |stats: CandidateStats| references.grade(&stats).terms;
     let latency = |seconds: f64| terms(CandidateStats { p95_s: Some(seconds), ..CandidateStats::default() }).latency;
     let cost = |dollars: f64| terms(CandidateStats { cost_usd: Some(dollars), ..CandidateStats::default() }).cost;

@@ -23,6 +23,14 @@ pub struct Handling {
     /// The deadlines that applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadlines: Option<Deadlines>,
+    /// Tokens of the prompt that the endpoint had in its cache.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cached_tokens: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// One time that a call was made again.
@@ -72,6 +80,7 @@ impl Handling {
             && self.unhedged.is_none()
             && self.deadlines.is_none()
             && self.longest_gap_s.is_none()
+            && self.cached_tokens == 0
     }
 
     /// How often the call was made again.

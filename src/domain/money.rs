@@ -11,21 +11,30 @@ pub struct Price {
     pub input: f64,
     /// For tokens of the answer.
     pub output: f64,
+    /// For tokens of the prompt that the endpoint had in its cache; as the others of the prompt where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached: Option<f64>,
 }
 
 impl Price {
     /// Dollars for `usage`.
     #[must_use]
     pub fn cost(&self, usage: &Usage) -> f64 {
-        self.input.mul_add(f64::from(usage.input_tokens), self.output * f64::from(usage.output_tokens)) / 1e6
+        let whole = self.input.mul_add(f64::from(usage.input_tokens), self.output * f64::from(usage.output_tokens));
+        let cached = f64::from(usage.cached_tokens.min(usage.input_tokens));
+        let less = self.cached.map_or(0.0, |price| (self.input - price) * cached);
+        (whole - less) / 1e6
     }
 }
 
 /// Tokens of one call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// Tokens of the prompt.
+    /// Tokens of the prompt, those in the endpoint's cache included.
     pub input_tokens: u32,
+    /// Those of them that the endpoint had in its cache.
+    #[serde(default)]
+    pub cached_tokens: u32,
     /// Tokens of the answer, reasoning included.
     pub output_tokens: u32,
     /// True where the endpoint reported nothing and the counts are estimates (shown with `~`).
@@ -45,9 +54,21 @@ mod tests {
 
     #[test]
     fn a_million_tokens_cost_the_price() {
-        let price = Price { input: 0.25, output: 2.0 };
-        let usage = Usage { input_tokens: 1_000_000, output_tokens: 500_000, estimated: false };
+        let price = Price { input: 0.25, output: 2.0, cached: None };
+        let usage = Usage { input_tokens: 1_000_000, output_tokens: 500_000, ..Usage::default() };
         assert!((price.cost(&usage) - 1.25).abs() < 1e-12);
+    }
+
+    #[test]
+    fn tokens_in_the_cache_have_a_price_of_their_own_or_that_of_the_prompt() {
+        let usage = Usage { input_tokens: 1_000_000, cached_tokens: 600_000, ..Usage::default() };
+        let cost = |cached| Price { input: 3.0, output: 15.0, cached }.cost(&usage);
+        assert!((cost(Some(0.3)) - 1.38).abs() < 1e-12 && (cost(None) - 3.0).abs() < 1e-12);
+        assert!((cost(Some(0.0)) - 1.2).abs() < 1e-12);
+        let odd = Usage { input_tokens: 1_000_000, cached_tokens: u32::MAX, ..usage };
+        assert!((Price { input: 3.0, output: 15.0, cached: Some(0.3) }.cost(&odd) - 0.3).abs() < 1e-12);
+        let old: Price = serde_json::from_str(r#"{"input":1.0,"output":2.0}"#).unwrap();
+        assert_eq!(old.cached, None);
     }
 
     #[test]

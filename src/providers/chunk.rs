@@ -114,11 +114,15 @@ fn usage(value: &Value) -> Option<Usage> {
     };
     let input = count(["prompt_tokens", "input_tokens"]);
     let output = count(["completion_tokens", "output_tokens"]);
+    let details = ["prompt_tokens_details", "input_tokens_details"].iter().find_map(|name| value.get(*name));
+    let cached = details.and_then(|details| details.get("cached_tokens")).and_then(Value::as_u64);
+    let cached = cached.map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX));
     if input.is_none() && output.is_none() {
         return None;
     }
     Some(Usage {
         input_tokens: input.unwrap_or(0),
+        cached_tokens: cached.unwrap_or(0),
         output_tokens: output.unwrap_or(0),
         estimated: input.is_none() || output.is_none(),
     })
@@ -169,6 +173,19 @@ mod tests {
     }
 
     #[test]
+    fn tokens_of_the_cache_are_tokens_of_the_prompt() {
+        for (details, cached) in [
+            (json!({"prompt_tokens": 2006, "prompt_tokens_details": {"cached_tokens": 1920}}), 1920),
+            (json!({"prompt_tokens": 2006, "input_tokens_details": {"cached_tokens": 5_000_000_000_u64}}), u32::MAX),
+            (json!({"prompt_tokens": 2006, "prompt_tokens_details": null}), 0),
+            (json!({"prompt_tokens": 2006, "prompt_tokens_details": {"cached_tokens": "many"}}), 0),
+        ] {
+            let found = usage(&details).unwrap();
+            assert_eq!((found.input_tokens, found.cached_tokens), (2006, cached), "{details}");
+        }
+    }
+
+    #[test]
     fn ends_and_usage() {
         let rows = [
             ("stop", FinishReason::Stop),
@@ -182,7 +199,10 @@ mod tests {
                 "usage": {"prompt_tokens": 3, "completion_tokens": 5_000_000_000_u64}});
             let Chunk::Parts { finish, usage, .. } = read(&data.to_string()) else { panic!("{reason}") };
             assert_eq!(finish, Some(expected));
-            assert_eq!(usage, Some(Usage { input_tokens: 3, output_tokens: u32::MAX, estimated: false }));
+            assert_eq!(
+                usage,
+                Some(Usage { input_tokens: 3, output_tokens: u32::MAX, estimated: false, ..Usage::default() })
+            );
         }
         let blank = r#"{"choices":[{"delta":{"content":"a"},"finish_reason":""}],"usage":null}"#;
         assert!(matches!(read(blank), Chunk::Parts { finish: None, usage: None, .. }));

@@ -239,6 +239,7 @@ fn take(record: &mut JudgingRecord, report: &CallReport, price: Option<Price>) {
     record.error.clone_from(&report.failure);
     record.handling.retries.extend(report.handling.retries.iter().cloned());
     record.handling.unretried.clone_from(&report.handling.unretried);
+    record.handling.cached_tokens = record.handling.cached_tokens.saturating_add(report.handling.cached_tokens);
     record.handling.deadlines = record.handling.deadlines.or(report.handling.deadlines);
 }
 

@@ -147,15 +147,20 @@ impl Reading {
             self.text = serde_json::Value::Array(std::mem::take(&mut self.tool_calls)).to_string();
         }
         let latency = self.ended.unwrap_or_else(|| self.started.elapsed());
+        let usage = self.usage(request, failure.as_ref());
         CallReport {
-            usage: self.usage(request, failure.as_ref()),
+            usage,
             latency_s: latency.as_secs_f64(),
             ttft_s: self.first_text.map(|d| d.as_secs_f64()),
             finish: self.finish,
             is_tool_call,
             failure,
             has_content: self.last_content.is_some(),
-            handling: Handling { longest_gap_s: self.longest_gap.map(|gap| gap.as_secs_f64()), ..Handling::default() },
+            handling: Handling {
+                longest_gap_s: self.longest_gap.map(|gap| gap.as_secs_f64()),
+                cached_tokens: usage.cached_tokens,
+                ..Handling::default()
+            },
             text: self.text,
         }
     }
@@ -201,7 +206,7 @@ impl Reading {
 
     fn estimate(&self, input_tokens: u32) -> Usage {
         let output_tokens = tokens_of(self.chars + self.reasoning_chars + self.tool_bytes);
-        Usage { input_tokens, output_tokens, estimated: true }
+        Usage { input_tokens, output_tokens, estimated: true, ..Usage::default() }
     }
 }
 

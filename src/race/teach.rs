@@ -157,7 +157,12 @@ impl Lesson<'_> {
     /// A full answer without a preview, as far as a preview would have gone.
     fn attempt_stats(&self, attempt: &AttemptRecord, price: Option<Price>) -> CandidateStats {
         let tokens = attempt.tokens_out.min(self.target);
-        let usage = Usage { input_tokens: attempt.tokens_in, output_tokens: tokens, estimated: attempt.estimated };
+        let usage = Usage {
+            input_tokens: attempt.tokens_in,
+            output_tokens: tokens,
+            estimated: attempt.estimated,
+            cached_tokens: attempt.handling.cached_tokens,
+        };
         CandidateStats {
             p95_s: self.signals.p95(&attempt.arm),
             latency_s: preview_equivalent_s(attempt, self.target),

@@ -19,6 +19,7 @@ pub(super) struct EndpointDraft {
     pub(super) api_key_env: Option<String>,
     pub(super) price_input: Option<f64>,
     pub(super) price_output: Option<f64>,
+    pub(super) price_cached: Option<f64>,
     pub(super) disabled: bool,
     pub(super) expect_quality: Option<f64>,
     pub(super) expect_latency_s: Option<f64>,
@@ -39,7 +40,7 @@ impl EndpointDraft {
     }
 
     pub(super) fn price(&self) -> Option<Price> {
-        Some(Price { input: self.price_input?, output: self.price_output? })
+        Some(Price { input: self.price_input?, output: self.price_output?, cached: self.price_cached })
     }
 }
 
@@ -115,6 +116,9 @@ pub(super) fn endpoint(
     match (draft.price_input, draft.price_output) {
         (Some(_), None) => missing("price_per_million.output", "a price for output too", "add output = …"),
         (None, Some(_)) => missing("price_per_million.input", "a price for input too", "add input = …"),
+        (None, None) if draft.price_cached.is_some() => {
+            missing("price_per_million.input", "a price for input and output too", "add input = … and output = …");
+        }
         _ => {}
     }
     if is_simulated && draft.base_url.is_some() {

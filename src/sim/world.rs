@@ -67,7 +67,12 @@ impl Script {
     /// What it costs.
     pub(super) fn bill(&self) -> Bill {
         let completion_tokens = u32::try_from(self.tokens()).unwrap_or(u32::MAX);
-        let usage = Usage { input_tokens: self.prompt_tokens, output_tokens: completion_tokens, estimated: false };
+        let usage = Usage {
+            input_tokens: self.prompt_tokens,
+            output_tokens: completion_tokens,
+            estimated: false,
+            ..Usage::default()
+        };
         Bill { prompt_tokens: self.prompt_tokens, completion_tokens, cost_usd: self.price.cost(&usage) }
     }
 
@@ -130,7 +135,11 @@ impl World {
     pub(super) fn price(&self, model: &str) -> Option<Price> {
         let model = self.model(model)?;
         let factor = self.conditions(model).price_factor;
-        Some(Price { input: model.price_per_million.input * factor, output: model.price_per_million.output * factor })
+        Some(Price {
+            input: model.price_per_million.input * factor,
+            output: model.price_per_million.output * factor,
+            cached: None,
+        })
     }
 
     /// Decides a call.
@@ -223,7 +232,11 @@ fn finish(
         tokens_per_s: model.tokens_per_s * (1.0 + model.jitter * (2.0 * rng.f64() - 1.0)) / conditions.slowdown,
         breaks,
         prompt_tokens,
-        price: Price { input: model.price_per_million.input * factor, output: model.price_per_million.output * factor },
+        price: Price {
+            input: model.price_per_million.input * factor,
+            output: model.price_per_million.output * factor,
+            cached: None,
+        },
         seed: rng.u64(..),
         text,
     }

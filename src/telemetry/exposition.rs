@@ -188,7 +188,8 @@ fn arms_counted(f: &mut Families, tally: &Tally) {
         f.counter("preview_cache_total", "Previews of an arm that the cache had, or was asked for in vain.");
     for (arm, counted) in &tally.arms {
         let counts = [("hit", counted.cache_hits), ("miss", counted.cache_misses)];
-        for (result, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+        // Both or neither: a share of them is a share from the first on.
+        for (result, count) in counts.into_iter().filter(|_| counted.cache_hits + counted.cache_misses > 0) {
             looked.count(&[("arm", arm.as_str()), ("result", result)], count);
         }
     }

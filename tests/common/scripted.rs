@@ -79,7 +79,7 @@ impl Lines {
     fn of(text: &str, most: Option<u32>) -> Self {
         let most = most.map_or(usize::MAX, |tokens| tokens as usize * 4);
         let text: String = text.chars().take(most).collect();
-        let usage = Usage { input_tokens: 20, output_tokens: 20, estimated: false };
+        let usage = Usage { input_tokens: 20, output_tokens: 20, estimated: false, ..Usage::default() };
         let end = [AnswerPart::Finish(FinishReason::Stop), AnswerPart::Usage(usage)];
         Self([AnswerPart::Text(text)].into_iter().chain(end).collect::<Vec<_>>().into_iter())
     }
@@ -123,7 +123,7 @@ pub(crate) fn parts_with(
         base_url: String::new(),
         model: (*name).to_owned(),
         api_key_env: None,
-        price: Some(Price { input: 1.0, output: 2.0 }),
+        price: Some(Price { input: 1.0, output: 2.0, cached: None }),
         enabled: true,
     };
     EngineParts {

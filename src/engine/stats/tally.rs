@@ -57,7 +57,12 @@ impl Counting {
         }
         for attempt in &record.attempts {
             let arm = arm_of(tally, &attempt.arm);
-            let usage = Usage { input_tokens: attempt.tokens_in, output_tokens: attempt.tokens_out, estimated: false };
+            let usage = Usage {
+                input_tokens: attempt.tokens_in,
+                output_tokens: attempt.tokens_out,
+                estimated: false,
+                ..Usage::default()
+            };
             let took = (attempt.latency_s, attempt.ttft_s);
             count_call(&mut arm.answer, &usage, attempt.cost_usd, attempt.error.as_ref(), took);
             count_hedge(arm, attempt);
@@ -169,7 +174,12 @@ fn count_judge(tally: &mut Tally, record: &RunRecord) {
     let name = record.verdict.as_ref().filter(|verdict| !verdict.local_fallback).map_or("judge", |v| v.judge.as_str());
     let is_named = tally.judges.contains_key(name) || tally.judges.len() < NAMED;
     let calls = tally.judges.entry(if is_named { name } else { OTHERS }.to_owned()).or_default();
-    let usage = Usage { input_tokens: judging.tokens_in, output_tokens: judging.tokens_out, estimated: false };
+    let usage = Usage {
+        input_tokens: judging.tokens_in,
+        output_tokens: judging.tokens_out,
+        estimated: false,
+        ..Usage::default()
+    };
     let late = record.policies.afterwards.map(|afterwards| afterwards.seconds);
     let took = (late.unwrap_or(record.timings_s.judge), None);
     count_call(calls, &usage, Some(judging.cost_usd), judging.error.as_ref(), took);
@@ -198,7 +208,8 @@ fn count_call(
 }
 
 fn count_preview(arm: &mut ArmTally, preview: &PreviewRecord) {
-    let usage = Usage { input_tokens: preview.tokens_in, output_tokens: preview.tokens, estimated: false };
+    let usage =
+        Usage { input_tokens: preview.tokens_in, output_tokens: preview.tokens, estimated: false, ..Usage::default() };
     let took = (preview.latency_s, preview.ttft_s);
     count_call(&mut arm.preview, &usage, preview.cost_usd, preview.error.as_ref(), took);
 }

@@ -104,7 +104,7 @@ struct Lines(std::vec::IntoIter<AnswerPart>);
 
 impl Lines {
     fn of(text: &str) -> Self {
-        let usage = Usage { input_tokens: 10, output_tokens: 10, estimated: false };
+        let usage = Usage { input_tokens: 10, output_tokens: 10, estimated: false, ..Usage::default() };
         let parts =
             vec![AnswerPart::Text(text.to_owned()), AnswerPart::Finish(FinishReason::Stop), AnswerPart::Usage(usage)];
         Self(parts.into_iter())

@@ -13,7 +13,7 @@ use crate::engine::testing::{Rig, Script, record};
 
 fn priced(mut rig: Rig) -> Rig {
     for arm in &mut rig.facts.arms {
-        arm.price = Some(Price { input: 1.0, output: 1.0 });
+        arm.price = Some(Price { input: 1.0, output: 1.0, cached: None });
     }
     rig
 }
@@ -118,7 +118,7 @@ async fn a_burst_of_runs_is_decided_within_the_ceiling_and_holds_nothing_afterwa
 /// Two arms of which an answer costs 20 dollars, under a day's ceiling.
 fn under(ceiling: f64) -> Rig {
     let mut rig = priced(Rig::new(&["a", "b"]));
-    rig.facts.arms.iter_mut().for_each(|arm| arm.price = Some(Price { input: 1e6, output: 1e6 }));
+    rig.facts.arms.iter_mut().for_each(|arm| arm.price = Some(Price { input: 1e6, output: 1e6, cached: None }));
     rig.strategy = Strategy::Baseline;
     rig.race.budget.day_usd = Some(ceiling);
     rig

@@ -57,7 +57,7 @@ async fn refusals_say_why_and_change_nothing() {
     let engine = rig.start().await;
     let handle = engine.handle();
     let before = handle.snapshot().sequence;
-    let price = crate::domain::money::Price { input: f64::NAN, output: 1.0 };
+    let price = crate::domain::money::Price { input: f64::NAN, output: 1.0, cached: None };
     let nan = crate::domain::spec::ArmSpec { price: Some(price), ..spec("pricey") };
     let rows = [
         (RouterCommand::Deactivate { arms: vec!["zeta".into()] }, "no arm \"zeta\""),

@@ -131,7 +131,7 @@ async fn an_ejection_after_a_restart_is_as_long_as_without_one() {
 #[tokio::test(start_paused = true)]
 async fn a_probe_is_counted_and_paid_for() {
     let mut rig = Rig::new(&["a", "b"]);
-    rig.facts.arms[0].price = Some(crate::domain::money::Price { input: 1e6, output: 1e6 });
+    rig.facts.arms[0].price = Some(crate::domain::money::Price { input: 1e6, output: 1e6, cached: None });
     let engine = rig.start().await;
     let handle = engine.handle();
     rig.stage.script("a", Script::Fail(FailureClass::Transient));

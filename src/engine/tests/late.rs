@@ -19,8 +19,8 @@ fn rig(share: f64, judge: Script) -> Rig {
     let mut rig = Rig::new(&["a", "b"]);
     rig.strategy = Strategy::Direct;
     rig.race.policies.afterwards = share;
-    rig.facts.arms.iter_mut().for_each(|arm| arm.price = Some(Price { input: 1e6, output: 1e6 }));
-    rig.judge = Some(Price { input: 1e5, output: 1e5 });
+    rig.facts.arms.iter_mut().for_each(|arm| arm.price = Some(Price { input: 1e6, output: 1e6, cached: None }));
+    rig.judge = Some(Price { input: 1e5, output: 1e5, cached: None });
     rig.stage.script("judge", judge);
     rig
 }

@@ -119,6 +119,8 @@ impl Messages {
         let count = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
         known.then(|| Usage {
             input_tokens: count(prompt.into_iter().flatten().fold(0, u64::saturating_add)),
+            // What is written into the cache is a token of the prompt like others.
+            cached_tokens: count(self.cache_read.unwrap_or(0)),
             output_tokens: count(self.output.unwrap_or(0)),
             estimated: !is_counted,
         })
@@ -225,8 +227,14 @@ mod tests {
             Chunk::Parts { usage, .. } => usage.unwrap(),
             other => panic!("{other:?}"),
         };
-        assert_eq!(counted(json!({})), Usage { input_tokens: 3210, output_tokens: 0, estimated: true });
+        assert_eq!(
+            counted(json!({})),
+            Usage { input_tokens: 3210, cached_tokens: 3000, output_tokens: 0, estimated: true }
+        );
         let whole = json!({"output_tokens": 42, "input_tokens": 11});
-        assert_eq!(counted(whole), Usage { input_tokens: 3211, output_tokens: 42, estimated: false });
+        assert_eq!(
+            counted(whole),
+            Usage { input_tokens: 3211, cached_tokens: 3000, output_tokens: 42, estimated: false }
+        );
     }
 }

@@ -55,7 +55,7 @@ async fn a_thinking_stream_as_documented() {
         AnswerPart::Text("27 * 453 = ".to_owned()),
         AnswerPart::Text("12,231".to_owned()),
         AnswerPart::Finish(FinishReason::Stop),
-        AnswerPart::Usage(Usage { input_tokens: 1049, output_tokens: 61, estimated: false }),
+        AnswerPart::Usage(Usage { input_tokens: 1049, cached_tokens: 1024, output_tokens: 61, estimated: false }),
     ];
     assert_eq!(found, (expected, None));
 }

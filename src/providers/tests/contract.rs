@@ -139,7 +139,7 @@ fn chunked(body: &str) -> Vec<u8> {
 async fn odd_but_good() {
     let hi = || AnswerPart::Text("hé".to_owned());
     let stop = || AnswerPart::Finish(FinishReason::Stop);
-    let usage = || AnswerPart::Usage(Usage { input_tokens: 3, output_tokens: 2, estimated: false });
+    let usage = || AnswerPart::Usage(Usage { input_tokens: 3, output_tokens: 2, estimated: false, ..Usage::default() });
     for wire in &WIRES {
         let full = wire.answer();
         let http10 = String::from_utf8(stream(&full)).unwrap().replace("HTTP/1.1", "HTTP/1.0").into_bytes();

@@ -15,7 +15,10 @@ fn reasoning(text: &str) -> AnswerPart {
 }
 
 fn end(reason: FinishReason, input_tokens: u32, output_tokens: u32) -> [AnswerPart; 2] {
-    [AnswerPart::Finish(reason), AnswerPart::Usage(Usage { input_tokens, output_tokens, estimated: false })]
+    [
+        AnswerPart::Finish(reason),
+        AnswerPart::Usage(Usage { input_tokens, output_tokens, estimated: false, ..Usage::default() }),
+    ]
 }
 
 /// Thinking in `reasoning`, usage in a chunk of its own, `[DONE]`.

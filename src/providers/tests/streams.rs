@@ -15,7 +15,7 @@ const STOP: &str = "{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"
 async fn forms_of_chat_completions_that_are_odd_but_good() {
     let hi = || AnswerPart::Text("hé".to_owned());
     let stop = || AnswerPart::Finish(FinishReason::Stop);
-    let usage = || AnswerPart::Usage(Usage { input_tokens: 3, output_tokens: 2, estimated: false });
+    let usage = || AnswerPart::Usage(Usage { input_tokens: 3, output_tokens: 2, estimated: false, ..Usage::default() });
     let counting = HI.replace("\"choices\"", "\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2},\"choices\"");
     let rows = [
         ("no [DONE], no last newline", stream(&format!("data: {HI}\n\ndata: {STOP}")), vec![hi(), stop()]),

@@ -90,7 +90,7 @@ impl Purse {
     pub(crate) fn open(&self, phase: Phase, price: Option<Price>, input_tokens: u32) -> Result<Meter<'_>, Failure> {
         self.check(phase, price, input_tokens)?;
         let mut meter = Meter { purse: self, phase, price, input_tokens, taken: Usage::default() };
-        meter.move_to(&Usage { input_tokens, output_tokens: 0, estimated: true });
+        meter.move_to(&Usage { input_tokens, output_tokens: 0, estimated: true, ..Usage::default() });
         Ok(meter)
     }
 
@@ -102,7 +102,7 @@ impl Purse {
         if self.is_over(phase) {
             return Err(self.failure(self.reached(phase)));
         }
-        let least = Usage { input_tokens, output_tokens: 1, estimated: true };
+        let least = Usage { input_tokens, output_tokens: 1, estimated: true, ..Usage::default() };
         let dollars = price.map_or(0.0, |price| price.cost(&least));
         self.too_much(phase, dollars, tokens(&least)).map_or(Ok(()), |ceiling| Err(self.failure(ceiling)))
     }

@@ -6,10 +6,10 @@ use super::*;
 use crate::domain::clock::Timestamp;
 use proptest::prelude::*;
 
-const PRICE: Price = Price { input: 1.0, output: 10.0 };
+const PRICE: Price = Price { input: 1.0, output: 10.0, cached: None };
 
 fn used(input_tokens: u32, output_tokens: u32) -> Usage {
-    Usage { input_tokens, output_tokens, estimated: true }
+    Usage { input_tokens, output_tokens, estimated: true, ..Usage::default() }
 }
 
 fn kind(result: Result<Meter<'_>, Failure>) -> String {
@@ -19,7 +19,7 @@ fn kind(result: Result<Meter<'_>, Failure>) -> String {
 #[test]
 fn a_call_is_refused_where_its_prompt_alone_is_too_much_at_its_own_price() {
     let purse = Purse::new(BudgetRules { run_usd: Some(0.001), ..BudgetRules::default() }, None);
-    let dear = Price { input: 100.0, output: 100.0 };
+    let dear = Price { input: 100.0, output: 100.0, cached: None };
     assert_eq!(kind(purse.open(Phase::Answer, Some(dear), 100)), "run_ceiling");
     assert_eq!(kind(purse.open(Phase::Answer, Some(PRICE), 100)), "open", "a cheaper arm may still be asked");
     assert_eq!(kind(purse.open(Phase::Answer, None, 1_000_000)), "open", "what has no price has no ceiling");
@@ -88,10 +88,10 @@ fn a_full_day_stops_the_runs_that_are_under_way() {
     let account = Arc::new(DayAccount::new(1.0));
     let rules = BudgetRules { day_usd: Some(1.0), ..BudgetRules::default() };
     let purses = [(); 2].map(|()| Purse::new(rules, Some(account.reserve(day(1), 0.1).unwrap())));
-    let price = Some(Price { input: 0.0, output: 1e6 });
+    let price = Some(Price { input: 0.0, output: 1e6, cached: None });
     let mut spender = purses[0].open(Phase::Answer, price, 0).unwrap_err();
     assert_eq!(spender.kind, "day_ceiling", "one token is a dollar, and a tenth of one is reserved by another");
-    let cheap = Some(Price { input: 0.0, output: 1e4 });
+    let cheap = Some(Price { input: 0.0, output: 1e4, cached: None });
     let mut meter = purses[0].open(Phase::Answer, cheap, 0).unwrap();
     spender = meter.note(&used(0, 101)).unwrap();
     assert_eq!(spender.kind, "day_ceiling");

@@ -58,7 +58,7 @@ async fn an_arm_too_dear_for_what_is_left_is_passed_over_for_a_cheaper_one() {
     let (dear, cheap) = (Scripted::new([answer(1, "dear")]), Scripted::new([answer(1, "cheap")]));
     let mut pool = chain(&[("dear", &dear), ("cheap", &cheap)]);
     let mut declared = spec("dear");
-    declared.price = Some(Price { input: 1000.0, output: 1000.0 });
+    declared.price = Some(Price { input: 1000.0, output: 1000.0, cached: None });
     pool.models.set(declared, Arc::clone(&dear) as Arc<dyn ChatModel>);
     pool.config.budget.run_usd = Some(0.001);
     let seen = pool.run("hello").await;

@@ -53,7 +53,7 @@ pub(super) fn finish(reason: FinishReason) -> Step {
 }
 
 pub(super) fn usage(input_tokens: u32, output_tokens: u32) -> Step {
-    Step::Say(AnswerPart::Usage(Usage { input_tokens, output_tokens, estimated: false }))
+    Step::Say(AnswerPart::Usage(Usage { input_tokens, output_tokens, estimated: false, ..Usage::default() }))
 }
 
 pub(super) fn failure(class: FailureClass, kind: &'static str) -> Failure {
@@ -219,7 +219,7 @@ pub(super) fn spec(name: &str) -> ArmSpec {
         base_url: String::new(),
         model: name.to_owned(),
         api_key_env: None,
-        price: Some(Price { input: 1.0, output: 10.0 }),
+        price: Some(Price { input: 1.0, output: 10.0, cached: None }),
         enabled: true,
     }
 }
@@ -275,7 +275,7 @@ impl Pool {
     }
 
     pub(super) fn judged_by(mut self, model: &Arc<Scripted>) -> Self {
-        let price = Some(Price { input: 1.0, output: 1.0 });
+        let price = Some(Price { input: 1.0, output: 1.0, cached: None });
         let model = Arc::clone(model) as Arc<dyn ChatModel>;
         self.judge = Some(JudgeChoice::Model { name: "judge".to_owned(), model, price });
         self

@@ -143,7 +143,7 @@ fn the_timeline_changes_quality_speed_availability_and_price() {
     assert!(outage.script(&call("scribe", "x", None)).is_ok());
 
     let (prices, clock) = world("price-cut", 7);
-    assert_eq!(prices.price("atlas-70b"), Some(Price { input: 3.0, output: 15.0 }));
+    assert_eq!(prices.price("atlas-70b"), Some(Price { input: 3.0, output: 15.0, cached: None }));
     clock.advance(Duration::from_secs(130));
     assert!((prices.price("atlas-70b").unwrap().output - 1.5).abs() < 1e-9);
     let bill = prices.script(&call("atlas-70b", "abcd", Some(10))).unwrap().bill();
