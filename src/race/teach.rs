@@ -69,10 +69,13 @@ impl Lesson<'_> {
                 continue;
             }
             let fallbacks = u32::from(observation.answer.is_some_and(|a| a.fallback > 0.0));
-            let reward =
-                self.policy.compose(observation.quality, observation.preview.as_ref(), fallbacks, self.weights);
-            learned.clamped += u32::from(clamp_bites(&reward));
-            learned.rewards.insert(arm.clone(), reward);
+            // A cached preview was graded when it was made: of its answer alone there is nothing to reward.
+            if observation.quality.is_some() || observation.preview.is_some() || fallbacks > 0 {
+                let reward =
+                    self.policy.compose(observation.quality, observation.preview.as_ref(), fallbacks, self.weights);
+                learned.clamped += u32::from(clamp_bites(&reward));
+                learned.rewards.insert(arm.clone(), reward);
+            }
             learned.observations.push(observation);
         }
         learned

@@ -81,7 +81,8 @@ impl RewardPolicy for QualityLatencyCostPolicy {
             })
             .collect();
         let penalty = weights.fallback_penalty() * f64::from(fallbacks);
-        let sum: f64 = terms.values().map(|term| term.contribution).sum();
+        // From 0: the sum of nothing is −0 otherwise.
+        let sum = terms.values().fold(0.0, |sum: f64, term| sum + term.contribution);
         RewardRecord { total: (sum - penalty).clamp(0.0, 1.0), terms, penalty }
     }
 }

@@ -43,6 +43,9 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
     let reward = own.record.as_ref().and_then(|record| record.rewards.get(record.winner.as_ref()?));
     if let Some(reward) = reward {
         y = draw_reward(&mut body, y, reward);
+    } else if is_from_cache(own) {
+        body.put_within(0, y, "no reward: its preview taught before", body.theme.dim(), width);
+        y += 1;
     }
     y = draw_afterwards(&mut body, y, model, own);
     y = draw_search(&mut body, y, own);
@@ -165,7 +168,16 @@ fn failures(own: &OwnRun) -> impl Iterator<Item = &AttemptRecord> {
 /// Rows of the reward and the times.
 fn below(own: &OwnRun) -> u16 {
     let reward = own.record.as_ref().and_then(|record| record.rewards.get(record.winner.as_ref()?));
-    1 + reward.map_or(0, |reward| small(reward.terms.values().filter(|t| t.weight > 0.0).count()) + 2)
+    let without = u16::from(reward.is_none() && is_from_cache(own));
+    1 + without + reward.map_or(0, |reward| small(reward.terms.values().filter(|t| t.weight > 0.0).count()) + 2)
+}
+
+/// Whether the preview of what was served was in the cache.
+fn is_from_cache(own: &OwnRun) -> bool {
+    let Some((record, winner)) = own.record.as_ref().and_then(|record| Some((record, record.winner.as_ref()?))) else {
+        return false;
+    };
+    record.previews.iter().any(|preview| preview.cached && preview.arm == *winner)
 }
 
 /// What the judge said after the answer was served, where it was asked then.

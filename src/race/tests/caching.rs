@@ -71,6 +71,7 @@ async fn a_prompt_that_is_nearly_the_same_asks_no_arm_for_a_preview() {
         assert_eq!(preview.text, if preview.arm.as_str() == "a" { "1234" } else { "12345678" });
     }
     assert!(record.cost_usd < first.record.cost_usd);
+    assert!(record.rewards.is_empty() && again.observation.is_some(), "it was rewarded when it was made: {record:?}");
 }
 
 #[tokio::test(start_paused = true)]
