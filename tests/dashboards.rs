@@ -102,6 +102,7 @@ fn full() -> EngineSnapshot {
         runs: vec![(Strategy::Race, Outcome::Served, 1)],
         gates: vec![(GateDecision::Bandit, 1)],
         judges: [("sage".to_owned(), calls())].into(),
+        searches: [("searxng".to_owned(), calls())].into(),
         end_to_end: histogram(SECONDS),
         arms: [(arm.clone(), counted)].into(),
         writes: [histogram(WRITES), histogram(WRITES)],

@@ -261,6 +261,9 @@ pub struct Tally {
     /// The judge, by name.
     #[serde(default)]
     pub judges: BTreeMap<String, Calls>,
+    /// Web searches, by who was asked; they have no tokens.
+    #[serde(default)]
+    pub searches: BTreeMap<String, Calls>,
     /// Verdicts that the local judge had to give.
     #[serde(default)]
     pub local_verdicts: u64,

@@ -35,6 +35,7 @@ pub fn render(snapshot: &EngineSnapshot, sinks: &[SinkFigures]) -> Result<String
     runs(&mut families, snapshot);
     window(&mut families, snapshot);
     calls(&mut families, &snapshot.tally);
+    searches(&mut families, &snapshot.tally);
     arms_counted(&mut families, &snapshot.tally);
     arms_now(&mut families, &snapshot.arms);
     router(&mut families, snapshot);
@@ -153,6 +154,30 @@ fn calls(f: &mut Families, tally: &Tally) {
     });
     drop(first);
     f.counter("local_verdicts_total", "Verdicts that the local judge had to give.").is(tally.local_verdicts as f64);
+}
+
+fn searches(f: &mut Families, tally: &Tally) {
+    let all = &tally.searches;
+    let mut made = f.counter("searches_total", "Web searches, by who was asked.");
+    for (who, calls) in all {
+        made.count(&[("provider", who)], calls.made);
+    }
+    drop(made);
+    let mut failed = f.counter("search_failures_total", "Web searches that failed, by class of failure.");
+    for (who, calls) in all {
+        calls.failed.iter().for_each(|(class, n)| failed.count(&[("class", class.name()), ("provider", who)], *n));
+    }
+    drop(failed);
+    let mut dollars =
+        f.counter("search_cost_usd_total", "Dollars of web searches, which are in the runs' dollars too.");
+    for (who, calls) in all {
+        dollars.with(&[("provider", who)], calls.usd());
+    }
+    drop(dollars);
+    let mut seconds = f.histogram("search_duration_seconds", "Seconds of web searches that did not fail.");
+    for (who, calls) in all {
+        seconds.distribution(&[("provider", who)], &calls.seconds, SECONDS);
+    }
 }
 
 fn arms_counted(f: &mut Families, tally: &Tally) {

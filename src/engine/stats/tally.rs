@@ -69,6 +69,7 @@ impl Counting {
             count_flags(arm, &attempt.flags);
         }
         count_judge(tally, record);
+        count_search(tally, record);
         count_places(tally, record);
         for (name, reward) in &record.rewards {
             let arm = arm_of(tally, name);
@@ -184,6 +185,14 @@ fn count_judge(tally: &mut Tally, record: &RunRecord) {
     let took = (late.unwrap_or(record.timings_s.judge), None);
     count_call(calls, &usage, Some(judging.cost_usd), judging.error.as_ref(), took);
     calls.made += u64::from(judging.calls).saturating_sub(1);
+}
+
+fn count_search(tally: &mut Tally, record: &RunRecord) {
+    let Some(search) = &record.policies.search else { return };
+    let name = search.provider.as_str();
+    let is_named = tally.searches.contains_key(name) || tally.searches.len() < NAMED;
+    let calls = tally.searches.entry(if is_named { name } else { OTHERS }.to_owned()).or_default();
+    count_call(calls, &Usage::default(), search.cost_usd, search.error.as_ref(), (search.seconds, None));
 }
 
 fn count_call(

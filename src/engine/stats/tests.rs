@@ -6,6 +6,7 @@ use crate::domain::flag::Flag;
 use crate::domain::handling::Handling;
 use crate::domain::judging::{Scores, Verdict};
 use crate::domain::record::{AttemptRecord, OrderRecord, PreviewRecord};
+use crate::domain::search::SearchRecord;
 use crate::domain::tally::Outcome;
 use crate::engine::testing::record;
 
@@ -248,6 +249,34 @@ fn a_bad_rating_takes_a_run_out_of_those_that_are_resolved() {
     assert_eq!((resolved(&stats), stats.tally().ratings), ((2, Some(0.5)), [0, 0]), "nobody rated");
     stats.rated(0.2);
     assert_eq!(stats.tally().ratings, [0, 1]);
+}
+
+#[test]
+fn searches_are_counted_by_who_was_asked() {
+    let mut stats = LiveStats::default();
+    let search = SearchRecord {
+        provider: "searxng".to_owned(),
+        query: "the latest".to_owned(),
+        results: Vec::new(),
+        cited: Vec::new(),
+        seconds: 0.3,
+        cost_usd: Some(0.005),
+        error: None,
+    };
+    let failed = SearchRecord {
+        error: Some(Failure::new(FailureClass::Transient, "http_503", "")),
+        cost_usd: Some(0.0),
+        ..search.clone()
+    };
+    for (n, search) in [(1, Some(search)), (2, Some(failed)), (3, None)] {
+        let mut run = record(at(n), n).served_by("a").build();
+        run.policies.search = search;
+        stats.absorb(&run);
+    }
+    let tally = stats.tally();
+    let calls = &tally.searches["searxng"];
+    assert_eq!((calls.made, calls.failed[&FailureClass::Transient], calls.seconds.count()), (2, 1, 1));
+    assert_eq!((calls.cost_nano, tally.searches.len()), (5_000_000, 1));
 }
 
 #[test]
