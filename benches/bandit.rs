@@ -197,7 +197,7 @@ fn taught(d: usize, names: &[ArmId], count: u64, rng: &mut fastrand::Rng) -> Vec
 
 /// A whole decision, select and update with forgetting, as the pool and the context grow: linear in arms,
 /// quadratic in dimensions. One response group: quality is all that counts. The flat loop beside it does the flops of the fold, the packed forms, Σxxᵀ, A⁻¹x,
-/// the change of A⁻¹, and a share of d³/2 multiply-adds for the factorisation every d/4 observations.
+/// the change of A⁻¹, and a share of d³/2 multiply-adds for the inversion every d/4 observations.
 fn decision(c: &mut Criterion) {
     let mut group = c.benchmark_group("decision");
     for (d, arms) in [(26, 3), (35, 8), (64, 32), (64, 8), (64, 16), (16, 8), (32, 8)] {

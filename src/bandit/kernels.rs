@@ -34,15 +34,6 @@ pub(crate) fn axpy(y: &mut [f64], s: f64, x: &[f64]) {
     }
 }
 
-/// `y += Σ byᵢ · rowᵢ` of four rows at once, none shorter than `y`: one pass over `y` instead of four.
-pub(crate) fn axpy4(y: &mut [f64], by: [f64; 4], rows: [&[f64]; 4]) {
-    let len = y.len();
-    let [first, second, third, fourth] = rows.map(|row| &row[..len]);
-    for i in 0..len {
-        y[i] += (by[0] * first[i] + by[1] * second[i]) + (by[2] * third[i] + by[3] * fourth[i]);
-    }
-}
-
 /// Multiplies every value by `s`.
 pub(crate) fn scale(values: &mut [f64], s: f64) {
     for value in values {
@@ -98,6 +89,30 @@ pub(crate) fn rank_one(p: &mut [f64], s: f64, x: &[f64]) {
     }
     if i < x.len() {
         axpy(&mut rest[..=i], s * x[i], &x[..=i]);
+    }
+}
+
+/// `P −= x₀u₀ᵀ + x₁u₁ᵀ`, packed, of what is symmetric as a sum.
+pub(crate) fn rank_two(p: &mut [f64], x: [&[f64]; 2], u: [&[f64]; 2]) {
+    let [left_u, right_u] = u;
+    let mut rest = p;
+    let mut i = 0;
+    while i + 1 < left_u.len() {
+        let ([upper, lower], below) = two_rows(rest, i);
+        let (first, second) = ([x[0][i], x[1][i]], [x[0][i + 1], x[1][i + 1]]);
+        let (left, corner) = lower.split_at_mut(i + 1);
+        for (((upper, lower), lu), ru) in upper.iter_mut().zip(left).zip(&left_u[..=i]).zip(&right_u[..=i]) {
+            *upper -= first[0] * lu + first[1] * ru;
+            *lower -= second[0] * lu + second[1] * ru;
+        }
+        corner[0] -= second[0] * left_u[i + 1] + second[1] * right_u[i + 1];
+        rest = below;
+        i += 2;
+    }
+    if i < left_u.len() {
+        for ((value, lu), ru) in rest[..=i].iter_mut().zip(&left_u[..=i]).zip(&right_u[..=i]) {
+            *value -= x[0][i] * lu + x[1][i] * ru;
+        }
     }
 }
 

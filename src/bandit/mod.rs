@@ -3,7 +3,7 @@
 //! [`RouterState`] is a fold over [`LogEntry`](crate::domain::command::LogEntry)s and nothing else; a
 //! [`Router`] reads it to choose arms. No clock, no generator, no I/O, no async: the time of a command
 //! and every random number are arguments. The inner loops are our own scalar code, so that the same log
-//! gives the same statistics bit for bit; nalgebra only factorises what derived inverses are refreshed from.
+//! gives the same statistics bit for bit; nalgebra inverts what elimination would lose digits of.
 
 mod beliefs;
 mod beside;

@@ -8,14 +8,14 @@
 //! Only the data parts (D, the sums of B and M, n) are state; they are summed in a fixed order. A *base* of
 //! the same parts, where one is given, belongs to the prior: it is added to Λ, ΛΘ₀ and S₀, and never forgotten. A⁻¹, Θ̂
 //! and R are *derived*: they follow each observation in O(d²) (Sherman–Morrison, and the recursive least
-//! squares that goes with it) and are recomputed from a Cholesky factorisation of A on a schedule and
+//! squares that goes with it) and are recomputed from A on a schedule and
 //! whenever a residual check fails. Without data Θ̂ = Θ₀ and A⁻¹ = Λ⁻¹. Θ₀ is non-zero on the intercept
 //! only.
 //!
 //! Forgetting scales the data parts and never the prior, so nothing winds up. All data parts are kept as
 //! they were summed, with one factor that is theirs: to forget is to change that factor, exactly and in
 //! O(1). What is derived lags behind it: by 1 % of data weight, or by the observations that d/4 are, where
-//! that is more, so that an update's share of the Cholesky factorisation stays of order d². Scoring bounds
+//! that is more, so that an update's share of that inversion stays of order d². Scoring bounds
 //! what the lag and the time since the last observation can hide: see [`Regression::spread`].
 
 mod derive;

@@ -40,15 +40,21 @@ impl Regression {
         let Scratch { b, factor, .. } = scratch;
         let (d, kept) = (self.d, self.factor);
         let (data, base) = (&self.data, self.base.as_deref());
-        let a = |i: usize, j: usize| {
-            let at = packed_len(i) + j;
-            let value = kept * data[at] + base.map_or(0.0, |base| base.data[at]);
-            if i == j { value + prior.lambda[i] } else { value }
+        let fill = |a: &mut [f64]| {
+            for (value, data) in a.iter_mut().zip(data) {
+                *value = kept * data;
+            }
+            if let Some(base) = base {
+                axpy(a, 1.0, &base.data);
+            }
+            for (i, lambda) in prior.lambda.iter().enumerate() {
+                a[packed_len(i) + i] += lambda;
+            }
         };
-        if !factor.of(d, a) {
+        if !factor.of(d, fill) {
             return;
         }
-        factor.write_inverse(d, &mut self.inverse);
+        factor.write_inverse(&mut self.inverse);
         b.clear();
         b.extend(self.sums.iter().map(|sum| kept * sum));
         for (column, mean) in b.chunks_exact_mut(d).zip(&self.prior_mean) {
