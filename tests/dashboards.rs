@@ -9,6 +9,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use banditop::domain::clock::Timestamp;
 use banditop::domain::failure::FailureClass;
 use banditop::domain::flag::Flag;
 use banditop::domain::handling::ExtraCount;
@@ -16,8 +17,8 @@ use banditop::domain::ids::ArmId;
 use banditop::domain::observer::Objective;
 use banditop::domain::ratio::Ratio;
 use banditop::domain::record::GateDecision;
-use banditop::domain::snapshot::{ArmRow, EngineSnapshot, SpendAccount, Totals};
-use banditop::domain::spec::{ArmSpec, Lifecycle, Provider, Strategy};
+use banditop::domain::snapshot::{ArmLimits, ArmRow, EngineSnapshot, SpendAccount, Totals};
+use banditop::domain::spec::{ArmSpec, Lifecycle, Provider, ShareLimits, Strategy};
 use banditop::domain::tally::{ArmTally, Calls, Histogram, Outcome, Places, SECONDS, Tally, UNIT, WRITES};
 use banditop::domain::terms::Term;
 use banditop::telemetry::{SinkFigures, render};
@@ -71,6 +72,13 @@ fn arm_row(arm: &ArmId) -> ArmRow {
         places: Places::default(),
         effective_n: 3.0,
         served_by_intent: [1; 5],
+        limits: Some(ArmLimits {
+            set: ShareLimits { min: 0.1, max: 0.4, ramp_s: 60.0 },
+            since: Timestamp::default(),
+            now: (0.1, 0.2),
+            taken: Ratio::new(0.15),
+            runs: 20,
+        }),
         extras: Some(ExtraCount { left: 3.0, calls: 4, retries: 1, hedges: 1, denied: 1 }),
     }
 }

@@ -117,6 +117,19 @@ fn every_command_does_what_it_says_and_undo_takes_it_back() {
     apply(&program, &["mode", "normal"]);
     assert_eq!(show(&program)["mode"]["pinned"], Value::Null);
 
+    apply(&program, &["limits", "coder", "--min", "0.1", "--max", "0.5", "--over", "1h"]);
+    program.json(&["ask", "--json", "--session", "talk", "Who are you?"]);
+    let limited = show(&program);
+    let limits = &arm(&limited, "coder")["limits"];
+    assert_eq!((&limits["set"]["max"], &limits["runs"]), (&Value::from(0.5), &Value::from(1)));
+    assert!(limits["now"][1].as_f64().unwrap() < 0.5, "the bound rises slowly: {limits}");
+    assert_eq!(limited["conversations"]["begun"], 1);
+    let told = program.ok(&["state", "show"]);
+    assert!(told.contains("coder: takes part in") && told.contains("rising to 50.0% until"), "{told}");
+    assert!(told.contains("conversations: 1 begun"), "{told}");
+    apply(&program, &["limits", "coder", "--off"]);
+    assert_eq!(arm(&show(&program), "coder")["limits"], Value::Null);
+
     let declared = [
         "add-arm",
         "extra",
@@ -134,10 +147,11 @@ fn every_command_does_what_it_says_and_undo_takes_it_back() {
     apply(&program, &["remove-arm", "extra"]);
     assert_eq!(arm(&show(&program), "extra"), &Value::Null);
 
+    let before = show(&program);
     apply(&program, &["reset-arm", "atlas"]);
     assert_eq!(arm(&show(&program), "atlas")["trials"], 0);
     let undone = apply(&program, &["undo"]);
-    assert_eq!(arm(&show(&program), "atlas")["trials"], arm(&start, "atlas")["trials"]);
+    assert_eq!(arm(&show(&program), "atlas")["trials"], arm(&before, "atlas")["trials"]);
     apply(&program, &["undo", &undone.to_string()]);
     assert_eq!(arm(&show(&program), "atlas")["trials"], 0, "undoing an undo is a redo");
 

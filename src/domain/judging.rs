@@ -66,7 +66,17 @@ impl Verdict {
     /// The arm with the highest overall score; the first by name among equals.
     #[must_use]
     pub fn best(&self) -> Option<&ArmId> {
-        let best = self.scores.values().map(|s| s.overall).fold(f64::NEG_INFINITY, f64::max);
+        let best = self.highest();
         self.scores.iter().find(|(_, s)| s.overall >= best).map(|(arm, _)| arm)
+    }
+
+    /// How far `arm` was judged below the best, in units of `overall`; `None` where it was not judged.
+    #[must_use]
+    pub fn behind_best(&self, arm: &ArmId) -> Option<f64> {
+        self.scores.get(arm).map(|own| self.highest() - own.overall)
+    }
+
+    fn highest(&self) -> f64 {
+        self.scores.values().map(|s| s.overall).fold(f64::NEG_INFINITY, f64::max)
     }
 }

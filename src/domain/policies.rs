@@ -58,6 +58,54 @@ pub struct SessionRecord {
     pub before: Option<ArmId>,
     /// Whether the same arm answered again.
     pub kept: bool,
+    /// What leaving it was expected to gain, in units of the reward; absent where nothing was compared: at the
+    /// beginning, where it could not be asked, where something else chose the arms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain: Option<f64>,
+    /// How far below the best its preview was judged, in units of `overall`; absent where it was not judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<f64>,
+    /// Up to which gain, expected or judged, the conversation stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<f64>,
+}
+
+impl SessionRecord {
+    /// The beginning of its id, which tells conversations of one screen apart.
+    #[must_use]
+    pub fn short_id(&self) -> &str {
+        self.id.get(..6).unwrap_or(&self.id)
+    }
+
+    /// One line: whether it kept its arm, and by what margin.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let id = self.short_id();
+        let Some(before) = &self.before else { return format!("conversation {id} begins") };
+        let verb = if self.kept { "kept" } else { "left" };
+        format!("conversation {id} {verb} {before}: {}", self.why())
+    }
+
+    /// Why it kept or left its arm.
+    fn why(&self) -> String {
+        let (Some(gain), Some(margin)) = (self.gain, self.margin) else {
+            let chosen = if self.kept { "it was chosen again" } else { "it could not be asked, or another was set" };
+            return chosen.to_owned();
+        };
+        let judged = self.behind.filter(|behind| *behind > 0.0);
+        match judged {
+            _ if !self.kept && gain > margin => format!("gain {gain:.3}, above the margin of {margin:.3}"),
+            Some(behind) if !self.kept && behind > margin => {
+                format!("judged {behind:.3} below the best, above the margin of {margin:.3}")
+            }
+            _ if !self.kept => format!("it gave no answer (gain {gain:.3}, margin {margin:.3})"),
+            Some(behind) if gain <= margin => {
+                format!("gain {gain:.3}, judged {behind:.3} below the best, margin {margin:.3}")
+            }
+            _ if gain <= margin => format!("gain {gain:.3}, margin {margin:.3}"),
+            _ => format!("free to leave (gain {gain:.3}, margin {margin:.3}), and chosen again"),
+        }
+    }
 }
 
 /// What the preview cache was asked and gave.
@@ -74,5 +122,50 @@ impl Policies {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conversation_says_what_became_of_its_arm_and_by_what_margin() {
+        let record = |kept, gain, behind| SessionRecord {
+            id: "1f3a92bc00000000".to_owned(),
+            before: Some(ArmId::new("a")),
+            kept,
+            gain,
+            behind,
+            margin: Some(0.05),
+        };
+        let cases = [
+            (record(true, Some(0.012), None), "conversation 1f3a92 kept a: gain 0.012, margin 0.050"),
+            (
+                record(true, Some(0.012), Some(0.02)),
+                "conversation 1f3a92 kept a: gain 0.012, judged 0.020 below the best, margin 0.050",
+            ),
+            (record(false, Some(0.12), None), "conversation 1f3a92 left a: gain 0.120, above the margin of 0.050"),
+            (
+                record(false, Some(0.01), Some(0.2)),
+                "conversation 1f3a92 left a: judged 0.200 below the best, above the margin of 0.050",
+            ),
+            (
+                record(false, Some(0.01), None),
+                "conversation 1f3a92 left a: it gave no answer (gain 0.010, margin 0.050)",
+            ),
+            (record(false, None, None), "conversation 1f3a92 left a: it could not be asked, or another was set"),
+            (
+                record(true, Some(0.2), Some(0.0)),
+                "conversation 1f3a92 kept a: free to leave (gain 0.200, margin 0.050), and chosen again",
+            ),
+        ];
+        for (record, expected) in cases {
+            assert_eq!(record.summary(), expected);
+        }
+        let begun = SessionRecord { before: None, ..record(false, None, None) };
+        assert_eq!(begun.summary(), "conversation 1f3a92 begins");
+        let older: SessionRecord = serde_json::from_str(r#"{"id":"x","kept":true}"#).unwrap();
+        assert_eq!((older.gain, older.margin), (None, None));
     }
 }

@@ -3,6 +3,7 @@
 //! drawing. `state show --json` and every pane are projections of this one struct.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,7 @@ use super::ids::{ArmId, RunId, Sequence};
 use super::observer::Objective;
 use super::ratio::Ratio;
 use super::record::{GateDecision, Origin};
-use super::spec::{ArmSpec, Lifecycle, Mode, RouterKind, Strategy};
+use super::spec::{ArmSpec, Lifecycle, Mode, RouterKind, ShareLimits, Strategy};
 use super::tally::{Places, Tally};
 use super::terms::Weights;
 
@@ -142,9 +143,42 @@ pub struct ArmRow {
     pub effective_n: f64,
     /// Answers served by intent over the window, in the order of [`Intent::ALL`].
     pub served_by_intent: [u64; 5],
+    /// Bounds of the share of runs that it takes part in, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<ArmLimits>,
     /// Retries and hedges of it; absent where it was not called since the process began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extras: Option<ExtraCount>,
+}
+
+/// Bounds of the share of runs that an arm takes part in, and how near it is to them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ArmLimits {
+    /// As they were set.
+    pub set: ShareLimits,
+    /// When they were.
+    pub since: Timestamp,
+    /// The share that is allowed now, at least and at most, in [0, 1]: the upper bound may still be rising.
+    pub now: (f64, f64),
+    /// The share of runs since then that it took part in, as far as the windows reach.
+    pub taken: Option<Ratio>,
+    /// Of how many runs.
+    pub runs: u64,
+}
+
+impl ArmLimits {
+    /// Whether what it takes is within what is allowed now; true while nothing is known.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.taken.is_none_or(|taken| (self.now.0..=self.now.1).contains(&taken.get()))
+    }
+
+    /// When the upper bound is where it was set, if it is not there yet at `now`.
+    #[must_use]
+    pub fn rises_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let ramp = Duration::try_from_secs_f64(self.set.ramp_s).ok().filter(|ramp| !ramp.is_zero())?;
+        Some(self.since.plus(ramp)).filter(|end| *end > now)
+    }
 }
 
 /// Counts since the state began, and rates over the window.

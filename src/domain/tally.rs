@@ -234,6 +234,20 @@ pub struct ArmTally {
     pub places: Places,
 }
 
+/// Runs that belong to a conversation, by what became of its arm.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversations {
+    /// The first one of a conversation, or the first after it was forgotten.
+    #[serde(default)]
+    pub begun: u64,
+    /// The same arm answered again.
+    #[serde(default)]
+    pub kept: u64,
+    /// Another arm answered, or none.
+    #[serde(default)]
+    pub left: u64,
+}
+
 /// Everything.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tally {
@@ -249,6 +263,9 @@ pub struct Tally {
     /// Runs that were served by the first arm in order.
     #[serde(default)]
     pub first_try: u64,
+    /// Runs of conversations.
+    #[serde(default)]
+    pub conversations: Conversations,
     /// Attempts after the first.
     #[serde(default)]
     pub fallbacks: u64,

@@ -8,8 +8,8 @@ use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ArmId, Sequence};
 use crate::domain::observer::Objective;
 use crate::domain::ratio::Ratio;
-use crate::domain::snapshot::{ArmRow, EngineSnapshot, Series, SpendAccount, StoreStatus, Totals};
-use crate::domain::spec::Strategy;
+use crate::domain::snapshot::{ArmLimits, ArmRow, EngineSnapshot, Series, SpendAccount, StoreStatus, Totals};
+use crate::domain::spec::{ShareLimits, Strategy};
 use crate::race::{Race, Signals};
 
 use super::folds::Folds;
@@ -126,8 +126,14 @@ impl Folds {
             places: self.stats.places(name),
             effective_n: arm.effective_n,
             served_by_intent: figures.served_by_intent,
+            limits: arm.share_limits.map(|(set, since)| self.limits(name, set, since, view.now)),
             extras: view.race.extras().count(name.as_str(), tokio::time::Instant::now()),
         }
+    }
+
+    fn limits(&self, arm: &ArmId, set: ShareLimits, since: Timestamp, now: Timestamp) -> ArmLimits {
+        let (runs, with) = self.stats.took_part(arm, since);
+        ArmLimits { set, since, now: set.after(now.since(since)), taken: Ratio::of(with, runs), runs }
     }
 
     /// Mean and uncertainty over recent contexts; before there are any, at a prompt of no size and no

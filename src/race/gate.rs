@@ -15,6 +15,9 @@ use crate::domain::ids::ArmId;
 use crate::domain::record::{ArmScore, Gate, GateDecision};
 use crate::domain::spec::{Lifecycle, RouterKind, SetChoice, Strategy};
 
+/// The number that says what leaving a conversation's arm was expected to gain.
+pub(super) const SESSION_GAIN: &str = "session_gain";
+
 /// What the gate looks at.
 pub(crate) struct GateInput<'a> {
     /// What was learned.
@@ -97,11 +100,11 @@ impl GateInput<'_> {
             (None, Opinion::Configured { reason, orders }) => (RouterKind::Baseline, Some(reason.clone()), *orders),
             (None, _) => (self.router, None, true),
         };
-        let selection = match (&stays, &opinion) {
-            (Some(arm), _) => self.select_beside(arm, self.candidates, k, draw),
-            (None, Opinion::Explore(_)) => self.spread_within_shares(kind, k, draw),
+        let (selection, limited) = match (&stays, &opinion) {
+            (Some(arm), _) => (self.select_beside(arm, self.candidates, k, draw), None),
+            (None, Opinion::Explore(_)) => (self.spread_within_shares(kind, k, draw), None),
             (None, _) if imposed.is_none() => self.within_shares(kind, k, draw),
-            (None, _) => self.select(kind, self.candidates, k, draw),
+            (None, _) => (self.select(kind, self.candidates, k, draw), None),
         };
         let chosen: Vec<ArmId> = selection.scores.iter().filter(|s| s.selected).map(|s| s.arm.clone()).collect();
         let mut gate = match (imposed, opinion) {
@@ -112,12 +115,12 @@ impl GateInput<'_> {
         };
         gate.numbers = self.told.numbers();
         if let Some(held) = &held {
-            gate.numbers.insert("session_gain".to_owned(), held.gain);
+            gate.numbers.insert(SESSION_GAIN.to_owned(), held.gain);
             gate.numbers.insert("session_margin".to_owned(), self.told.session.margin);
         }
         let held = held.map(|held| self.of_conversation(&held));
         let paused = self.state.mode().learning_paused.then(|| "learning is paused".to_owned());
-        for note in course.note.into_iter().chain(held).chain(paused) {
+        for note in course.note.into_iter().chain(held).chain(limited).chain(paused) {
             gate.reason = format!("{}; {note}", gate.reason);
         }
         Plan { strategy: course.strategy, gate, scores: selection.scores, chosen, orders, held: stays }

@@ -4,30 +4,28 @@
 use std::sync::Arc;
 
 use super::afterwards::can_be_judged;
+use super::gate::SESSION_GAIN;
 use super::run::{Race, RunReport};
-use super::sessions::SessionKey;
 use super::stages::{Setting, Trail, context_record};
 use super::teach::Lesson;
 use super::words;
-use crate::domain::clock::Timestamp;
 use crate::domain::command::Observation;
 use crate::domain::ids::ArmId;
+use crate::domain::judging::Verdict;
 use crate::domain::record::{Policies, RunOutcome, RunRecord, SessionRecord};
 
 impl Race {
-    /// Remembers who answered a conversation.
-    fn continued(
-        &self,
-        session: Option<&(SessionKey, Option<ArmId>)>,
-        winner: Option<&ArmId>,
-        at: Timestamp,
-    ) -> Option<SessionRecord> {
-        let (key, before) = session?;
+    /// Remembers who answered a conversation, and says what its arm was held against.
+    fn continued(&self, setting: &Setting, verdict: Option<&Verdict>, winner: Option<&ArmId>) -> Option<SessionRecord> {
+        let (key, before) = setting.session.as_ref()?;
         if let Some(winner) = winner {
-            self.sessions.answered(*key, winner, &self.parts.config.policies.session, at);
+            self.sessions.answered(*key, winner, &self.parts.config.policies.session, setting.at);
         }
         let kept = winner.is_some() && winner == before.as_ref();
-        Some(SessionRecord { id: key.text(), before: before.clone(), kept })
+        let gain = setting.plan.gate.numbers.get(SESSION_GAIN).copied();
+        let behind = before.as_ref().and_then(|arm| verdict?.behind_best(arm));
+        let margin = gain.or(behind).map(|_| setting.margin);
+        Some(SessionRecord { id: key.text(), before: before.clone(), kept, gain, behind, margin })
     }
 
     /// The record and the observation.
@@ -68,7 +66,7 @@ impl Race {
             arms: learned.observations,
             spent_usd,
         });
-        let session = self.continued(setting.session.as_ref(), winner.as_ref(), setting.at);
+        let session = self.continued(&setting, judgement.as_ref().map(|j| &j.verdict), winner.as_ref());
         let fallbacks = full.attempts.iter().filter(|a| !a.lost).count().saturating_sub(1);
         let context = context_record(&setting);
         let record = RunRecord {

@@ -56,11 +56,16 @@ impl GateInput<'_> {
         selection
     }
 
-    /// The router's choice within every arm's bounds.
-    pub(super) fn within_shares(&self, kind: RouterKind, k: usize, draw: &mut dyn FnMut() -> f64) -> Selection {
+    /// The router's choice within every arm's bounds, and whom they put in or left out.
+    pub(super) fn within_shares(
+        &self,
+        kind: RouterKind,
+        k: usize,
+        draw: &mut dyn FnMut() -> f64,
+    ) -> (Selection, Option<String>) {
         let bounds = self.bounds();
         if bounds.is_empty() {
-            return self.select(kind, self.candidates, k, draw);
+            return (self.select(kind, self.candidates, k, draw), None);
         }
         let mut u = draw();
         let sum: f64 = bounds.iter().map(|bound| bound.least).sum();
@@ -78,8 +83,9 @@ impl GateInput<'_> {
         let out = left_out(bounds.iter().map(|bound| (&bound.arm, entry(bound))), draw());
         let mut open: Vec<ArmId> = self.candidates.iter().filter(|arm| !out.contains(arm)).cloned().collect();
         if open.is_empty() && forced.is_none() {
-            return self.select(kind, self.candidates, k, draw);
+            return (self.select(kind, self.candidates, k, draw), None);
         }
+        let note = note(forced, &out);
         let mut selection = match forced {
             Some(arm) => self.select_beside(arm, &open, k, draw),
             None => self.select(kind, &open, k, draw),
@@ -104,7 +110,7 @@ impl GateInput<'_> {
             .clamp(0.0, 1.0);
         }
         self.add_those_left_out(kind, &mut selection, draw);
-        selection
+        (selection, note)
     }
 
     /// Everybody is scored, whoever could be chosen.
@@ -121,6 +127,15 @@ impl GateInput<'_> {
         }
         selection.scores.extend(rest);
     }
+}
+
+/// Whom bounds put into a run and whom they left out, in words; `None` where they changed nothing.
+fn note(forced: Option<&ArmId>, out: &[ArmId]) -> Option<String> {
+    let left_out: Vec<&str> = out.iter().filter(|arm| Some(*arm) != forced).map(ArmId::as_str).collect();
+    let put_in = forced.map(|arm| format!("{arm} takes part by its least share"));
+    let left_out = (!left_out.is_empty()).then(|| format!("left out by the most share: {}", left_out.join(", ")));
+    let parts: Vec<String> = put_in.into_iter().chain(left_out).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// Who is left out of a run, each with the probability that its part leaves, by one uniform for all: each arm's part

@@ -358,9 +358,7 @@ impl Race {
 /// Whether a conversation may stay with `held`: its preview was not judged worse than the best by more than `margin`.
 /// An arm that is not among those that answer is put nowhere.
 fn may_stay(held: &ArmId, verdict: Option<&Verdict>, margin: f64) -> bool {
-    let Some(verdict) = verdict else { return true };
-    let best = verdict.scores.values().map(|scores| scores.overall).fold(f64::NEG_INFINITY, f64::max);
-    verdict.scores.get(held).is_some_and(|own| best - own.overall <= margin)
+    verdict.is_none_or(|verdict| verdict.behind_best(held).is_some_and(|behind| behind <= margin))
 }
 
 /// Who is to answer is known: the run holds what that is expected to cost.

@@ -64,6 +64,15 @@ fn runs(f: &mut Families, snapshot: &EngineSnapshot) {
         gates.count(&[("decision", decision.name())], *count);
     }
     drop(gates);
+    let mut conversations = f.counter(
+        "conversation_runs_total",
+        "Runs of conversations, by what became of the conversation's arm: begun, kept or left.",
+    );
+    let told = tally.conversations;
+    for (arm, count) in [("begun", told.begun), ("kept", told.kept), ("left", told.left)] {
+        conversations.count(&[("state", arm)], count);
+    }
+    drop(conversations);
     let mut ratings = f.counter("ratings_total", "Ratings by people.");
     for (count, rating) in tally.ratings.iter().zip(["good", "bad"]) {
         ratings.count(&[("rating", rating)], *count);
@@ -266,7 +275,7 @@ fn places(f: &mut Families, tally: &Tally) {
 
 fn arms_now(f: &mut Families, arms: &[ArmRow]) {
     let ratio = |ratio: Option<Ratio>| ratio.map(Ratio::get);
-    let gauges: [Now<'_>; 14] = [
+    let gauges: [Now<'_>; 17] = [
         ("arm_expected_reward", "Expected reward over recent contexts.", &|arm| arm.mean),
         ("arm_reward_uncertainty", "Uncertainty of the expected reward.", &|arm| arm.uncertainty),
         ("arm_mean_reward", "Mean realised reward over the window.", &|arm| arm.mean_reward),
@@ -282,6 +291,9 @@ fn arms_now(f: &mut Families, arms: &[ArmRow]) {
         ("arm_wins", "Judged races that it won.", &|arm| Some(arm.wins as f64)),
         ("arm_effective_observations", "Weight of its data after forgetting.", &|arm| Some(arm.effective_n)),
         ("arm_retries_left", "Retries that its budget holds now.", &|arm| arm.extras.map(|extras| extras.left)),
+        ("arm_share_limit_least", "Share of runs it takes part in at least.", &|arm| arm.limits.map(|l| l.now.0)),
+        ("arm_share_limit_most", "Share of runs it takes part in at most.", &|arm| arm.limits.map(|l| l.now.1)),
+        ("arm_share_limited_ratio", "Its share since its limits hold.", &|arm| ratio(arm.limits?.taken)),
         ("arm_selectable", "1 where it may be selected.", &|arm| Some(f64::from(u8::from(arm.state.is_candidate())))),
     ];
     for (name, help, read) in gauges {

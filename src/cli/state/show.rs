@@ -6,8 +6,10 @@ use serde_json::{Map, Value, json};
 
 use super::Desk;
 use crate::cli::failure::Outcome;
+use crate::domain::clock::Timestamp;
 use crate::domain::ratio::Ratio;
-use crate::domain::snapshot::{ArmRow, EngineSnapshot};
+use crate::domain::snapshot::{ArmLimits, ArmRow, EngineSnapshot};
+use crate::domain::tally::Conversations;
 use crate::domain::terms::Term;
 
 /// Shows the newest picture.
@@ -42,6 +44,7 @@ fn shape(snapshot: &EngineSnapshot) -> Value {
         "spent_today_usd": snapshot.totals.usd_today,
         "account": snapshot.account,
         "arms": arms,
+        "conversations": snapshot.tally.conversations,
         "totals": snapshot.totals,
         "objectives": snapshot.objectives,
         "store": snapshot.store,
@@ -68,6 +71,8 @@ fn arm_shape(row: &ArmRow) -> Value {
         "effective_n": row.effective_n,
         "places": row.places,
         "served_by_intent": row.served_by_intent,
+        "until": row.until,
+        "limits": row.limits,
         "extras": row.extras,
     })
 }
@@ -105,12 +110,34 @@ fn table(snapshot: &EngineSnapshot) -> String {
             "{arm:width$}  {state:11} {share:>6} {mean:>13} {p95:>6} {reward:>7} {err:>6} {dollars:>9} {trials:>7} {wins:>6} {best:>6}  {places}"
         );
     }
-    for row in snapshot.arms.iter().filter(|row| row.state_reason.is_some()) {
-        let reason = row.state_reason.as_deref().unwrap_or_default();
-        _ = writeln!(text, "{}: {}", row.arm, crate::domain::text::one_line(reason));
+    for row in &snapshot.arms {
+        for said in [out(row), row.limits.as_ref().map(|limits| held(limits, snapshot.at))].into_iter().flatten() {
+            _ = writeln!(text, "{}: {}", row.arm, crate::domain::text::one_line(&said));
+        }
     }
     for alarm in &snapshot.alarms {
         _ = writeln!(text, "! {}", crate::domain::text::one_line(&alarm.message));
+    }
+    text
+}
+
+/// Why an arm is where it is, and when it is asked again.
+fn out(row: &ArmRow) -> Option<String> {
+    let reason = row.state_reason.as_deref()?;
+    let again = if row.state.shown(Some(reason)) == "cooling" { "back" } else { "next probe" };
+    Some(row.until.map_or_else(|| reason.to_owned(), |until| format!("{reason}; {again} {}", until.rfc3339())))
+}
+
+/// The bounds of an arm's share, and how near it is to them.
+fn held(limits: &ArmLimits, now: Timestamp) -> String {
+    let percent = |share: f64| format!("{:.1}%", 100.0 * share);
+    let taken = number(limits.taken, |taken| percent(taken.get()));
+    let note = if limits.is_held() { "" } else { " (outside them)" };
+    let (least, most) = limits.now;
+    let mut text =
+        format!("takes part in {taken} of {} runs{note}, limits {} to {}", limits.runs, percent(least), percent(most));
+    if let Some(end) = limits.rises_until(now) {
+        _ = write!(text, ", rising to {} until {}", percent(limits.set.max), end.rfc3339());
     }
     text
 }
@@ -146,6 +173,10 @@ fn head(snapshot: &EngineSnapshot) -> String {
     }
     if let Some(notice) = &snapshot.store.notice {
         _ = writeln!(text, "store: {}", crate::domain::text::one_line(notice));
+    }
+    let Conversations { begun, kept, left } = snapshot.tally.conversations;
+    if begun + kept + left > 0 {
+        _ = writeln!(text, "conversations: {begun} begun, {kept} turns kept their arm, {left} left it");
     }
     if snapshot.mode.pinned.is_some() || snapshot.mode.learning_paused || snapshot.mode.strategy.is_some() {
         text.push_str("mode:");

@@ -108,6 +108,11 @@ impl Entry {
         self.winner.filter(|_| self.end == End::Served)
     }
 
+    /// Whether `arm` was asked in it.
+    pub(super) fn has(&self, arm: u16) -> bool {
+        self.winner == Some(arm) || self.parts.iter().any(|part| part.arm == arm)
+    }
+
     /// The reward of who answered.
     pub(super) fn served_reward(&self) -> Option<u32> {
         let server = self.server()?;

@@ -234,6 +234,13 @@ impl LiveStats {
         }
     }
 
+    /// Runs that ended after `since`, as far as the windows reach, and those of them that `arm` took part in. One that
+    /// began before and ended after counts too.
+    pub(crate) fn took_part(&self, arm: &ArmId, since: Timestamp) -> (u64, u64) {
+        let Some(arm) = self.names.find(arm) else { return (self.windows.ended_since(since.millis()), 0) };
+        self.windows.took_part(arm, since.millis())
+    }
+
     /// The whole at `now`; what the engine alone knows (runs in flight, dropped events) is left at 0.
     pub(crate) fn totals(&self, now: Timestamp) -> Totals {
         let Counts { runs, served, failed, cancelled, resolved, clamped, cost_nano, day, day_cost_nano } = self.counts;

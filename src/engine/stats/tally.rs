@@ -10,7 +10,7 @@ use crate::domain::flag::Flag;
 use crate::domain::ids::ArmId;
 use crate::domain::money::Usage;
 use crate::domain::record::{AttemptRecord, PreviewRecord, RunOutcome, RunRecord, is_bad};
-use crate::domain::tally::{ArmTally, Calls, Outcome, Phase, Places, SECONDS, Tally, UNIT, WRITES};
+use crate::domain::tally::{ArmTally, Calls, Conversations, Outcome, Phase, Places, SECONDS, Tally, UNIT, WRITES};
 use crate::domain::terms::Term;
 
 use super::entry::{DOLLAR_UNITS, whole};
@@ -129,6 +129,14 @@ fn count_run(tally: &mut Tally, record: &RunRecord) {
     }
     for (count, intent) in tally.intents.iter_mut().zip(Intent::ALL) {
         *count += u64::from(intent == record.context.intent);
+    }
+    if let Some(session) = &record.policies.session {
+        let Conversations { begun, kept, left } = &mut tally.conversations;
+        *match (&session.before, session.kept) {
+            (None, _) => begun,
+            (Some(_), true) => kept,
+            (Some(_), false) => left,
+        } += 1;
     }
     tally.fallbacks += u64::from(record.fallbacks);
     tally.retries += u64::from(record.retries());

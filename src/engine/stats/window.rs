@@ -198,6 +198,12 @@ impl Windows {
         self.entries.iter().rev().take_while(|entry| entry.at > since).count() as u64
     }
 
+    /// Runs that ended after `since`, and those of them that `arm` has a part in.
+    pub(super) fn took_part(&self, arm: u16, since: u64) -> (u64, u64) {
+        let ended = self.entries.iter().rev().take_while(|entry| entry.at > since);
+        ended.fold((0, 0), |(runs, with), entry| (runs + 1, with + u64::from(entry.has(arm))))
+    }
+
     /// Everything ended so many milliseconds earlier.
     pub(super) fn set_back(&mut self, by: u64) {
         self.entries.iter_mut().for_each(|entry| entry.at = entry.at.saturating_sub(by));

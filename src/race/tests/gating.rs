@@ -108,6 +108,9 @@ async fn a_conversation_keeps_its_arm_until_leaving_gains_more_than_the_margin()
         assert_eq!(next.winner.as_ref(), Some(&arm));
         let session = next.policies.session.unwrap();
         assert!(session.kept && session.before.as_ref() == Some(&arm));
+        assert!(
+            session.gain.is_some_and(|gain| gain <= 0.5) && session.margin == Some(0.5) && session.behind.is_none()
+        );
         assert!(next.gate.reason.contains("the conversation stays with"), "{}", next.gate.reason);
         let is_sure =
             |s: &crate::domain::record::ArmScore| (s.propensity - f64::from(u8::from(s.arm == arm))).abs() < 1e-12;
@@ -120,7 +123,9 @@ async fn a_conversation_keeps_its_arm_until_leaving_gains_more_than_the_margin()
     assert_eq!(winners.len(), 3, "other conversations are other draws");
     table.pool = table.pool.told(RouterCommand::Deactivate { arms: vec![arm.clone()] });
     let left = table.ask("and then?", Some("talk")).await;
-    assert!(left.winner.is_some_and(|winner| winner != arm) && !left.policies.session.unwrap().kept);
+    let session = left.policies.session.unwrap();
+    assert!(left.winner.is_some_and(|winner| winner != arm) && !session.kept);
+    assert_eq!((session.gain, session.margin), (None, None), "it could not be asked: nothing was compared");
 }
 
 #[tokio::test(start_paused = true)]
@@ -129,7 +134,7 @@ async fn in_a_race_the_conversations_arm_takes_part_and_answers_unless_it_is_jud
     table.pool.config.k = 2;
     table.pool.config.policies.session.margin = 0.15;
     table.race = table.pool.race();
-    table.pool = table.pool.told(RouterCommand::Deactivate { arms: vec!["ccc".into()] });
+    table.pool = table.pool.told(RouterCommand::Deactivate { arms: vec!["a".into(), "ccc".into()] });
     assert_eq!(table.ask("hello", Some("t")).await.winner.unwrap().as_str(), "bb");
     table.pool = table.pool.told(RouterCommand::Reactivate { arms: vec!["ccc".into()] });
     let next = table.ask("hello", Some("t")).await;
@@ -138,14 +143,21 @@ async fn in_a_race_the_conversations_arm_takes_part_and_answers_unless_it_is_jud
     let sum: f64 = next.arms.iter().map(|arm| arm.propensity).sum();
     assert!((sum - 2.0).abs() < 1e-9, "{sum}");
     assert_eq!(next.winner.as_ref().unwrap().as_str(), "bb", "ccc is better by 0.1, less than the margin");
+    let behind = |record: &RunRecord| record.policies.session.as_ref().and_then(|session| session.behind).unwrap();
+    assert!((behind(&next) - 0.1).abs() < 1e-9, "{}", behind(&next));
     table.pool.config.policies.session.margin = 0.05;
     let sessions_begin_anew = table.pool.race();
     table.race = sessions_begin_anew;
     table.pool = table.pool.told(RouterCommand::Deactivate { arms: vec!["ccc".into()] });
     table.ask("hello", Some("t")).await;
     table.pool = table.pool.told(RouterCommand::Reactivate { arms: vec!["ccc".into()] });
-    table.pool = table.pool.told(RouterCommand::Deactivate { arms: vec!["a".into()] });
-    assert_eq!(table.ask("hello", Some("t")).await.winner.unwrap().as_str(), "ccc");
+    let left = table.ask("hello", Some("t")).await;
+    assert_eq!(left.winner.as_ref().unwrap().as_str(), "ccc");
+    let session = left.policies.session.unwrap();
+    assert!(
+        session.summary().contains("left bb: judged 0.100 below the best, above the margin of 0.050"),
+        "{session:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use crate::domain::context::Context;
 use crate::domain::ids::ArmId;
 use crate::domain::spec::{RouterKind, SetChoice, ShareLimits, Strategy};
 use crate::features::FeatureExtractor;
-use crate::race::gate::GateInput;
+use crate::race::gate::{GateInput, Plan};
 use crate::race::opinion::Told;
 
 fn pool(arms: usize) -> Pool {
@@ -21,6 +21,27 @@ fn pool(arms: usize) -> Pool {
 fn limit(pool: Pool, arm: &str, min: f64, max: f64, ramp_s: f64) -> Pool {
     let limits = Some(ShareLimits { min, max, ramp_s });
     pool.told(RouterCommand::SetShareLimits { arm: ArmId::new(arm), limits })
+}
+
+fn plan(pool: &Pool, k: usize, router: RouterKind, now: Timestamp, told: &Told, seed: u64) -> Plan {
+    let context: Context = pool.extractor().compute(&pool.input("hello").request);
+    let (signals, candidates) = (BTreeMap::new(), pool.state.candidates());
+    let gate = GateInput {
+        state: &pool.state,
+        context: &context,
+        signals: &signals,
+        candidates: &candidates,
+        router,
+        strategy: if k == 1 { Strategy::Direct } else { Strategy::Race },
+        k,
+        set: SetChoice::default(),
+        auto_width: 1.0,
+        told,
+        now,
+        in_flight: crate::bandit::InFlight::NONE,
+    };
+    let mut rng = fastrand::Rng::with_seed(seed);
+    gate.plan(&mut || rng.f64())
 }
 
 /// How often each arm is chosen in `draws` runs at `now`, as a share; also checks what each plan must keep.
@@ -36,31 +57,23 @@ fn shares_told(
     draws: u64,
     told: &Told,
 ) -> BTreeMap<String, f64> {
-    let context: Context = pool.extractor().compute(&pool.input("hello").request);
-    let (signals, candidates) = (BTreeMap::new(), pool.state.candidates());
+    let candidates = pool.state.candidates();
     let mut counts: BTreeMap<String, f64> = candidates.iter().map(|arm| (arm.to_string(), 0.0)).collect();
     for seed in 0..draws {
-        let mut rng = fastrand::Rng::with_seed(seed);
-        let gate = GateInput {
-            state: &pool.state,
-            context: &context,
-            signals: &signals,
-            candidates: &candidates,
-            router,
-            strategy: if k == 1 { Strategy::Direct } else { Strategy::Race },
-            k,
-            set: SetChoice::default(),
-            auto_width: 1.0,
-            told,
-            now,
-            in_flight: crate::bandit::InFlight::NONE,
-        };
-        let plan = gate.plan(&mut || rng.f64());
+        let plan = plan(pool, k, router, now, told, seed);
         assert_eq!(plan.scores.len(), candidates.len(), "everybody is scored once");
         assert!(!plan.chosen.is_empty() && plan.chosen.len() <= k);
         for score in &plan.scores {
             assert!((0.0..=1.0).contains(&score.propensity), "{score:?}");
             assert!(!score.selected || score.propensity > 0.0, "{score:?}");
+        }
+        let named = |after: &str| plan.gate.reason.split_once(after).map(|(_, names)| names.to_owned());
+        if let Some(names) = named("left out by the most share: ") {
+            assert!(names.split(", ").all(|name| plan.chosen.iter().all(|arm| arm.as_str() != name)), "{names}");
+        }
+        if let Some((before, _)) = plan.gate.reason.split_once(" takes part by its least share") {
+            let name = before.rsplit(' ').next().unwrap();
+            assert!(plan.chosen.iter().any(|arm| arm.as_str() == name), "{name}");
         }
         for arm in &plan.chosen {
             *counts.get_mut(arm.as_str()).unwrap() += 1.0 / draws as f64;
@@ -96,6 +109,14 @@ fn a_canary_gets_no_more_and_a_favourite_no_less() {
             assert!(shares["arm1"] >= 0.3 - 0.03, "{router:?} {arms} {k}: {shares:?}");
         }
     }
+}
+
+#[test]
+fn whom_limits_put_in_and_leave_out_is_said() {
+    let pool = limit(limit(pool(3), "arm0", 0.0, 0.0, 0.0), "arm1", 1.0, 1.0, 0.0);
+    let plan = plan(&pool, 2, RouterKind::Linucb, LATER, &Told::default(), 7);
+    let expected = "arm1 takes part by its least share, left out by the most share: arm0";
+    assert!(plan.gate.reason.ends_with(expected), "{}", plan.gate.reason);
 }
 
 #[test]
