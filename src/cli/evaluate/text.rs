@@ -45,9 +45,8 @@ pub(super) fn report(report: &Report, ascii: bool) -> String {
     } else {
         in_hindsight(&mut text, report);
     }
-    if report.signals_at_zero > 0 {
-        let signals = report.signals_at_zero;
-        _ = writeln!(text, "signals           {signals} about each arm count as 0: records hold no history of them");
+    if let Some(signals) = signals_at_zero(report) {
+        _ = writeln!(text, "signals           {signals}");
     }
     if let (Some(answer), Some(race)) = (report.usd_per_request, report.usd_per_race) {
         let extra = if report.k > 1 { format!(", {race:.6} with all {} answers", report.k) } else { String::new() };
@@ -210,11 +209,19 @@ pub(super) fn comparison(found: &Comparison) -> String {
     if found.policies.first().is_some_and(|report| report.shuffles > 1 && least(report.shuffles) > 0.05) {
         text.push_str("\n\nwith so few shuffles a difference can hardly be significant: --shuffles 20");
     }
+    if let Some(signals) = found.policies.first().and_then(signals_at_zero) {
+        _ = write!(text, "\n\nof the context {signals}");
+    }
     if let Some(first) = found.policies.first().filter(|first| first.k >= first.arms.len() && first.k > 1) {
         let arms = first.arms.len();
         _ = write!(text, "\n\nevery policy sees all {arms} arms of every prompt, so they can hardly differ: --k 1");
     }
     text
+}
+
+fn signals_at_zero(report: &Report) -> Option<String> {
+    let signals = report.signals_at_zero;
+    (signals > 0).then(|| format!("{signals} about each arm count as 0: records hold no history of them"))
 }
 
 fn difference_line(difference: &Difference, shuffles: usize) -> String {
