@@ -26,6 +26,17 @@ pub struct Handling {
     /// Tokens of the prompt that the endpoint had in its cache.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub cached_tokens: u32,
+    /// Whether the call was never made: nothing could pay for it, or there was no way to make it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unmade: bool,
+    /// Whether the endpoint counted more tokens than can be, so that an estimate stands instead.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub miscounted: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
@@ -81,6 +92,8 @@ impl Handling {
             && self.deadlines.is_none()
             && self.longest_gap_s.is_none()
             && self.cached_tokens == 0
+            && !self.unmade
+            && !self.miscounted
     }
 
     /// How often the call was made again.

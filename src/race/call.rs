@@ -84,7 +84,7 @@ impl CallReport {
             is_tool_call: false,
             failure: Some(failure),
             has_content: false,
-            handling: Handling::default(),
+            handling: Handling { unmade: true, ..Handling::default() },
         }
     }
 

@@ -73,14 +73,22 @@ pub(crate) struct FullOutcome {
     pub(crate) answer: Option<(ArmId, String)>,
 }
 
+impl FullOutcome {
+    /// Attempts that were made.
+    fn made(&self) -> u32 {
+        u32::try_from(self.attempts.iter().filter(|attempt| !attempt.handling.unmade).count()).unwrap_or(u32::MAX)
+    }
+}
+
 impl FullStage<'_> {
     /// The answer of the first arm in `order` that gives one, within the limit of fallbacks. The first two may
     /// answer beside each other: see `hedge.rs`.
     pub(crate) async fn answer(&self, order: &[ArmId], wire: Wire<'_>) -> FullOutcome {
         let mut outcome = FullOutcome::default();
         let mut left = order;
-        let mut index = 0;
-        while index <= self.config.max_fallbacks && !wire.stop.is_cancelled() {
+        // An arm that could not be asked is no attempt that is used up.
+        while outcome.made() <= self.config.max_fallbacks && !wire.stop.is_cancelled() {
+            let index = u32::try_from(outcome.attempts.len()).unwrap_or(u32::MAX);
             let tried = match (left, self.hedge_after(order)) {
                 ([first, second, rest @ ..], Some(delay)) if index == 0 => {
                     let tried = Box::pin(self.pair([first, second], delay, wire)).await;
@@ -93,7 +101,6 @@ impl FullStage<'_> {
                 }
                 ([], _) => break,
             };
-            index += u32::try_from(tried.len()).unwrap_or(u32::MAX);
             for Tried { attempt, text } in tried {
                 if attempt.ok {
                     outcome.answer = Some((attempt.arm.clone(), text));

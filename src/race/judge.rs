@@ -232,7 +232,7 @@ struct Asked {
 }
 
 fn take(record: &mut JudgingRecord, report: &CallReport, price: Option<Price>) {
-    record.calls += 1 + report.handling.times();
+    record.calls += u32::from(!report.handling.unmade) + report.handling.times();
     record.tokens_in = record.tokens_in.saturating_add(report.usage.input_tokens);
     record.tokens_out = record.tokens_out.saturating_add(report.usage.output_tokens);
     record.cost_usd += price.map_or(0.0, |p| p.cost(&report.usage));
@@ -240,6 +240,7 @@ fn take(record: &mut JudgingRecord, report: &CallReport, price: Option<Price>) {
     record.handling.retries.extend(report.handling.retries.iter().cloned());
     record.handling.unretried.clone_from(&report.handling.unretried);
     record.handling.cached_tokens = record.handling.cached_tokens.saturating_add(report.handling.cached_tokens);
+    record.handling.miscounted |= report.handling.miscounted;
     record.handling.deadlines = record.handling.deadlines.or(report.handling.deadlines);
 }
 

@@ -20,6 +20,13 @@ const USAGE_GRACE: Duration = Duration::from_millis(500);
 /// connection that can be used again.
 const END_GRACE: Duration = Duration::from_millis(50);
 
+/// Bytes that an arm may always think before it is cut, however short the answer that was asked for.
+const REASONING_BYTES: usize = 16_384;
+/// An endpoint's count is believed up to so many times our own estimate…
+const COUNT_SLACK: u32 = 8;
+/// …and so many tokens more: what it may have put before a prompt or thought without showing it.
+const HIDDEN_TOKENS: u32 = 131_072;
+
 /// An answer while it comes.
 pub(crate) struct Reading {
     limits: Limits,
@@ -34,6 +41,7 @@ pub(crate) struct Reading {
     tool_calls: Vec<serde_json::Value>,
     tool_bytes: usize,
     reasoning_chars: usize,
+    reasoning_bytes: usize,
     finish: Option<FinishReason>,
     is_full: bool,
     usage: Option<Usage>,
@@ -54,6 +62,7 @@ impl Reading {
             tool_calls: Vec::new(),
             tool_bytes: 0,
             reasoning_chars: 0,
+            reasoning_bytes: 0,
             finish: None,
             is_full: false,
             usage: None,
@@ -66,7 +75,10 @@ impl Reading {
             AnswerPart::Text(text) if text.is_empty() || self.finish.is_some() => return,
             AnswerPart::Reasoning(text) if text.is_empty() => return,
             AnswerPart::Text(text) => self.take_text(&text, outlet),
-            AnswerPart::Reasoning(text) => self.reasoning_chars += text.chars().count(),
+            AnswerPart::Reasoning(text) => {
+                self.reasoning_chars += text.chars().count();
+                self.reasoning_bytes += text.len();
+            }
             AnswerPart::ToolCall(piece) => {
                 self.first_text.get_or_insert(self.started.elapsed());
                 self.tool_bytes += piece.to_string().len();
@@ -82,10 +94,16 @@ impl Reading {
         let gap = self.last_content.map(|last| now - last);
         self.longest_gap = self.longest_gap.max(gap);
         self.last_content = Some(now);
-        if self.finish.is_none() && self.text.len().max(self.tool_bytes) >= self.limits.max_bytes {
+        if self.finish.is_none() && self.is_at_bound() {
             self.is_full = true;
             self.end(FinishReason::Length);
         }
+    }
+
+    /// Thinking has a bound of its own: it may be long before a short answer, and is no part of it.
+    fn is_at_bound(&self) -> bool {
+        let most = self.limits.max_bytes;
+        self.text.len().max(self.tool_bytes) >= most || self.reasoning_bytes >= most.max(REASONING_BYTES)
     }
 
     fn take_text(&mut self, text: &str, outlet: &mut Outlet<'_>) {
@@ -159,6 +177,7 @@ impl Reading {
             handling: Handling {
                 longest_gap_s: self.longest_gap.map(|gap| gap.as_secs_f64()),
                 cached_tokens: usage.cached_tokens,
+                miscounted: self.usage.is_some() && usage.estimated,
                 ..Handling::default()
             },
             text: self.text,
@@ -187,27 +206,37 @@ impl Reading {
         Some(content("empty", "the arm answered nothing"))
     }
 
-    /// Reported tokens, or an estimate. A call that failed before its first token is taken to have cost nothing.
+    /// Reported tokens, or an estimate. A call that the endpoint refused or broke off before its first token is
+    /// taken to have cost nothing; one that we gave up, its prompt: who is silent may be at work.
     fn usage(&self, request: &ChatRequest, failure: Option<&Failure>) -> Usage {
-        if let Some(usage) = self.usage {
-            return usage;
-        }
-        let answered = self.last_content.is_some();
-        if failure.is_some() && !answered {
+        let answered = self.last_content.is_some() || self.usage.is_some();
+        if failure.is_some_and(|failure| !answered && !is_ours(failure)) {
             return Usage { estimated: true, ..Usage::default() };
         }
-        self.estimate(input_tokens(request))
+        self.so_far(input_tokens(request))
     }
 
     /// What the call took so far: as the endpoint counted, or an estimate.
     pub(crate) fn so_far(&self, input_tokens: u32) -> Usage {
-        self.usage.unwrap_or_else(|| self.estimate(input_tokens))
+        let estimate = self.estimate(input_tokens);
+        self.usage.filter(|usage| is_credible(usage, &estimate)).unwrap_or(estimate)
     }
 
     fn estimate(&self, input_tokens: u32) -> Usage {
         let output_tokens = tokens_of(self.chars + self.reasoning_chars + self.tool_bytes);
         Usage { input_tokens, output_tokens, estimated: true, ..Usage::default() }
     }
+}
+
+/// Whether an endpoint's count may be true: a slip of it must not use up a day's dollars, nor teach a price.
+fn is_credible(told: &Usage, estimate: &Usage) -> bool {
+    let most = |estimate: u32| estimate.saturating_mul(COUNT_SLACK).saturating_add(HIDDEN_TOKENS);
+    told.input_tokens <= most(estimate.input_tokens) && told.output_tokens <= most(estimate.output_tokens)
+}
+
+/// Whether it was we who gave the call up.
+fn is_ours(failure: &Failure) -> bool {
+    matches!(failure.class, FailureClass::Cancelled | FailureClass::Budget) || Late::is(&failure.kind)
 }
 
 /// Tokens of all turns, estimated.
@@ -232,6 +261,11 @@ pub(crate) enum Late {
 }
 
 impl Late {
+    /// Whether a failure's kind is that of a timer.
+    pub(super) fn is(kind: &str) -> bool {
+        matches!(kind, "first_token_timeout" | "stall" | "phase_timeout")
+    }
+
     fn failure(self, limits: &Limits) -> Failure {
         let (kind, message) = match self {
             Self::FirstToken => ("first_token_timeout", format!("no token within {:?}", limits.first_token)),

@@ -67,7 +67,7 @@ impl Race {
             spent_usd,
         });
         let session = self.continued(&setting, judgement.as_ref().map(|j| &j.verdict), winner.as_ref());
-        let fallbacks = full.attempts.iter().filter(|a| !a.lost).count().saturating_sub(1);
+        let fallbacks = full.attempts.iter().filter(|a| !a.lost && !a.handling.unmade).count().saturating_sub(1);
         let context = context_record(&setting);
         let record = RunRecord {
             run_id: setting.id,

@@ -22,6 +22,7 @@ use super::call::{CallReport, Limits, cancelled, read};
 use super::events::Wire;
 use super::extra::{Denied, Extra, ExtraBudget, ExtraRules};
 use super::outlet::Lane;
+use super::reading::Late;
 use crate::domain::answer::{ChatModel, ModelCall};
 use crate::domain::event::RunEvent;
 use crate::domain::failure::{Failure, FailureClass};
@@ -109,8 +110,10 @@ impl Retry {
                 _ => None,
             };
             let Some(wait) = wait else {
-                tries.handling.longest_gap_s = report.handling.longest_gap_s;
-                report.handling = tries.handling;
+                if report.handling.miscounted {
+                    tracing::warn!(whom.name, phase = whom.phase.name(), "the endpoint's count of tokens cannot be");
+                }
+                report.handling = tries.about(&report);
                 return report;
             };
             tell(whom, &tries.handling, wire);
@@ -121,7 +124,7 @@ impl Retry {
             };
             if is_stopped {
                 report.failure = Some(cancelled());
-                report.handling = tries.handling;
+                report.handling = tries.about(&report);
                 return report;
             }
         }
@@ -152,6 +155,12 @@ pub(super) struct Tries<'a> {
 }
 
 impl Tries<'_> {
+    /// How a call was dealt with: the last try as it says itself, and what came before it.
+    fn about(self, last: &CallReport) -> Handling {
+        let Handling { retries, unretried, deadlines, .. } = self.handling;
+        Handling { retries, unretried, deadlines, ..last.handling.clone() }
+    }
+
     /// The wait after which to try again, if at all; it is paid for by then. `whole`: the deadline of all
     /// tries, of which `spent` is over.
     pub(super) fn again(&mut self, failure: &Failure, whole: Duration, spent: Duration) -> Option<Duration> {
@@ -196,10 +205,7 @@ impl RetryRules {
 
 /// Whether the same call may work shortly.
 fn may_pass(failure: &Failure) -> bool {
-    const OUT_OF_TIME: [&str; 3] = ["first_token_timeout", "phase_timeout", "stall"];
-    failure.class == FailureClass::Transient
-        && failure.should_retry != Some(false)
-        && !OUT_OF_TIME.contains(&failure.kind.as_ref())
+    failure.class == FailureClass::Transient && failure.should_retry != Some(false) && !Late::is(&failure.kind)
 }
 
 fn deadlines(limits: &Limits) -> Deadlines {

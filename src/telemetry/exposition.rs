@@ -135,7 +135,10 @@ fn calls(f: &mut Families, tally: &Tally) {
     let mut made = f.counter("calls_total", "Calls to models, by arm (or judge) and phase.");
     each_call(tally, |arm, phase, calls| made.count(&[("arm", arm), ("phase", phase.name())], calls.made));
     drop(made);
-    let mut failed = f.counter("call_failures_total", "Calls that failed, by arm, phase and class of failure.");
+    let mut failed = f.counter(
+        "call_failures_total",
+        "Calls that failed, by arm, phase and class of failure; those of the class budget may never have been made.",
+    );
     each_call(tally, |arm, phase, calls| {
         for (class, count) in &calls.failed {
             failed.count(&[("arm", arm), ("class", class.name()), ("phase", phase.name())], *count);

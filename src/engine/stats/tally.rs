@@ -64,6 +64,7 @@ impl Counting {
                 ..Usage::default()
             };
             let took = (attempt.latency_s, attempt.ttft_s);
+            arm.answer.made += u64::from(!attempt.handling.unmade);
             count_call(&mut arm.answer, &usage, attempt.cost_usd, attempt.error.as_ref(), took);
             count_hedge(arm, attempt);
             count_flags(arm, &attempt.flags);
@@ -192,7 +193,7 @@ fn count_judge(tally: &mut Tally, record: &RunRecord) {
     let late = record.policies.afterwards.map(|afterwards| afterwards.seconds);
     let took = (late.unwrap_or(record.timings_s.judge), None);
     count_call(calls, &usage, Some(judging.cost_usd), judging.error.as_ref(), took);
-    calls.made += u64::from(judging.calls).saturating_sub(1);
+    calls.made += u64::from(judging.calls);
 }
 
 fn count_search(tally: &mut Tally, record: &RunRecord) {
@@ -200,9 +201,11 @@ fn count_search(tally: &mut Tally, record: &RunRecord) {
     let name = search.provider.as_str();
     let is_named = tally.searches.contains_key(name) || tally.searches.len() < NAMED;
     let calls = tally.searches.entry(if is_named { name } else { OTHERS }.to_owned()).or_default();
+    calls.made += 1;
     count_call(calls, &Usage::default(), search.cost_usd, search.error.as_ref(), (search.seconds, None));
 }
 
+/// What came of a call; that it was made is counted where it was.
 fn count_call(
     calls: &mut Calls,
     usage: &Usage,
@@ -210,7 +213,6 @@ fn count_call(
     error: Option<&Failure>,
     (took, first): (f64, Option<f64>),
 ) {
-    calls.made += 1;
     calls.tokens_in += u64::from(usage.input_tokens);
     calls.tokens_out += u64::from(usage.output_tokens);
     calls.cost_nano += dollars.map_or(0, |dollars| whole(dollars, DOLLAR_UNITS));
@@ -228,6 +230,7 @@ fn count_preview(arm: &mut ArmTally, preview: &PreviewRecord) {
     let usage =
         Usage { input_tokens: preview.tokens_in, output_tokens: preview.tokens, estimated: false, ..Usage::default() };
     let took = (preview.latency_s, preview.ttft_s);
+    arm.preview.made += u64::from(!preview.handling.unmade);
     count_call(&mut arm.preview, &usage, preview.cost_usd, preview.error.as_ref(), took);
 }
 

@@ -68,6 +68,26 @@ async fn an_arm_too_dear_for_what_is_left_is_passed_over_for_a_cheaper_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn arms_that_nothing_can_pay_for_use_up_no_attempts() {
+    let dear = Scripted::new([answer(1, "dear")]);
+    let cheap = Scripted::new([answer(1, "cheap")]);
+    let mut pool = chain(&[("a", &dear), ("b", &dear), ("c", &dear), ("d", &cheap)]);
+    for name in ["a", "b", "c"] {
+        let mut declared = spec(name);
+        declared.price = Some(Price { input: 1000.0, output: 1000.0, cached: None });
+        pool.models.set(declared, Arc::clone(&dear) as Arc<dyn ChatModel>);
+    }
+    pool.config.budget.run_usd = Some(0.001);
+    pool.config.max_fallbacks = 0;
+    let seen = pool.run("hello").await;
+    assert_eq!(seen.attempts(), "a:run_ceiling b:run_ceiling c:run_ceiling d:ok");
+    let record = &seen.report.record;
+    assert_eq!((record.fallbacks, dear.calls().len()), (0, 0), "who was not asked was no attempt");
+    let unmade: Vec<bool> = record.attempts.iter().map(|attempt| attempt.handling.unmade).collect();
+    assert_eq!(unmade, [true, true, true, false]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_is_complete_is_served_whatever_it_took() {
     let a = Scripted::new([vec![text(&"word ".repeat(100)), finish(FinishReason::Stop), usage(10, 20)]]);
     let mut pool = chain(&[("a", &a)]);

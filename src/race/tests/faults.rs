@@ -3,6 +3,7 @@
 use super::doubles::*;
 use crate::domain::answer::{AnswerPart, FinishReason};
 use crate::domain::failure::FailureClass;
+use crate::domain::money::Usage;
 use crate::domain::record::RunOutcome;
 use crate::domain::spec::Strategy;
 
@@ -94,6 +95,62 @@ async fn an_endless_answer_is_cut_and_served() {
     let record = pool.run("hello").await.report.record;
     let answer = record.answer.unwrap();
     assert!((995..=1001).contains(&answer.len()), "{}", answer.len());
+}
+
+fn think(words: &str) -> Step {
+    Step::Say(AnswerPart::Reasoning(words.to_owned()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn endless_thinking_is_cut_before_a_preview_and_before_an_answer() {
+    let endless: Vec<Step> = (0..100_000).map(|_| think("hmm, ")).collect();
+    let (thinker, other) = (Scripted::new([endless]), Scripted::new([answer(1, "here")]));
+    let mut pool = Pool::new().arm("a", &thinker).arm("b", &other).judged_by(&judge_by_length());
+    pool.config.k = 2;
+    let record = pool.run("hello").await.report.record;
+    let preview = record.previews.iter().find(|preview| preview.arm.as_str() == "a").unwrap();
+    assert_eq!(preview.error.as_ref().unwrap().kind, "reasoning_only");
+    assert!((4_000..4_200).contains(&preview.tokens), "{}", preview.tokens);
+
+    let endless: Vec<Step> = (0..100_000).map(|_| think("hmm, ")).collect();
+    let mut pool = chain(endless, answer(1, "whole"));
+    pool.config.max_answer_bytes = 40_000;
+    let seen = pool.run("hello").await;
+    assert_eq!(seen.attempts(), "a:reasoning_only b:ok");
+    assert_eq!(seen.report.record.attempts[0].tokens_out, 10_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_short_answer_may_think_for_long() {
+    let script = vec![think(&"hmm, ".repeat(3_000)), text("42"), finish(FinishReason::Stop), usage(10, 4_000)];
+    let model = Scripted::new([script]);
+    let pool = Pool::new().arm("a", &model).arm("b", &model).judged_by(&judge_by_length());
+    let record = pool.run("hello").await.report.record;
+    assert!(record.previews.iter().all(|preview| preview.error.is_none() && preview.text == "42"), "{record:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_count_of_tokens_that_cannot_be_is_not_believed() {
+    let counted = |input, output| vec![text("a few words"), finish(FinishReason::Stop), usage(input, output)];
+    for (script, believed) in [
+        (counted(10, 100_000), true),
+        (counted(100_000, 10), true),
+        (counted(10, u32::MAX), false),
+        (counted(9_000_000, 3), false),
+    ] {
+        let record = chain(script, down()).run("hello").await.report.record;
+        let attempt = &record.attempts[0];
+        assert_eq!((attempt.handling.miscounted, attempt.estimated), (!believed, !believed), "{attempt:?}");
+        assert_eq!(attempt.tokens_in + attempt.tokens_out > 100, believed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_endpoint_had_in_its_cache_is_on_record() {
+    let counted = Usage { input_tokens: 100, cached_tokens: 60, output_tokens: 3, estimated: false };
+    let script = vec![text("words"), finish(FinishReason::Stop), Step::Say(AnswerPart::Usage(counted))];
+    let record = chain(script, down()).run("hello").await.report.record;
+    assert_eq!(record.attempts[0].handling.cached_tokens, 60);
 }
 
 #[tokio::test(start_paused = true)]

@@ -68,6 +68,7 @@ async fn a_silent_first_gets_a_second_after_its_p95_and_the_loser_is_cancelled_a
     let failure = first.error.as_ref().unwrap();
     assert_eq!((failure.class, failure.kind.as_ref()), (FailureClass::Cancelled, "lost"));
     assert!(first.lost && !first.ok && !first.hedge && second.hedge && second.ok && !second.lost);
+    assert!(first.tokens_in > 0 && first.estimated && first.tokens_out == 0, "its prompt was at work: {first:?}");
 }
 
 #[tokio::test(start_paused = true)]
