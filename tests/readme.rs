@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use banditop::domain::action::{ACTIONS, Danger, Scope};
+use banditop::domain::action::{ACTIONS, Danger};
 
 fn readme() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
@@ -15,10 +15,7 @@ fn key_table() -> String {
     let mut table = String::from("| key | where | what | before it acts |\n|---|---|---|---|\n");
     for row in ACTIONS {
         let keys = row.keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(" ");
-        let place = match row.scope {
-            Scope::Global => "everywhere".to_owned(),
-            scope => format!("{scope:?}"),
-        };
+        let place = row.scope.name();
         let danger = match row.danger {
             Danger::None => "",
             Danger::WhatIf => "what-if, undo",

@@ -11,7 +11,8 @@ use crate::domain::command::{Acknowledgement, RouterCommand};
 use crate::domain::engine::WhatIf;
 use crate::domain::event::RunEvent;
 use crate::domain::ids::{CommandId, RunId};
-use crate::domain::snapshot::EngineSnapshot;
+use crate::domain::record::RunRecord;
+use crate::domain::snapshot::{EngineSnapshot, RunSummary};
 use crate::domain::traffic::TrafficStatus;
 
 /// The moment of an event, and a number nobody can guess for the identifier it may need.
@@ -51,6 +52,10 @@ pub(crate) enum Event {
     Run(Ticket, Box<RunEvent>),
     /// An own run's events ended, with or without its `Finished`.
     RunEnded(Ticket),
+    /// The record of a run was read; absent where it is no longer kept.
+    RunRead(RunId, Result<Option<Arc<RunRecord>>, String>),
+    /// Runs older than those that are listed were read.
+    OlderRuns(Result<Vec<RunSummary>, String>),
     /// A command was answered.
     Acknowledged(CommandId, Result<Acknowledgement, String>),
     /// A what-if was answered.
@@ -64,8 +69,12 @@ pub(crate) enum Event {
 /// Something is to be done; only the loop does it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Effect {
-    /// Start a run.
-    Submit(Ticket, Box<ChatRequest>),
+    /// Start a run of the conversation of that name.
+    Submit(Ticket, String, Box<ChatRequest>),
+    /// Read the record of a run.
+    ReadRun(RunId),
+    /// Read runs of before that one.
+    OlderRuns(RunId),
     /// Stop a run.
     Cancel(Ticket),
     /// Apply a command.

@@ -23,13 +23,15 @@ use tokio::time::Instant;
 use super::bell::Bell;
 use super::message::{Effect, Event, Step, Ticket};
 use super::model::Model;
+use super::model::runs::PAGE;
 use super::painter::Painter;
 use super::theme::Theme;
 use super::update::update;
 use super::{EndReason, terminal, views};
 use crate::domain::command::{Actor, RouterCommand};
 use crate::domain::engine::{CommandRequest, EngineHandle, RunRequest};
-use crate::domain::record::Origin;
+use crate::domain::record::{Origin, RunRecord};
+use crate::domain::snapshot::RunSummary;
 use crate::domain::traffic::TrafficControl;
 
 /// Between two frames.
@@ -188,7 +190,7 @@ where
     fn draw(&mut self) -> io::Result<()> {
         let (model, theme) = (&mut self.model, &self.theme);
         self.painter.paint(|buffer| {
-            model.height = buffer.area.height;
+            model.size = (buffer.area.width, buffer.area.height);
             views::draw(model, theme, buffer);
         })?;
         self.model.dirty = false;
@@ -263,8 +265,8 @@ where
         let actor = Actor::Person(self.model.identity.operator.clone());
         let (engine, answers) = (Arc::clone(&self.engine), self.tasks.answers.clone());
         match effect {
-            Effect::Submit(ticket, request) => {
-                let request = RunRequest { request: *request, origin: Origin::Person, session: None };
+            Effect::Submit(ticket, session, request) => {
+                let request = RunRequest { request: *request, origin: Origin::Person, session: Some(session) };
                 let task = self.tasks.set.spawn(follow(engine, answers, ticket, request));
                 self.tasks.runs.insert(ticket, task);
             }
@@ -279,6 +281,20 @@ where
                     let answer = engine.command(CommandRequest { id, actor, command: *command }).await;
                     let answer = answer.map_err(|error| error.to_string());
                     drop(answers.send(Event::Acknowledged(id, answer)).await);
+                });
+            }
+            Effect::ReadRun(run) => {
+                self.tasks.set.spawn(async move {
+                    let answer = engine.run(run).await.map_err(|error| error.to_string());
+                    drop(answers.send(Event::RunRead(run, answer)).await);
+                });
+            }
+            Effect::OlderRuns(before) => {
+                self.tasks.set.spawn(async move {
+                    let answer = engine.runs_before(Some(before), PAGE).await.map_err(|error| error.to_string());
+                    // One line each: the records themselves may have megabytes.
+                    let lines = |page: Vec<Arc<RunRecord>>| page.iter().map(|run| RunSummary::of(run)).collect();
+                    drop(answers.send(Event::OlderRuns(answer.map(lines))).await);
                 });
             }
             Effect::Rate(id, run, rating) => {

@@ -14,6 +14,8 @@ pub enum Action {
     Overview,
     /// Open the Race screen.
     Race,
+    /// Open the history of runs.
+    Runs,
     /// Open the logs.
     Logs,
     /// The next screen.
@@ -28,6 +30,12 @@ pub enum Action {
     RateUp,
     /// Rate the answer as bad.
     RateDown,
+    /// Show all of the reasons of the run that is shown.
+    Zoom,
+    /// Open the selected run.
+    OpenRun,
+    /// Back to the list of runs.
+    CloseRun,
     /// Forget a share of the history.
     Decay,
     /// Take arms out by record.
@@ -85,6 +93,32 @@ pub enum Scope {
     Overview,
     /// On the Race screen.
     Race,
+    /// On the Runs screen.
+    Runs,
+    /// Where a run is shown: on the Race and the Runs screen.
+    Run,
+}
+
+impl Scope {
+    /// Where that is, in help and in the README.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Global => "everywhere",
+            Self::Overview => "Overview",
+            Self::Race => "Race",
+            Self::Runs => "Runs",
+            Self::Run => "Race, Runs",
+        }
+    }
+
+    /// Whether an action of this scope means something where one of `other` does.
+    #[must_use]
+    pub fn meets(self, other: Self) -> bool {
+        let shows_a_run = |scope| matches!(scope, Self::Race | Self::Runs);
+        let is_run = |a: Self, b: Self| a == Self::Run && shows_a_run(b);
+        self == other || self == Self::Global || other == Self::Global || is_run(self, other) || is_run(other, self)
+    }
 }
 
 /// What stands between the key and the change.
@@ -128,6 +162,7 @@ macro_rules! row {
 pub const ACTIONS: &[ActionRow] = &[
     row!(Overview, "overview", ["1"], Global, None, "", "the arms, their shares and alarms: what to keep open"),
     row!(Race, "race", ["2"], Global, None, "", "prompt, and watch the arms race"),
+    row!(Runs, "runs", ["4"], Global, None, "", "the runs so far, the newest first; open one to see why it went so"),
     row!(Logs, "logs", ["6"], Global, None, "", "the log, with levels and targets"),
     row!(NextScreen, "next-screen", ["tab"], Global, None, "", "the next screen"),
     row!(
@@ -143,6 +178,17 @@ pub const ACTIONS: &[ActionRow] = &[
     row!(CancelRun, "cancel-run", ["esc"], Race, None, "cancel", "stop the run that is shown"),
     row!(RateUp, "rate-up", ["+"], Race, None, "good", "rate the answer as good: what the run taught is amended"),
     row!(RateDown, "rate-down", ["-"], Race, None, "bad", "rate the answer as bad: what the run taught is amended"),
+    row!(
+        Zoom,
+        "zoom",
+        ["z"],
+        Run,
+        None,
+        "zoom",
+        "all the reasons of the run that is shown, with every number; again goes back"
+    ),
+    row!(OpenRun, "open-run", ["o", "right"], Runs, None, "open", "open the selected run"),
+    row!(CloseRun, "close-run", ["esc", "left"], Runs, None, "back", "back to the list"),
     row!(Decay, "decay", ["d"], Global, WhatIf, "decay", "forget a share of the history of the marked arms, or of all"),
     row!(Prune, "prune", ["p"], Global, Confirm, "prune", "take out arms that rarely win; lists who would go"),
     row!(Deactivate, "deactivate", ["x"], Global, Confirm, "off", "switch off the selected or marked arms"),
@@ -276,7 +322,7 @@ impl KeyBindings {
             let keys: Vec<KeyName> = changes.get(&row.action).cloned().unwrap_or_else(defaults);
             for key in keys {
                 let holders = bindings.entry(key.clone()).or_default();
-                if let Some(other) = holders.iter().find(|other| overlap(other.row().scope, row.scope)) {
+                if let Some(other) = holders.iter().find(|other| other.row().scope.meets(row.scope)) {
                     faults.push(KeyFault::Clash { key: key.0, first: other.row().name, second: row.name });
                 } else {
                     holders.push(row.action);
@@ -289,7 +335,8 @@ impl KeyBindings {
     /// The action of `key` on a screen of that scope.
     #[must_use]
     pub fn action(&self, key: &KeyName, screen: Scope) -> Option<Action> {
-        self.0.get(key)?.iter().copied().find(|action| overlap(action.row().scope, screen))
+        let is_here = |scope: Scope| scope == Scope::Global || (screen != Scope::Global && scope.meets(screen));
+        self.0.get(key)?.iter().copied().find(|action| is_here(action.row().scope))
     }
 
     /// The keys of `action`, the first being the one to show.
@@ -314,10 +361,6 @@ impl Default for KeyBindings {
         // The shipped table has no clash (a test), so this is always the `Ok`.
         Self::with(&BTreeMap::new()).unwrap_or_else(|_| Self(BTreeMap::new()))
     }
-}
-
-fn overlap(a: Scope, b: Scope) -> bool {
-    a == b || a == Scope::Global || b == Scope::Global
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ pub mod slo;
 pub mod snapshot;
 pub mod spec;
 pub mod store;
+pub mod summary;
 pub mod tally;
 pub mod terms;
 pub mod text;

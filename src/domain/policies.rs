@@ -94,9 +94,9 @@ impl SessionRecord {
         };
         let judged = self.behind.filter(|behind| *behind > 0.0);
         match judged {
-            _ if !self.kept && gain > margin => format!("gain {gain:.3}, above the margin of {margin:.3}"),
+            _ if !self.kept && gain > margin => format!("gain {gain:.3}, margin {margin:.3}"),
             Some(behind) if !self.kept && behind > margin => {
-                format!("judged {behind:.3} below the best, above the margin of {margin:.3}")
+                format!("judged {behind:.3} below the best, margin {margin:.3}")
             }
             _ if !self.kept => format!("it gave no answer (gain {gain:.3}, margin {margin:.3})"),
             Some(behind) if gain <= margin => {
@@ -145,10 +145,10 @@ mod tests {
                 record(true, Some(0.012), Some(0.02)),
                 "conversation 1f3a92 kept a: gain 0.012, judged 0.020 below the best, margin 0.050",
             ),
-            (record(false, Some(0.12), None), "conversation 1f3a92 left a: gain 0.120, above the margin of 0.050"),
+            (record(false, Some(0.12), None), "conversation 1f3a92 left a: gain 0.120, margin 0.050"),
             (
                 record(false, Some(0.01), Some(0.2)),
-                "conversation 1f3a92 left a: judged 0.200 below the best, above the margin of 0.050",
+                "conversation 1f3a92 left a: judged 0.200 below the best, margin 0.050",
             ),
             (
                 record(false, Some(0.01), None),

@@ -6,13 +6,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::bandit::{RouterConfig, RouterState};
 use crate::domain::command::{Actor, JournalEntry, LogEntry, RouterCommand};
 use crate::domain::ids::{ArmId, Sequence};
-use crate::domain::ratio::Ratio;
-use crate::domain::record::{RunOutcome, RunRecord};
+use crate::domain::record::RunRecord;
 use crate::domain::snapshot::{Mark, RunSummary};
 use crate::domain::spec::COOLING;
 use crate::domain::store::StoredSnapshot;
 use crate::domain::terms::Weights;
-use crate::domain::text;
 use crate::race::{ScaleFit, SignalFold};
 
 use super::alarms::Alarms;
@@ -25,8 +23,6 @@ use super::stats::LiveStats;
 const STATS_PART: &str = "engine:stats";
 /// Runs and journal lines that a screen gets.
 pub(super) const SHOWN: usize = 64;
-/// Characters of a prompt in a summary.
-const PROMPT_CHARS: usize = 120;
 
 /// See above.
 pub(super) struct Folds {
@@ -73,7 +69,7 @@ impl Folds {
     pub(super) fn absorb(&mut self, record: &RunRecord) {
         self.stats.absorb(record);
         self.signals.absorb(record);
-        self.summaries.push_front(summary(record));
+        self.summaries.push_front(RunSummary::of(record));
         self.summaries.truncate(SHOWN);
     }
 
@@ -121,36 +117,4 @@ fn mark(line: &JournalEntry) -> Mark {
     let name = line.command.name();
     let label = if line.after.is_empty() { name.to_owned() } else { format!("{name} {}", line.after) };
     Mark { at: line.at, label, by_person }
-}
-
-/// One run in one line.
-pub(super) fn summary(record: &RunRecord) -> RunSummary {
-    let winner_reward = record.winner.as_ref().and_then(|arm| record.rewards.get(arm));
-    RunSummary {
-        run: record.run_id,
-        at: record.at,
-        origin: record.origin,
-        prompt: first_line(&record.request.prompt()),
-        intent: record.context.intent,
-        decision: record.gate.decision,
-        winner: record.winner.clone(),
-        reward: winner_reward.and_then(|reward| Ratio::new(reward.total)),
-        fallbacks: record.fallbacks,
-        total_s: record.timings_s.total,
-        cost_usd: record.cost_usd,
-        afterwards: record
-            .policies
-            .afterwards
-            .and_then(|_| Ratio::new(record.verdict.as_ref()?.scores.get(record.winner.as_ref()?)?.overall)),
-        failure: match &record.outcome {
-            RunOutcome::Failed { message } => Some(message.clone()),
-            RunOutcome::Served | RunOutcome::Cancelled => None,
-        },
-    }
-}
-
-fn first_line(prompt: &str) -> String {
-    let (head, _) = text::cut(prompt, 4 * PROMPT_CHARS);
-    let line = text::one_line(head);
-    line.char_indices().nth(PROMPT_CHARS).map_or_else(|| line.clone(), |(end, _)| format!("{}…", &line[..end]))
 }

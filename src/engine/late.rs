@@ -11,10 +11,10 @@ use tracing::Instrument;
 
 use crate::domain::command::{Actor, RouterCommand};
 use crate::domain::record::{AfterwardsRecord, RunRecord};
+use crate::domain::snapshot::RunSummary;
 use crate::domain::terms::Column;
 use crate::race::{Afterwards, LateVerdict};
 
-use super::folds::summary;
 use super::message::Message;
 use super::owner::Owner;
 use super::shared::Shared;
@@ -100,7 +100,7 @@ impl super::folds::Folds {
         self.stats.judged(record, dollars);
         self.signals.judged(record);
         if let Some(shown) = self.summaries.iter_mut().find(|shown| shown.run == record.run_id) {
-            *shown = summary(record);
+            *shown = RunSummary::of(record);
         }
     }
 }

@@ -12,13 +12,14 @@ use crate::domain::alarm::Severity;
 use crate::domain::command::{Actor, LogEntry, RouterCommand};
 use crate::domain::ids::{ArmId, CommandId, Sequence};
 use crate::domain::record::RunRecord;
+use crate::domain::snapshot::RunSummary;
 use crate::domain::spec::ConfigFacts;
 use crate::domain::store::{StoreError, StoredSnapshot, StoredState};
 use crate::race::SignalFold;
 
 use super::alarms::{Alarms, Notice};
 use super::facts::reconcile;
-use super::folds::{Folds, SHOWN, blank, split, summary};
+use super::folds::{Folds, SHOWN, blank, split};
 use super::health::Health;
 use super::history::{earliest_left_out, since};
 use super::idempotency::{REMEMBERED, RecentIds};
@@ -229,7 +230,7 @@ fn remember(runs: Vec<RunRecord>, folds: &mut Folds, parts: &EngineParts) -> Rec
             folds.signals.absorb(&record);
         }
         if n + SHOWN >= count {
-            folds.summaries.push_front(summary(&record));
+            folds.summaries.push_front(RunSummary::of(&record));
         }
         let is_current = record.context.feature_version == config.feature_version && record.context.x.len() == config.d;
         recent.push(&record, is_current);

@@ -4,6 +4,7 @@
 pub(crate) mod dialog;
 pub(crate) mod prompt;
 pub(crate) mod race;
+pub(crate) mod runs;
 pub(crate) mod status;
 pub(crate) mod table;
 
@@ -14,7 +15,8 @@ use std::time::Duration;
 
 use dialog::Dialog;
 use prompt::Prompt;
-use race::Conversation;
+use race::{Conversation, OwnRun};
+use runs::Runs;
 use status::Statuses;
 use table::Table;
 use tui_logger::TuiWidgetState;
@@ -34,20 +36,23 @@ pub(crate) enum Screen {
     Overview,
     /// Prompting with the race in view.
     Race,
+    /// The history of runs.
+    Runs,
     /// The log.
     Logs,
 }
 
 impl Screen {
     /// All screens in the order of `Tab`, with name and scope.
-    pub(crate) const ALL: [(Self, &'static str); 3] =
-        [(Self::Overview, "Overview"), (Self::Race, "Race"), (Self::Logs, "Logs")];
+    pub(crate) const ALL: [(Self, &'static str); 4] =
+        [(Self::Overview, "Overview"), (Self::Race, "Race"), (Self::Runs, "Runs"), (Self::Logs, "Logs")];
 
     /// The scope of its keys.
     pub(crate) fn scope(self) -> Scope {
         match self {
             Self::Overview => Scope::Overview,
             Self::Race => Scope::Race,
+            Self::Runs => Scope::Runs,
             Self::Logs => Scope::Global,
         }
     }
@@ -56,7 +61,8 @@ impl Screen {
     pub(crate) fn next(self) -> Self {
         match self {
             Self::Overview => Self::Race,
-            Self::Race => Self::Logs,
+            Self::Race => Self::Runs,
+            Self::Runs => Self::Logs,
             Self::Logs => Self::Overview,
         }
     }
@@ -188,8 +194,8 @@ pub(crate) struct Model {
     pub(crate) prompt: Prompt,
     /// Whether help lies on top, scrolled by so many lines.
     pub(crate) help: Option<u16>,
-    /// Rows of the terminal when it was last drawn.
-    pub(crate) height: u16,
+    /// Columns and rows of the terminal when it was last drawn.
+    pub(crate) size: (u16, u16),
     /// What lies on top and wants an answer.
     pub(crate) dialog: Option<Dialog>,
     /// Identifies the newest question of what a change would do.
@@ -198,6 +204,8 @@ pub(crate) struct Model {
     pub(crate) table: Table,
     /// The own runs.
     pub(crate) conversation: Conversation,
+    /// The history.
+    pub(crate) runs: Runs,
     /// Commands under way and what became of them.
     pub(crate) statuses: Statuses,
     /// The traffic generator, where there is one.
@@ -235,11 +243,12 @@ impl Model {
             typing: false,
             prompt: Prompt::default(),
             help: None,
-            height: 0,
+            size: (0, 0),
             dialog: None,
             question: 0,
             table: Table::default(),
             conversation: Conversation::default(),
+            runs: Runs::default(),
             statuses: Statuses::default(),
             traffic,
             seen_alarms: BTreeSet::new(),
@@ -265,6 +274,36 @@ impl Model {
         let shown = self.frozen.as_ref().map_or_else(|| Arc::clone(&self.live), |frozen| Arc::clone(&frozen.snapshot));
         self.table.follow(&shown.arms, shown.at);
         self.axes.follow(&shown.series, shown.at);
+        if self.screen == Screen::Runs {
+            self.runs.follow(&shown.recent_runs);
+        }
+    }
+
+    /// The run that the screen shows, where it shows one.
+    pub(crate) fn run_in_view(&self) -> Option<&OwnRun> {
+        match self.screen {
+            Screen::Race => self.conversation.own.as_ref(),
+            Screen::Runs => self.runs.opened.as_ref(),
+            Screen::Overview | Screen::Logs => None,
+        }
+    }
+
+    /// The same, to change how it is shown.
+    pub(crate) fn run_in_view_mut(&mut self) -> Option<&mut OwnRun> {
+        match self.screen {
+            Screen::Race => self.conversation.own.as_mut(),
+            Screen::Runs => self.runs.opened.as_mut(),
+            Screen::Overview | Screen::Logs => None,
+        }
+    }
+
+    /// Whether something on screen is counted down to the moment at which it ends.
+    pub(crate) fn counts_down(&self) -> bool {
+        let (shown, now) = (self.shown(), self.now);
+        let is_ahead = |moment: Option<Timestamp>| moment.is_some_and(|at| at > now);
+        let rises = |row: &ArmRow| row.limits.and_then(|limits| limits.rises_until(now));
+        let of_arms = || shown.arms.iter().any(|row| is_ahead(row.until) || is_ahead(rises(row)));
+        is_ahead(shown.mode.expires) || (self.screen == Screen::Overview && of_arms())
     }
 
     /// Open alarms, those that were acknowledged left out.

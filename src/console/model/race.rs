@@ -1,6 +1,7 @@
 //! The console's own runs: one at a time, each a fold over its events, together a conversation.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::message::Ticket;
 use crate::domain::chat::{ChatRequest, Message};
@@ -10,8 +11,14 @@ use crate::domain::handling::Retried;
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::judging::Verdict;
 use crate::domain::record::{ArmScore, AttemptRecord, Gate, PreviewRecord, RunOutcome, RunRecord};
+use crate::domain::snapshot::RunSummary;
 use crate::domain::spec::Strategy;
 use crate::domain::tally::Phase;
+
+/// So long after its beginning a run may still be judged.
+const LATE: Duration = Duration::from_mins(10);
+/// Between two readings of the same record.
+const BETWEEN_READINGS: Duration = Duration::from_secs(3);
 
 /// How an own run stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -113,6 +120,12 @@ pub(crate) struct OwnRun {
     pub(crate) record: Option<Arc<RunRecord>>,
     /// What the person thought of it.
     pub(crate) rating: Option<f64>,
+    /// Lines that the answer is scrolled up from its end, which it follows at 0.
+    pub(crate) scroll: u16,
+    /// Rows that the whole of the reasons is scrolled down, while it is shown.
+    pub(crate) zoom: Option<u16>,
+    /// When its record was last asked for.
+    read_at: Option<Timestamp>,
 }
 
 impl OwnRun {
@@ -125,6 +138,55 @@ impl OwnRun {
     pub(crate) fn leader(&self) -> Option<&ArmId> {
         let recorded = self.record.as_ref().and_then(|record| record.winner.as_ref());
         recorded.or_else(|| self.answering.as_ref().map(|(arm, _)| arm)).or_else(|| self.order.first())
+    }
+
+    /// A run that has ended, as it would stand here had it been followed.
+    pub(crate) fn of_record(record: Arc<RunRecord>) -> Self {
+        let lane = |preview: &PreviewRecord| Lane {
+            arm: preview.arm.clone(),
+            text: preview.text.clone(),
+            tokens: preview.tokens,
+            elapsed_s: preview.latency_s,
+            first_s: preview.ttft_s,
+            done: Some(preview.clone()),
+        };
+        let mut own = Self {
+            prompt: record.request.prompt(),
+            sent_at: record.at,
+            lanes: record.previews.iter().map(lane).collect(),
+            judge: record.verdict.as_ref().map(|verdict| verdict.judge.clone()),
+            ..Self::default()
+        };
+        own.finish(record);
+        own
+    }
+
+    /// The record is another one now: it was judged, or rated, after its end.
+    pub(crate) fn refresh(&mut self, record: Arc<RunRecord>) {
+        self.verdict.clone_from(&record.verdict);
+        self.finish(record);
+    }
+
+    /// Whether its record is to be read anew: the picture says that it was judged after its end, or no longer says
+    /// anything of it though that may have come. Once in a while, for as long as it may come.
+    pub(crate) fn wants_reading(&mut self, recent: &[RunSummary], now: Timestamp) -> Option<RunId> {
+        let record = self.record.as_ref()?;
+        let may_come = record.verdict.is_none() && self.standing == Standing::Served && self.policies_say_nothing();
+        let run = record.run_id;
+        let shown = recent.iter().find(|shown| shown.run == run);
+        let is_due = match shown {
+            Some(shown) => shown.afterwards.is_some(),
+            None => now.since(record.at) < LATE,
+        };
+        let rested = self.read_at.is_none_or(|at| now.since(at) >= BETWEEN_READINGS);
+        (may_come && is_due && rested).then(|| {
+            self.read_at = Some(now);
+            run
+        })
+    }
+
+    fn policies_say_nothing(&self) -> bool {
+        self.record.as_ref().is_none_or(|record| record.policies.afterwards.is_none())
     }
 
     fn lane(&mut self, arm: &ArmId) -> &mut Lane {
@@ -194,6 +256,11 @@ impl OwnRun {
     }
 
     fn finish(&mut self, record: Arc<RunRecord>) {
+        self.strategy = Some(record.strategy);
+        self.gate = Some(record.gate.clone());
+        self.order.clone_from(&record.order);
+        self.attempts.clone_from(&record.attempts);
+        self.rating = record.rating.or(self.rating);
         // The record has them all; the events only those that there was room for.
         self.retries =
             record.retried().map(|(phase, name, retried)| (phase, name.to_owned(), retried.clone())).collect();
@@ -223,10 +290,10 @@ pub(crate) struct Conversation {
     pub(crate) turns: Vec<Message>,
     /// The run that is shown.
     pub(crate) own: Option<OwnRun>,
-    /// Lines that the answer is scrolled up from its end; absent while it follows the end.
-    pub(crate) scroll: u16,
     /// The last ticket given.
     pub(crate) tickets: Ticket,
+    /// The ticket of the first run, which names the conversation.
+    first: Ticket,
 }
 
 impl Conversation {
@@ -238,11 +305,18 @@ impl Conversation {
     /// Starts a run with the next turn; its ticket and its request.
     pub(crate) fn ask(&mut self, prompt: String, now: Timestamp) -> (Ticket, ChatRequest) {
         self.tickets += 1;
-        self.scroll = 0;
+        if self.turns.is_empty() {
+            self.first = self.tickets;
+        }
         let mut messages = self.turns.clone();
         messages.push(Message::new("user", &prompt));
         self.own = Some(OwnRun { ticket: self.tickets, prompt, sent_at: now, ..OwnRun::default() });
         (self.tickets, ChatRequest { messages, ..ChatRequest::default() })
+    }
+
+    /// The conversation's name among those of this console, for the engine to keep its arm by.
+    pub(crate) fn name(&self) -> Ticket {
+        self.first
     }
 
     /// The run of that ticket, where it is the one that is shown.

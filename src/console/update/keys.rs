@@ -9,7 +9,7 @@ use super::super::model::status::Tone;
 use super::super::model::{Frozen, Model, Screen};
 use super::super::views::help;
 use super::super::widgets::number::rate as shown_rate;
-use super::{dialogs, runs};
+use super::{dialogs, history, runs};
 use crate::domain::action::{Action, KeyName};
 use crate::domain::snapshot::ArmRow;
 use crate::domain::spec::Provider;
@@ -64,7 +64,7 @@ fn escape(model: &mut Model) -> bool {
 
 fn help_key(model: &mut Model, key: &KeyEvent) {
     let lines = model.help.unwrap_or(0);
-    let most = help::farthest(model, model.height);
+    let most = help::farthest(model, model.size.1);
     let by = |rows: u16, up: bool| {
         let to = if up { lines.saturating_sub(rows) } else { lines.saturating_add(rows) };
         Some(to.min(most))
@@ -109,13 +109,17 @@ fn act(model: &mut Model, action: Action, step: Step) -> Vec<Effect> {
     match action {
         Action::Overview => model.screen = Screen::Overview,
         Action::Race => model.screen = Screen::Race,
+        Action::Runs => return history::enter(model),
         Action::Logs => model.screen = Screen::Logs,
-        Action::NextScreen => model.screen = model.screen.next(),
+        Action::NextScreen => return next_screen(model),
         Action::Prompt => runs::enter_prompt(model),
         Action::NewConversation => runs::new_conversation(model),
         Action::CancelRun => return runs::cancel(model),
         Action::RateUp => return runs::rate(model, 1.0, step),
         Action::RateDown => return runs::rate(model, 0.0, step),
+        Action::Zoom => history::zoom(model),
+        Action::OpenRun => return history::open(model),
+        Action::CloseRun => history::close(model),
         Action::Decay | Action::Prune | Action::Deactivate | Action::Reactivate | Action::Weights | Action::Budget => {
             return dialogs::open(model, action);
         }
@@ -130,10 +134,10 @@ fn act(model: &mut Model, action: Action, step: Step) -> Vec<Effect> {
             model.table.sort_by_next(&shown.arms, model.now);
         }
         Action::Mark => model.table.mark(),
-        Action::Up => scroll(model, -1),
-        Action::Down => scroll(model, 1),
-        Action::PageUp => scroll(model, -10),
-        Action::PageDown => scroll(model, 10),
+        Action::Up => return scroll(model, -1),
+        Action::Down => return scroll(model, 1),
+        Action::PageUp => return scroll(model, -10),
+        Action::PageDown => return scroll(model, 10),
         Action::AcknowledgeAlarm => acknowledge_alarm(model),
         Action::Redraw => return vec![Effect::Redraw],
         Action::Suspend => return vec![Effect::Suspend],
@@ -143,16 +147,31 @@ fn act(model: &mut Model, action: Action, step: Step) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Moves what the screen moves: the selection, or the answer.
-pub(super) fn scroll(model: &mut Model, rows: i32) {
-    if model.screen == Screen::Race {
-        let step = u16::try_from(rows.unsigned_abs()).unwrap_or(u16::MAX);
-        let scroll = &mut model.conversation.scroll;
-        // Counted from the end, so that an answer that still grows is followed when it is at 0.
-        *scroll = if rows < 0 { scroll.saturating_add(step) } else { scroll.saturating_sub(step) };
-    } else {
-        model.table.move_by(rows);
+/// The screen after this one.
+pub(super) fn next_screen(model: &mut Model) -> Vec<Effect> {
+    match model.screen.next() {
+        Screen::Runs => history::enter(model),
+        screen => {
+            model.screen = screen;
+            Vec::new()
+        }
     }
+}
+
+/// Moves what the screen moves: the selection, the answer, or the reasons.
+pub(super) fn scroll(model: &mut Model, rows: i32) -> Vec<Effect> {
+    if history::scroll(model, rows) {
+        return Vec::new();
+    }
+    match model.screen {
+        Screen::Overview | Screen::Logs => model.table.move_by(rows),
+        Screen::Race => {}
+        Screen::Runs => {
+            model.runs.move_by(rows);
+            return history::want_older(model);
+        }
+    }
+    Vec::new()
 }
 
 fn freeze(model: &mut Model) {

@@ -2,6 +2,9 @@
 //! no number and does nothing by itself, so every behaviour of the console is a test of a function.
 
 mod dialogs;
+mod history;
+#[cfg(test)]
+mod history_tests;
 mod keys;
 mod runs;
 #[cfg(test)]
@@ -21,12 +24,16 @@ pub(crate) fn update(model: &mut Model, event: Event, step: Step) -> Vec<Effect>
     match event {
         Event::Key(key) => (effects, dirty) = keys::key(model, key, step),
         Event::Paste(text) => dirty = runs::paste(model, &text),
-        Event::Wheel(rows) => keys::scroll(model, rows),
+        Event::Wheel(rows) => effects = keys::scroll(model, rows),
         Event::Resized => {}
-        Event::Tick => dirty = tick(model),
+        Event::Tick => {
+            effects = runs::read_anew(model);
+            dirty = tick(model);
+        }
         Event::Snapshot(snapshot) => {
             model.live = snapshot;
             model.follow();
+            effects = runs::read_anew(model);
             // A frozen view stands still; data keeps flowing behind it.
             dirty = model.frozen.is_none();
         }
@@ -38,6 +45,8 @@ pub(crate) fn update(model: &mut Model, event: Event, step: Step) -> Vec<Effect>
         Event::RunRefused(ticket, reason) => runs::refused(model, ticket, reason),
         Event::Run(ticket, event) => dirty = runs::event(model, ticket, *event),
         Event::RunEnded(ticket) => runs::ended(model, ticket),
+        Event::RunRead(run, answer) => dirty = history::read(model, run, answer),
+        Event::OlderRuns(answer) => effects = history::older(model, answer),
         Event::Acknowledged(id, answer) => acknowledged(model, id, answer),
         Event::WhatIf(question, answer) => {
             let forecast = answer.map_or_else(Forecasting::Refused, Forecasting::Known);
@@ -57,7 +66,11 @@ pub(crate) fn update(model: &mut Model, event: Event, step: Step) -> Vec<Effect>
 /// Time passed: whether the screen shows it.
 fn tick(model: &mut Model) -> bool {
     let expired = model.statuses.expire(model.now);
-    expired || model.frozen.is_some() || model.conversation.is_running() || model.screen == super::model::Screen::Logs
+    expired
+        || model.counts_down()
+        || model.frozen.is_some()
+        || model.conversation.is_running()
+        || model.screen == super::model::Screen::Logs
 }
 
 /// A command was answered: exactly one message a press, whatever came.

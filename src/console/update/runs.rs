@@ -1,19 +1,23 @@
 //! Own runs: the prompt's keys, sending, streaming, cancelling, rating, the conversation.
 
+use std::sync::Arc;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::super::message::{Effect, Step, Ticket};
 use super::super::model::race::Standing;
 use super::super::model::status::Tone;
 use super::super::model::{Model, Screen};
+use super::history;
 use crate::domain::event::RunEvent;
 use crate::domain::ids::{CommandId, RunId};
 
 /// Keys go into the prompt now.
 pub(super) fn enter_prompt(model: &mut Model) {
-    if model.screen == Screen::Logs {
+    if matches!(model.screen, Screen::Logs | Screen::Runs) {
         model.screen = Screen::Race;
     }
+    history::unzoom(model);
     model.typing = true;
 }
 
@@ -25,14 +29,14 @@ pub(super) fn prompt_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         KeyCode::Esc => model.typing = false,
         KeyCode::Tab => {
             model.typing = false;
-            model.screen = model.screen.next();
+            return super::keys::next_screen(model);
         }
         KeyCode::Enter if alt || key.modifiers.contains(KeyModifiers::SHIFT) => model.prompt.newline(),
         KeyCode::Char('j') if control => model.prompt.newline(),
         KeyCode::Enter => return send(model),
         KeyCode::Char('n') if control => new_conversation(model),
-        KeyCode::PageUp => super::keys::scroll(model, -10),
-        KeyCode::PageDown => super::keys::scroll(model, 10),
+        KeyCode::PageUp => return super::keys::scroll(model, -10),
+        KeyCode::PageDown => return super::keys::scroll(model, 10),
         KeyCode::Up if model.prompt.is_on_first_line() => model.prompt.older(),
         KeyCode::Down if model.prompt.is_on_last_line() => model.prompt.newer(),
         _ => {
@@ -79,7 +83,10 @@ fn send(model: &mut Model) -> Vec<Effect> {
     model.typing = false;
     model.screen = Screen::Race;
     let (ticket, request) = model.conversation.ask(prompt, model.now);
-    vec![Effect::Submit(ticket, Box::new(request))]
+    // Nobody else's: who sits here, when the console opened, which of its conversations.
+    let (who, opened) = (&model.identity.operator, model.started.millis());
+    let session = format!("console {who} {opened} {}", model.conversation.name());
+    vec![Effect::Submit(ticket, session, Box::new(request))]
 }
 
 /// The engine named the run.
@@ -118,8 +125,19 @@ pub(super) fn ended(model: &mut Model, ticket: Ticket) {
     }
 }
 
-/// Stops the run that is shown; otherwise clears messages.
+/// Records of shown runs that are to be read anew: see [`OwnRun::wants_reading`].
+pub(super) fn read_anew(model: &mut Model) -> Vec<Effect> {
+    let (live, now) = (Arc::clone(&model.live), model.now);
+    let shown = [model.conversation.own.as_mut(), model.runs.opened.as_mut()];
+    let due = shown.into_iter().flatten().filter_map(|own| own.wants_reading(&live.recent_runs, now));
+    due.map(Effect::ReadRun).collect()
+}
+
+/// Leaves the whole of the reasons, stops the run that is shown, or clears messages.
 pub(super) fn cancel(model: &mut Model) -> Vec<Effect> {
+    if history::unzoom(model) {
+        return Vec::new();
+    }
     match &mut model.conversation.own {
         Some(own) if own.standing.is_going() => {
             own.standing = Standing::Cancelled;

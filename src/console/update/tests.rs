@@ -42,7 +42,7 @@ fn ask(model: &mut Model, prompt: &str) -> u64 {
     press(model, 'i');
     type_text(model, prompt);
     match code(model, KeyCode::Enter).as_slice() {
-        [Effect::Submit(ticket, _)] => *ticket,
+        [Effect::Submit(ticket, ..)] => *ticket,
         other => panic!("{other:?}"),
     }
 }
@@ -99,7 +99,7 @@ fn a_prompt_is_sent_whole_and_opens_the_race() {
     update(&mut model, Event::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::ALT)), step(1));
     type_text(&mut model, "two");
     let effects = code(&mut model, KeyCode::Enter);
-    let [Effect::Submit(_, request)] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Submit(_, _, request)] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!(request.prompt(), "why q?\ntwo");
     assert_eq!((model.screen, model.typing), (Screen::Race, false));
 }
@@ -135,17 +135,25 @@ fn one_own_run_at_a_time_and_escape_cancels_it() {
 #[test]
 fn a_conversation_goes_on_until_it_is_started_over() {
     let mut model = model();
-    let ticket = ask(&mut model, "first");
-    finish(&mut model, ticket);
+    press(&mut model, 'i');
+    type_text(&mut model, "first");
+    let first = code(&mut model, KeyCode::Enter);
+    let [Effect::Submit(ticket, name, _)] = first.as_slice() else { panic!("{first:?}") };
+    finish(&mut model, *ticket);
     press(&mut model, 'i');
     type_text(&mut model, "second");
     let effects = code(&mut model, KeyCode::Enter);
-    let [Effect::Submit(next, request)] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Submit(next, again, request)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(name, again, "the engine is told that it is the same conversation");
     let roles: Vec<&str> = request.messages.iter().map(|m| m.role.as_str()).collect();
     assert_eq!(roles, ["user", "assistant", "user"]);
     finish(&mut model, *next);
     update(&mut model, Event::Key(KeyEvent::new(KeyCode::Char('n'), KeyModifiers::CONTROL)), step(1));
     assert!(model.conversation.turns.is_empty() && model.conversation.own.is_none());
+    press(&mut model, 'i');
+    type_text(&mut model, "third");
+    let third = code(&mut model, KeyCode::Enter);
+    assert!(matches!(third.as_slice(), [Effect::Submit(_, other, _)] if other != name), "{third:?}");
 }
 
 #[test]
@@ -452,6 +460,12 @@ fn nothing_is_drawn_when_nothing_changed() {
     let mut model = model();
     model.dirty = false;
     update(&mut model, Event::Tick, step(5_000));
+    assert!(model.dirty, "the time to the next probe of an ejected arm is counted down");
+    let mut calm = snapshot();
+    calm.arms.iter_mut().for_each(|row| row.until = None);
+    let mut model = model_of(calm);
+    model.dirty = false;
+    update(&mut model, Event::Tick, step(5_000));
     assert!(!model.dirty);
     let same = model.traffic.unwrap();
     update(&mut model, Event::Traffic(same), step(5_000));
@@ -532,7 +546,7 @@ fn models_outside_get_no_traffic_by_one_key() {
 #[test]
 fn help_scrolls_no_further_than_its_end() {
     let mut model = model();
-    model.height = 20;
+    model.size = (80, 20);
     press(&mut model, '?');
     for _ in 0..30 {
         code(&mut model, KeyCode::PageDown);

@@ -15,7 +15,7 @@ use super::super::model::table::SortKey;
 use super::super::theme::Theme;
 use super::super::widgets::number::{count, dollars, or_dashes, percent, seconds, small, span, unit};
 use super::super::widgets::{Canvas, figure};
-use crate::domain::context::Intent;
+use super::arm_words::{places, selected_detail, standing, within};
 use crate::domain::ratio::Ratio;
 use crate::domain::snapshot::ArmRow;
 use crate::domain::spec::Lifecycle;
@@ -27,6 +27,7 @@ enum Column {
     State,
     Share,
     Delta,
+    Limits,
     Mean,
     Interval,
     P95,
@@ -43,13 +44,14 @@ enum Column {
 }
 
 /// Column, narrow width, wide width, and what it is worth: the lowest leaves first.
-const COLUMNS: [(Column, u16, u16, u8); 17] = [
+const COLUMNS: [(Column, u16, u16, u8); 18] = [
     (Column::Arm, 11, 14, 99),
-    (Column::State, 9, 11, 90),
+    (Column::State, 11, 11, 90),
     (Column::Share, 9, 13, 95),
     (Column::Delta, 4, 4, 40),
+    (Column::Limits, 11, 13, 62),
     (Column::Mean, 4, 4, 85),
-    (Column::Interval, 12, 22, 80),
+    (Column::Interval, 11, 22, 80),
     (Column::P95, 5, 5, 70),
     (Column::Reward, 8, 8, 50),
     (Column::Errors, 5, 5, 65),
@@ -66,10 +68,12 @@ const COLUMNS: [(Column, u16, u16, u8); 17] = [
 /// Before the first column: cursor, mark, glyph.
 const PREFIX: u16 = 4;
 
-/// The columns that fit into `width`, each with its width, and the gap between them.
-fn columns(width: u16) -> (Vec<(Column, u16)>, u16) {
+/// The columns that fit into `width`, each with its width, and the gap between them; that of limits only where an
+/// arm has any.
+fn columns(width: u16, has_limits: bool) -> (Vec<(Column, u16)>, u16) {
     let room = width.saturating_sub(PREFIX);
     let mut shown: Vec<_> = COLUMNS.to_vec();
+    shown.retain(|(column, ..)| has_limits || *column != Column::Limits);
     let needed = |shown: &[(Column, u16, u16, u8)], wide: bool, gap: u16| {
         let widths: u16 = shown.iter().map(|(_, narrow, full, _)| if wide { *full } else { *narrow }).sum();
         widths + gap * small(shown.len().saturating_sub(1))
@@ -126,7 +130,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
         empty(&mut inner, model);
         return;
     }
-    let (columns, gap) = columns(inner.width());
+    let (columns, gap) = columns(inner.width(), shown.arms.iter().any(|row| row.limits.is_some()));
     header(&mut inner, &columns, gap, model.table.sort);
     let rows = inner.height().saturating_sub(1);
     let cursor =
@@ -174,6 +178,7 @@ fn header(canvas: &mut Canvas<'_>, columns: &[(Column, u16)], gap: u16, sort: So
             Column::State => ("state".to_owned(), false, None),
             Column::Share => ("share".to_owned(), true, Some(SortKey::Share)),
             Column::Delta => (theme.glyphs.change.to_owned(), true, None),
+            Column::Limits => ("% of runs".to_owned(), true, None),
             Column::Mean => ("mean".to_owned(), true, Some(SortKey::Mean)),
             Column::Interval => (interval_title(theme, *width), false, None),
             Column::P95 => ("p95 s".to_owned(), true, Some(SortKey::P95)),
@@ -241,19 +246,21 @@ fn draw_cell(cell: &mut Canvas<'_>, column: Column, model: &Model, row: &ArmRow,
     let ratio = |value: Option<Ratio>| value.map(Ratio::get);
     match column {
         Column::Arm => drop(cell.put_within(0, 0, row.arm.as_str(), base, width)),
-        Column::State => drop(cell.put_within(
-            0,
-            0,
-            row.state.shown(row.state_reason.as_deref()),
-            state_style(theme, row.state, base),
-            width,
-        )),
+        Column::State => {
+            let style = state_style(theme, row.state, base);
+            cell.put_within(0, 0, &standing(row, model.now, width), style, width);
+        }
         Column::Share => {
             let share = ratio(row.share);
             figure::bar(cell, 0, 0, width.saturating_sub(5), share.unwrap_or(0.0), own);
             right(cell, or_dashes(share, percent), base);
         }
         Column::Delta => right(cell, delta(theme, row.share_delta), theme.dim()),
+        Column::Limits => {
+            if let Some(limits) = &row.limits {
+                right(cell, within(limits), if limits.is_held() { base } else { theme.warn() });
+            }
+        }
         Column::Mean => right(cell, or_dashes(row.mean, unit), base),
         Column::Interval => {
             if let (Some(mean), Some(uncertainty)) = (row.mean, row.uncertainty) {
@@ -285,13 +292,6 @@ fn draw_cell(cell: &mut Canvas<'_>, column: Column, model: &Model, row: &ArmRow,
     }
 }
 
-/// In how many of 100 judged races it came first, second and third: `49/32/7`.
-fn places(row: &ArmRow) -> String {
-    let shares = row.places.first_three.map(|n| Ratio::of(n, row.places.races).map(Ratio::get));
-    let texts: Option<Vec<String>> = shares.iter().map(|share| Some(format!("{:.0}", (*share)? * 100.0))).collect();
-    texts.map_or_else(|| or_dashes(None, unit), |texts| texts.join("/"))
-}
-
 /// Answers by intent against this arm's most frequent: reasoning, coding, retrieval, writing, other.
 fn intents(cell: &mut Canvas<'_>, row: &ArmRow, own: Style) {
     let most = row.served_by_intent.iter().copied().max().unwrap_or(0);
@@ -320,74 +320,25 @@ fn delta(theme: &Theme, delta: Option<f64>) -> String {
     }
 }
 
-/// What there is to say about the selected arm, for the frame's lower edge; its places only where they fit
-/// into `room`, whole.
-fn selected_detail(model: &Model, theme: &Theme, room: usize) -> String {
-    let Some(row) = model.table.selected.as_ref().and_then(|arm| model.shown().arms.iter().find(|row| row.arm == *arm))
-    else {
-        return String::new();
-    };
-    let mut parts = vec![row.arm.to_string(), row.spec.model.clone()];
-    if let Some(price) = &row.spec.price {
-        parts.push(format!("${}/{} per M tokens", price.input, price.output));
-    }
-    parts.extend(serves(&row.served_by_intent));
-    if let Some(extras) = row.extras.filter(|extras| extras.retries + extras.hedges + extras.denied > 0) {
-        let made = extras.retries + extras.hedges;
-        parts.push(format!("{made} extra calls, {} refused, {:.0} retries left", extras.denied, extras.left));
-    }
-    if let Some(reason) = &row.state_reason {
-        parts.push(reason.clone());
-    }
-    if let Some(until) = row.until {
-        let is_cooling = row.state.shown(row.state_reason.as_deref()) == "cooling";
-        parts.push(match until.since(model.now) {
-            left if is_cooling => format!("back in {}", span(left)),
-            left if left.is_zero() => "probe with the next run".to_owned(),
-            left => format!("probe in {}", span(left)),
-        });
-    }
-    let between = format!(" {} ", theme.glyphs.dot);
-    let told = parts.join(&between);
-    let longer = places_in_words(row).map(|places| format!("{told}{between}{places}"));
-    longer.filter(|longer| longer.chars().count() <= room).unwrap_or(told)
-}
-
-/// In how many judged races it was among the best, and how often it came first, second and third.
-fn places_in_words(row: &ArmRow) -> Option<String> {
-    let best = percent(row.places.best_share()?.get());
-    let [first, second, third] = row.places.first_three.map(count);
-    let races = count(row.places.races);
-    Some(format!("among the best in {best} of {races} races, 1st {first}, 2nd {second}, 3rd {third}"))
-}
-
-/// What kinds of prompt an arm answers most: `serves coding 63%, reasoning 21%`. Only a wide terminal has
-/// the columns for all of them.
-fn serves(by_intent: &[u64; 5]) -> Option<String> {
-    let whole: u64 = by_intent.iter().sum();
-    let mut kinds: Vec<(u64, Intent)> = by_intent.iter().copied().zip(Intent::ALL).filter(|(n, _)| *n > 0).collect();
-    kinds.sort_by_key(|(n, _)| std::cmp::Reverse(*n));
-    let text = |(n, intent): &(u64, Intent)| {
-        Ratio::of(*n, whole).map(|part| format!("{} {}", intent.name(), percent(part.get())))
-    };
-    let texts: Vec<String> = kinds.iter().take(2).filter_map(text).collect();
-    (!texts.is_empty()).then(|| format!("serves {}", texts.join(", ")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn whole_columns_leave_by_worth_and_none_is_cut() {
-        for width in 0..260 {
-            let (columns, gap) = columns(width);
+        for (width, has_limits) in (0..260).flat_map(|width| [(width, false), (width, true)]) {
+            let (columns, gap) = columns(width, has_limits);
             let used: u16 = columns.iter().map(|(_, w)| *w).sum::<u16>() + gap * small(columns.len() - 1);
             assert!(columns.len() == 1 || used + PREFIX <= width, "{width}: {used} {columns:?}");
         }
-        let has = |width, column| columns(width).0.iter().any(|(c, _)| *c == column);
+        let has = |width, column| columns(width, false).0.iter().any(|(c, _)| *c == column);
         assert!(has(78, Column::Interval) && has(78, Column::Errors) && has(78, Column::Cost));
         assert!(has(118, Column::Wins) && !has(118, Column::Previews));
         assert!(has(198, Column::Weight) && has(198, Column::Intents));
+        let limited = |width| columns(width, true).0;
+        for width in [78, 118] {
+            assert!(limited(width).iter().any(|(c, _)| *c == Column::Limits), "{width}: {:?}", limited(width));
+            assert!(!has(width, Column::Limits));
+        }
     }
 }

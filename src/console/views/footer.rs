@@ -74,7 +74,7 @@ const LOG_HINTS: [(&str, &str); 4] = [("+ -", "level"), ("f", "focus"), ("h", "t
 fn hints(model: &Model, theme: &Theme) -> Vec<Segment> {
     let scope = model.screen.scope();
     let here = |row: &&crate::domain::action::ActionRow| {
-        let in_scope = row.scope == Scope::Global || row.scope == scope;
+        let in_scope = row.scope == Scope::Global || (scope != Scope::Global && row.scope.meets(scope));
         !row.hint.is_empty() && in_scope && applies(model, row.action) && !help::is_taken(model.screen, row)
     };
     let of_log = if model.screen == Screen::Logs { LOG_HINTS.as_slice() } else { &[] };
@@ -85,8 +85,8 @@ fn hints(model: &Model, theme: &Theme) -> Vec<Segment> {
             let keep = match row.action {
                 Action::Quit => 9,
                 Action::Help => 8,
-                Action::CancelRun | Action::RateUp | Action::RateDown => 6,
-                Action::Prompt => 5,
+                Action::CancelRun | Action::RateUp | Action::RateDown | Action::OpenRun | Action::CloseRun => 6,
+                Action::Zoom | Action::Prompt => 5,
                 _ => 4,
             };
             Some(hint(theme, &key, row.hint, keep))
@@ -104,6 +104,9 @@ fn applies(model: &Model, action: Action) -> bool {
         Action::CancelRun => model.conversation.is_running(),
         Action::RateUp | Action::RateDown => served,
         Action::Traffic => model.traffic.is_some(),
+        Action::Zoom => model.run_in_view().is_some(),
+        Action::OpenRun => model.runs.opened.is_none() && model.runs.len() > 0,
+        Action::CloseRun => model.runs.opened.is_some(),
         _ => true,
     }
 }

@@ -14,6 +14,7 @@ use super::super::theme::Theme;
 use super::super::widgets::Canvas;
 use super::super::widgets::number::{count, dollars, money, or_dashes, percent, rate, seconds, span};
 use super::super::widgets::segments::{Segment, fit};
+use crate::domain::action::Action;
 use crate::domain::alarm::Severity;
 use crate::domain::command::Durability;
 use crate::domain::ratio::Ratio;
@@ -23,7 +24,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) -> u16 {
     let width = canvas.width();
     let theme = canvas.theme;
     canvas.put_line(1, 0, &fit(&first(model, theme), width.saturating_sub(2), "   "));
-    let tabs = tabs(model, theme);
+    let tabs = tabs(model, theme, width);
     let tabs_width = u16::try_from(tabs.iter().map(Span::width).sum::<usize>()).unwrap_or(width);
     canvas.put_line(1, 1, &fit(&second(model, theme), width.saturating_sub(tabs_width + 4), "   "));
     let mut x = width.saturating_sub(tabs_width + 1);
@@ -37,6 +38,11 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) -> u16 {
         y += 1;
     }
     y
+}
+
+/// The rows that it takes.
+pub(super) fn height(model: &Model) -> u16 {
+    2 + u16::from(model.fault.is_some()) + u16::from(store_notice(model).is_some())
 }
 
 fn label(theme: &Theme, name: &str, value: String, style: Style, keep: u8) -> Segment {
@@ -146,30 +152,56 @@ fn second(model: &Model, theme: &Theme) -> Vec<Segment> {
         label(theme, theme.glyphs.alpha, format!("{:.2}", shown.alpha), text, 4),
         label(theme, "explore", or_dashes(totals.explore_rate.map(Ratio::get), percent), text, 3),
     ];
-    if let Some(arm) = &shown.mode.pinned {
-        parts.push(Segment::text(format!("PINNED {arm}"), theme.warn(), 9));
-    }
-    if shown.mode.learning_paused {
-        parts.push(Segment::text("LEARNING PAUSED", theme.warn(), 9));
-    }
+    parts.extend(mode(model, theme));
     if totals.clamped > 0 {
         parts.push(label(theme, "clamped", count(totals.clamped), text, 1));
     }
     parts
 }
 
-fn tabs(model: &Model, theme: &Theme) -> Vec<Span<'static>> {
-    let keys = ["1", "2", "6"];
+/// What an operator set over the configuration, and for how long: in words, then in fewer.
+fn mode(model: &Model, theme: &Theme) -> Option<Segment> {
+    let mode = &model.shown().mode;
+    let strategy = mode.strategy.map(|strategy| format!("MODE {}", strategy.name()));
+    let pinned = mode.pinned.as_ref().map(|arm| format!("PINNED {arm}"));
+    let set: Vec<String> = strategy.into_iter().chain(pinned).collect();
+    let left = mode.expires.map(|at| format!("{} left", span(at.since(model.now))));
+    let form = |paused: &str, separator: &str| {
+        let paused = mode.learning_paused.then(|| paused.to_owned());
+        let text = set.iter().cloned().chain(paused).chain(left.clone()).collect::<Vec<_>>().join(separator);
+        vec![Span::styled(text, theme.warn())]
+    };
+    let is_set = mode.learning_paused || !set.is_empty();
+    is_set.then(|| Segment::spans(form("LEARNING PAUSED", ", "), 9).or(form("PAUSED", " ")))
+}
+
+fn tabs(model: &Model, theme: &Theme, width: u16) -> Vec<Span<'static>> {
+    let keys = [Action::Overview, Action::Race, Action::Runs, Action::Logs];
     let mut spans = Vec::new();
-    for ((screen, name), key) in Screen::ALL.into_iter().zip(keys) {
+    for ((screen, name), action) in Screen::ALL.into_iter().zip(keys) {
         let current = screen == model.screen;
         let style = if current { theme.reversed() } else { theme.dim() };
         if !spans.is_empty() {
             spans.push(Span::raw("  "));
         }
+        let key = model.identity.keys.keys(action).first().map_or_else(String::new, ToString::to_string);
+        // A narrow one has room for every key, and for the beginning of a long name.
+        let name = if width < 100 { name.get(..4).unwrap_or(name) } else { name };
         spans.push(Span::styled(format!("{key} {name}"), style));
     }
     spans
+}
+
+/// What must not be missed about the store.
+fn store_notice(model: &Model) -> Option<String> {
+    let store = &model.shown().store;
+    match (&store.notice, store.durability) {
+        (Some(notice), durability) => Some(format!("store ({}): {notice}", durability.name())),
+        (None, Durability::MemoryOnly) if store.kind != "memory" => {
+            Some("store: memory only, what is learned now is lost with this process".to_owned())
+        }
+        _ => None,
+    }
 }
 
 fn banners(model: &Model, theme: &Theme) -> Vec<(String, Style)> {
@@ -178,17 +210,9 @@ fn banners(model: &Model, theme: &Theme) -> Vec<(String, Style)> {
         let end = "; q quits, and the details are printed then";
         lines.push((format!("{} {fault}{end}", theme.glyphs.severity[2]), theme.banner()));
     }
-    let store = &model.shown().store;
-    let warning = theme.warn().patch(theme.reversed());
-    match (&store.notice, store.durability) {
-        (Some(notice), durability) => {
-            lines.push((format!("{} store ({}): {notice}", theme.glyphs.severity[1], durability.name()), warning));
-        }
-        (None, Durability::MemoryOnly) if store.kind != "memory" => {
-            let text = "store: memory only, what is learned now is lost with this process";
-            lines.push((format!("{} {text}", theme.glyphs.severity[1]), warning));
-        }
-        _ => {}
+    if let Some(notice) = store_notice(model) {
+        let warning = theme.warn().patch(theme.reversed());
+        lines.push((format!("{} {notice}", theme.glyphs.severity[1]), warning));
     }
     lines
 }

@@ -79,7 +79,7 @@ fn lines(model: &Model) -> Vec<Line> {
         }
         screen => {
             lines.push(title(screen.name()));
-            lines.extend(rows(&|row| row.scope == scope));
+            lines.extend(rows(&|row| row.scope == scope || (row.scope == Scope::Run && scope.meets(row.scope))));
         }
     }
     lines.push(title("Everywhere"));

@@ -79,8 +79,7 @@ fn place(theme: &Theme, own: &OwnRun, lane: &Lane) -> String {
     let rank = rank.map(|i| format!("{}{}", i + 1, ["st", "nd", "rd"].get(i).unwrap_or(&"th")));
     let star = if is_winner(own, lane) { Some(theme.glyphs.star.to_owned()) } else { None };
     let failed = lane.done.as_ref().and_then(|done| done.error.as_ref()).map(|_| "failed".to_owned());
-    let cached = lane.done.as_ref().filter(|done| done.cached).map(|_| "cached".to_owned());
-    [star, rank, failed, cached].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    [star, rank, failed].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 fn draw_lane(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun, lane: &Lane) {
@@ -93,24 +92,41 @@ fn draw_lane(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun, lane: &Lane) 
     draw_progress(&mut body, own, lane, theme.arm(index));
     body.put_within(0, 1, &figures(theme, own, lane, width), theme.dim(), width);
     let scored = draw_scores(&mut body, own, lane);
-    let rows = height.saturating_sub(2).saturating_sub(scored);
-    draw_text(&mut body.part(0, 2, width, rows), own, lane);
+    let mut y = 2;
+    if let Some(flags) = flags(lane) {
+        body.put_within(0, y, &flags, theme.warn(), width);
+        y += 1;
+    }
+    let rows = height.saturating_sub(y).saturating_sub(scored);
+    draw_text(&mut body.part(0, y, width, rows), own, lane);
 }
 
 fn draw_progress(canvas: &mut Canvas<'_>, own: &OwnRun, lane: &Lane, style: ratatui::style::Style) {
     let width = canvas.width();
     let estimated = lane.done.as_ref().is_some_and(|done| done.estimated);
-    let tokens = format!("{}{}/{} tok", if estimated { "~" } else { "" }, lane.tokens, own.target);
+    let about = if estimated { "~" } else { "" };
+    // Of a run that was not followed only what came is known, and all of that is there.
+    let (tokens, part) = match own.target {
+        0 => (format!("{about}{} tok", lane.tokens), 1.0),
+        target => (format!("{about}{}/{target} tok", lane.tokens), f64::from(lane.tokens) / f64::from(target)),
+    };
     let gauge = width.saturating_sub(small(tokens.len()) + 1);
-    let part = if own.target > 0 { f64::from(lane.tokens) / f64::from(own.target) } else { 0.0 };
     figure::gauge(canvas, 0, 0, gauge, part, style);
     let text = canvas.theme.text();
     canvas.put_right(width, 0, small(tokens.len()), &tokens, text);
 }
 
+/// What is wrong with a preview's text.
+fn flags(lane: &Lane) -> Option<String> {
+    let names: Vec<&str> = lane.done.as_ref()?.flags.iter().map(|flag| flag.name()).collect();
+    (!names.is_empty()).then(|| format!("flagged {}", names.join(" ")))
+}
+
 fn figures(theme: &Theme, own: &OwnRun, lane: &Lane, width: u16) -> String {
-    let mut parts = vec![format!("{} s", seconds(lane.elapsed_s))];
-    if let Some(first) = lane.first_s {
+    // One from the cache took no time that would say anything.
+    let is_cached = lane.done.as_ref().is_some_and(|done| done.cached);
+    let mut parts = vec![if is_cached { "cached".to_owned() } else { format!("{} s", seconds(lane.elapsed_s)) }];
+    if let Some(first) = lane.first_s.filter(|_| !is_cached) {
         parts.push(format!("first {}", seconds(first)));
     }
     if let Some(score) = own.score(&lane.arm) {
@@ -189,7 +205,9 @@ fn draw_row(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun, lane: &Lane) {
     canvas.put_within(2, 0, lane.arm.as_str(), theme.strong(), 12);
     draw_progress(&mut canvas.part(15, 0, 22, 1), own, lane, theme.arm(index));
     let overall = scores(own, lane).map_or_else(String::new, |s| format!("  overall {}", unit(s.overall)));
-    let text = format!("{}{overall}  {}", figures(theme, own, lane, width.saturating_sub(60)), place(theme, own, lane));
+    let flags = flags(lane).map_or_else(String::new, |flags| format!("  {flags}"));
+    let text =
+        format!("{}{overall}{flags}  {}", figures(theme, own, lane, width.saturating_sub(60)), place(theme, own, lane));
     canvas.put_within(38, 0, &text, theme.dim(), width.saturating_sub(38));
     draw_text(&mut canvas.part(2, 1, width.saturating_sub(2), 1), own, lane);
 }

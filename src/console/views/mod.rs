@@ -7,6 +7,7 @@
 //! ```
 
 mod alarms;
+mod arm_words;
 mod arms;
 mod ascii;
 mod charts;
@@ -15,6 +16,7 @@ mod footer;
 mod forecast;
 mod header;
 pub(super) mod help;
+mod history;
 mod lanes;
 mod logs;
 mod overview;
@@ -22,14 +24,16 @@ mod prompt;
 mod race;
 mod runs;
 mod small;
-
 mod why;
 
+#[cfg(test)]
+mod scenes;
 #[cfg(test)]
 mod tests;
 
 use ratatui::buffer::Buffer;
 
+use super::model::race::OwnRun;
 use super::model::{Model, Screen};
 use super::theme::Theme;
 use super::widgets::Canvas;
@@ -50,6 +54,7 @@ pub(crate) fn draw(model: &Model, theme: &Theme, buffer: &mut Buffer) {
         match model.screen {
             Screen::Overview => overview::draw(&mut middle, model),
             Screen::Race => race::draw(&mut middle, model),
+            Screen::Runs => history::draw(&mut middle, model),
             Screen::Logs => logs::draw(&mut middle, model),
         }
         dialogs::draw(&mut middle, model);
@@ -59,4 +64,25 @@ pub(crate) fn draw(model: &Model, theme: &Theme, buffer: &mut Buffer) {
     if theme.glyphs.ascii {
         ascii::reduce(buffer);
     }
+}
+
+/// Columns and rows of the screen between header and footer, as it was last drawn.
+fn body(model: &Model) -> (u16, u16) {
+    let (width, height) = model.size;
+    (width, height.saturating_sub(header::height(model)).saturating_sub(1))
+}
+
+/// The farthest that the whole of the reasons of the run in view can be scrolled.
+pub(super) fn farthest_reason(model: &Model, own: &OwnRun) -> u16 {
+    why::farthest(model, own, body(model))
+}
+
+/// The farthest that the answer of the run in view can be scrolled up.
+pub(super) fn farthest_line(model: &Model, own: &OwnRun) -> u16 {
+    let (width, height) = body(model);
+    let above = match model.screen {
+        Screen::Runs => history::PROMPT_ROWS,
+        _ => race::prompt_rows(model, height),
+    };
+    race::farthest(model, own, (width, height.saturating_sub(above)))
 }

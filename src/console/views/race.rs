@@ -11,7 +11,8 @@
 //! └─────────────────────────────────┘└────────────────────┘
 //! ```
 //!
-//! Without an own run the newest runs of anyone are listed instead.
+//! Without an own run the newest runs of anyone are listed instead. A run that is shown, one's own here or an
+//! older one on the Runs screen, looks the same; the whole of its reasons takes all of the place.
 
 use super::super::model::race::{OwnRun, Standing};
 use super::super::model::{Model, Screen};
@@ -20,18 +21,28 @@ use super::super::widgets::number::{money, or_dashes, seconds, small, span};
 use super::super::widgets::wrap::{tail, wrap};
 use super::{lanes, prompt, runs, why};
 use crate::domain::action::Action;
+use crate::domain::chat::Message;
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
+    if let Some((own, rows)) = model.conversation.own.as_ref().and_then(|own| Some((own, own.zoom?))) {
+        why::draw_zoomed(canvas, model, own, rows);
+        return;
+    }
     let (width, height) = (canvas.width(), canvas.height());
-    let lines = small(model.prompt.area().lines().len());
-    let most = (height / 4).max(3) - 2;
-    let box_height = lines.clamp(if height >= 26 { 2 } else { 1 }, most.max(1)) + 2;
+    let box_height = prompt_rows(model, height);
     draw_prompt(&mut canvas.part(0, 0, width, box_height), model);
     let mut rest = canvas.part(0, box_height, width, height);
     match &model.conversation.own {
         None => draw_idle(&mut rest, model),
         Some(own) => draw_run(&mut rest, model, own),
     }
+}
+
+/// Rows of the frame around the prompt, of so many in all.
+pub(super) fn prompt_rows(model: &Model, height: u16) -> u16 {
+    let lines = small(model.prompt.area().lines().len());
+    let most = (height / 4).max(3) - 2;
+    lines.clamp(if height >= 26 { 2 } else { 1 }, most.max(1)) + 2
 }
 
 fn draw_prompt(canvas: &mut Canvas<'_>, model: &Model) {
@@ -76,29 +87,43 @@ fn draw_idle(canvas: &mut Canvas<'_>, model: &Model) {
     runs::list(&mut inner, model);
 }
 
-fn draw_run(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
-    let (width, height) = (canvas.width(), canvas.height());
-    let lanes_height = if own.lanes.is_empty() { 0 } else { lanes::height(width, height, own) };
-    lanes::draw(&mut canvas.part(0, 0, width, lanes_height), model, own);
-    let rest = height.saturating_sub(lanes_height);
-    if width >= 100 {
-        let reasons = (width * 2 / 5).clamp(40, 64);
-        draw_answer(&mut canvas.part(0, lanes_height, width - reasons, rest), model, own);
-        why::draw(&mut canvas.part(width - reasons, lanes_height, reasons, rest), model, own);
-    } else if rest >= 14 {
-        let reasons = 8;
-        draw_answer(&mut canvas.part(0, lanes_height, width, rest - reasons), model, own);
-        why::draw(&mut canvas.part(0, height - reasons, width, reasons), model, own);
-    } else {
-        let reasons = (width * 2 / 5).clamp(24, 40);
-        draw_answer(&mut canvas.part(0, lanes_height, width - reasons, rest), model, own);
-        why::draw(&mut canvas.part(width - reasons, lanes_height, reasons, rest), model, own);
+/// Where the parts of a run are in so many columns and rows: rows of the lanes, then of the answer and of the
+/// reasons, each as (x, y, width, height).
+fn places(width: u16, height: u16, own: &OwnRun) -> (u16, [(u16, u16, u16, u16); 2]) {
+    let lanes = if own.lanes.is_empty() { 0 } else { lanes::height(width, height, own) };
+    let rest = height.saturating_sub(lanes);
+    if width < 100 && rest >= 14 {
+        let reasons = (rest / 2).clamp(8, 12);
+        return (lanes, [(0, lanes, width, rest - reasons), (0, height - reasons, width, reasons)]);
     }
+    let reasons = if width >= 100 { (width * 2 / 5).clamp(40, 64) } else { (width * 2 / 5).clamp(24, 40) };
+    (lanes, [(0, lanes, width - reasons, rest), (width - reasons, lanes, reasons, rest)])
+}
+
+/// A run: its lanes, its answer, its reasons.
+pub(super) fn draw_run(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
+    let (width, height) = (canvas.width(), canvas.height());
+    let (lanes_height, [answer, reasons]) = places(width, height, own);
+    lanes::draw(&mut canvas.part(0, 0, width, lanes_height), model, own);
+    let part = |canvas: &mut Canvas<'_>, (x, y, width, height): (u16, u16, u16, u16), draw: Drawing| {
+        draw(&mut canvas.part(x, y, width, height), model, own);
+    };
+    part(canvas, answer, draw_answer);
+    part(canvas, reasons, why::draw);
+}
+
+type Drawing = fn(&mut Canvas<'_>, &Model, &OwnRun);
+
+/// The farthest that the answer of `own` can be scrolled up, in a place of so many columns and rows.
+pub(super) fn farthest(model: &Model, own: &OwnRun, (width, height): (u16, u16)) -> u16 {
+    let (_, [(.., width, height), _]) = places(width, height, own);
+    let (width, height) = (width.saturating_sub(4), height.saturating_sub(2));
+    small(transcript(model, own, width, u16::MAX).len()).saturating_sub(height)
 }
 
 fn draw_answer(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
     if let Standing::Failed(message) = &own.standing {
-        draw_failure(canvas, model, message);
+        draw_failure(canvas, model, own, message);
         return;
     }
     let theme = canvas.theme;
@@ -111,7 +136,7 @@ fn draw_answer(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
     };
     let (width, height) = (canvas.width().saturating_sub(4), canvas.height().saturating_sub(2));
     // Scrolled beyond the beginning is the beginning.
-    let wanted = model.conversation.scroll;
+    let wanted = own.scroll;
     let lines = transcript(model, own, width, height.saturating_add(wanted));
     let scrolled = small(lines.len()).saturating_sub(height).min(wanted);
     let mut inner = canvas.framed(&title, &answer_state(model, own, scrolled), false);
@@ -138,14 +163,16 @@ fn draw_answer(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
 fn transcript(model: &Model, own: &OwnRun, width: u16, rows: u16) -> Vec<(String, bool)> {
     let mut lines: Vec<(String, bool)> = tail(&own.answer, width, rows).into_iter().map(|line| (line, false)).collect();
     let recorded = own.standing == Standing::Served;
+    // A run of the history stands alone.
+    let turns: &[Message] = if model.screen == Screen::Runs { &[] } else { &model.conversation.turns };
     // A served run is the last pair of turns already.
-    let earlier = model.conversation.turns.len().saturating_sub(if recorded { 2 } else { 0 });
+    let earlier = turns.len().saturating_sub(if recorded { 2 } else { 0 });
     let mut above: Vec<(String, bool)> = Vec::new();
-    let glyph = if model.conversation.turns.is_empty() { "" } else { "> " };
+    let glyph = if turns.is_empty() { "" } else { "> " };
     if earlier > 0 {
         above.extend(wrap(&format!("{glyph}{}", own.prompt), width).into_iter().rev().map(|line| (line, true)));
     }
-    for turn in model.conversation.turns[..earlier].iter().rev() {
+    for turn in turns[..earlier].iter().rev() {
         if lines.len() + above.len() >= usize::from(rows) {
             break;
         }
@@ -176,14 +203,16 @@ fn answer_state(model: &Model, own: &OwnRun, scrolled: u16) -> String {
     match own.rating {
         Some(rating) if rating > 0.5 => parts.push("rated good".to_owned()),
         Some(_) => parts.push("rated bad".to_owned()),
-        None if own.standing == Standing::Served => parts.push("+ good, - bad".to_owned()),
+        None if own.standing == Standing::Served && model.screen == Screen::Race => {
+            parts.push("+ good, - bad".to_owned());
+        }
         None => parts.push(own.standing.name().to_owned()),
     }
     parts.join("  ")
 }
 
 /// A failed run: what went wrong, and what to do.
-fn draw_failure(canvas: &mut Canvas<'_>, model: &Model, message: &str) {
+fn draw_failure(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun, message: &str) {
     let keys = &model.identity.keys;
     let key = |action| keys.keys(action).first().map_or_else(String::new, ToString::to_string);
     let mut inner = canvas.framed("No answer", "failed", false);
@@ -195,11 +224,14 @@ fn draw_failure(canvas: &mut Canvas<'_>, model: &Model, message: &str) {
         key(Action::Logs),
         key(Action::Overview),
     );
-    let headline = format!("{} no arm could answer", theme.glyphs.outcome[1]);
+    // One that was refused has asked nobody; of the others the message begins with what became of all.
+    let headline = if own.run.is_none() { "the run was not started\n" } else { "" };
+    let message = format!("{} {headline}{message}", theme.glyphs.outcome[1]);
+    let (first, rest) = message.split_once('\n').unwrap_or((&message, ""));
+    // A run of the history has no prompt to bring back.
+    let advice = if model.screen == Screen::Runs { "" } else { &advice };
     let mut y = 0;
-    for (text, style) in
-        [(headline.as_str(), theme.bad()), (message, theme.text()), ("", theme.text()), (&advice, theme.dim())]
-    {
+    for (text, style) in [(first, theme.bad()), (rest, theme.text()), ("", theme.text()), (advice, theme.dim())] {
         for line in wrap(text, width) {
             inner.put(1, y, &line, style);
             y = y.saturating_add(1);

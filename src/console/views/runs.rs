@@ -7,6 +7,7 @@
 use super::super::model::Model;
 use super::super::widgets::Canvas;
 use super::super::widgets::number::{dollars, or_dashes, seconds, unit};
+use crate::domain::clock::Timestamp;
 use crate::domain::ratio::Ratio;
 use crate::domain::record::{GateDecision, Origin};
 use crate::domain::snapshot::RunSummary;
@@ -25,20 +26,21 @@ pub(super) fn list(canvas: &mut Canvas<'_>, model: &Model) {
         return;
     }
     for (y, run) in (0..canvas.height()).zip(runs) {
-        draw_run(&mut canvas.part(0, y, u16::MAX, 1), model, run);
+        // The list is in the order in which runs ended, and so are the times beside it.
+        let ended = run.at.plus(std::time::Duration::from_secs_f64(run.total_s.clamp(0.0, 1e6)));
+        draw_run(&mut canvas.part(0, y, u16::MAX, 1), model, run, ended);
     }
 }
 
-fn draw_run(canvas: &mut Canvas<'_>, model: &Model, run: &RunSummary) {
+/// One run in one row, at the moment by which the list is in order.
+pub(super) fn draw_run(canvas: &mut Canvas<'_>, model: &Model, run: &RunSummary, at: Timestamp) {
     let theme = canvas.theme;
     let origin = match run.origin {
         Origin::Person => theme.glyphs.prompt,
         Origin::Traffic | Origin::Gateway => " ",
     };
-    // The list is in the order in which runs ended, and so are the times beside it.
-    let ended = run.at.plus(std::time::Duration::from_secs_f64(run.total_s.clamp(0.0, 1e6)));
     let mut x = canvas.put(0, 0, origin, theme.key()) + 1;
-    x = canvas.put(x, 0, &ended.clock_text(), theme.dim()) + 1;
+    x = canvas.put(x, 0, &at.clock_text(), theme.dim()) + 1;
     if canvas.width() >= 60 {
         canvas.put_within(x, 0, run.intent.name(), theme.dim(), 9);
         x += 10;

@@ -44,12 +44,12 @@ fn text(buffer: &Buffer) -> String {
     rows.collect::<Vec<_>>().join("\n")
 }
 
-fn frame(model: &Model, width: u16, height: u16) -> String {
+pub(super) fn frame(model: &Model, width: u16, height: u16) -> String {
     text(&buffer(model, &Theme::new(ColorDepth::Indexed, Background::Dark, false), width, height))
 }
 
 /// A console whose prompt is being raced, up to the first words of the answer.
-fn racing() -> Model {
+pub(super) fn racing() -> Model {
     let mut model = model();
     let (ticket, _) = model.conversation.ask("merge two sorted lists in Rust without copying".to_owned(), model.now);
     model.screen = Screen::Race;
@@ -94,7 +94,7 @@ fn theme(depth: ColorDepth, ascii: bool) -> Theme {
 }
 
 /// Compares a frame with the stored one, `snapshots/NAME.snap`.
-fn check(name: &str, frame: &str) {
+pub(super) fn check(name: &str, frame: &str) {
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "../snapshots" }, {
         insta::assert_snapshot!(name, frame);
     });
@@ -178,7 +178,8 @@ fn help_is_the_registry() {
     let shown = frame(&model, 100, 50);
     check("help_overview_100x50", &shown);
     for row in crate::domain::action::ACTIONS {
-        let here = row.scope != crate::domain::action::Scope::Race;
+        use crate::domain::action::Scope;
+        let here = matches!(row.scope, Scope::Global | Scope::Overview);
         assert_eq!(shown.contains(&row.help[..row.help.len().min(40)]), here, "{}", row.name);
     }
 }
@@ -209,9 +210,10 @@ fn ascii_means_every_cell() {
     help.help = Some(0);
     let mut logs = model();
     logs.screen = Screen::Logs;
-    for model in [model(), hostile, help, logs, empty(), with_dialog(Action::Weights), with_dialog(Action::Prune)] {
+    let models = vec![model(), hostile, help, logs, empty(), with_dialog(Action::Weights), with_dialog(Action::Prune)];
+    for model in &models {
         for (width, height) in [(10, 3), (60, 15), (80, 24), (120, 36), (200, 50)] {
-            let drawn = buffer(&model, &theme(ColorDepth::True, true), width, height);
+            let drawn = buffer(model, &theme(ColorDepth::True, true), width, height);
             assert!(text(&drawn).is_ascii(), "{}", text(&drawn));
         }
     }

@@ -35,21 +35,22 @@ impl Segment {
     }
 }
 
-/// The segments that fit into `width` columns with `gap` between them. All shorten before any goes.
-pub(crate) fn fit(segments: &[Segment], width: u16, gap: &str) -> Line<'static> {
-    let room = usize::from(width);
-    // Per segment the form that is shown; `forms.len()` means gone.
-    let mut form = vec![0_usize; segments.len()];
+/// Which form of each part is shown where all of them may take `room`, with `gap` between them: sizes of the forms,
+/// the first being the longest, and what the part is worth. Those worth less than `floor` go before any other shortens;
+/// of the others all shorten before any goes, the least worth first. The number of forms means gone.
+pub(crate) fn choose(parts: &[(Vec<usize>, u8)], room: usize, gap: usize, floor: u8) -> Vec<usize> {
+    let mut form = vec![0_usize; parts.len()];
     let needed = |form: &[usize]| {
-        let shown: Vec<usize> = (0..segments.len()).filter(|&i| form[i] < segments[i].forms.len()).collect();
-        let text: usize = shown.iter().map(|&i| segments[i].width(form[i])).sum();
-        text + gap.width() * shown.len().saturating_sub(1)
+        let sizes: Vec<usize> =
+            parts.iter().zip(form).filter_map(|((sizes, _), form)| sizes.get(*form).copied()).collect();
+        sizes.iter().sum::<usize>() + gap * sizes.len().saturating_sub(1)
     };
-    let mut by_importance: Vec<usize> = (0..segments.len()).collect();
-    by_importance.sort_by_key(|&i| (segments[i].keep, std::cmp::Reverse(i)));
+    let mut by_importance: Vec<usize> = (0..parts.len()).collect();
+    by_importance.sort_by_key(|&i| (parts[i].1, std::cmp::Reverse(i)));
     for allow_gone in [false, true] {
         for &i in &by_importance {
-            let last = if allow_gone { segments[i].forms.len() } else { segments[i].forms.len().saturating_sub(1) };
+            let (sizes, keep) = &parts[i];
+            let last = if allow_gone || *keep < floor { sizes.len() } else { sizes.len().saturating_sub(1) };
             while needed(&form) > room && form[i] < last {
                 form[i] += 1;
             }
@@ -65,6 +66,14 @@ pub(crate) fn fit(segments: &[Segment], width: u16, gap: &str) -> Line<'static> 
             form[i] = kept;
         }
     }
+    form
+}
+
+/// The segments that fit into `width` columns with `gap` between them. All shorten before any goes.
+pub(crate) fn fit(segments: &[Segment], width: u16, gap: &str) -> Line<'static> {
+    let widths = |segment: &Segment| (0..segment.forms.len()).map(|form| segment.width(form)).collect();
+    let parts: Vec<(Vec<usize>, u8)> = segments.iter().map(|segment| (widths(segment), segment.keep)).collect();
+    let form = choose(&parts, usize::from(width), gap.width(), 0);
     let mut spans: Vec<Span<'static>> = Vec::new();
     for (segment, &form) in segments.iter().zip(&form) {
         if let Some(parts) = segment.forms.get(form).filter(|parts| !parts.is_empty()) {
