@@ -1,15 +1,27 @@
 //! Ejection and return, and the alarms that go with them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::command::RouterCommand;
+use crate::domain::engine::EngineHandle;
 use crate::domain::failure::FailureClass;
 use crate::domain::spec::Lifecycle;
 use crate::engine::testing::rig::{ask, until};
 use crate::engine::testing::{Rig, Script};
 
-fn state(engine: &std::sync::Arc<dyn crate::domain::engine::EngineHandle>, arm: usize) -> Lifecycle {
+fn state(engine: &Arc<dyn EngineHandle>, arm: usize) -> Lifecycle {
     engine.snapshot().arms[arm].state
+}
+
+/// Has `a` fail until it is out, and waits until it is due for a probe.
+async fn out_and_due(rig: &Rig, handle: &Arc<dyn EngineHandle>) {
+    rig.stage.script("a", Script::Fail(FailureClass::Transient));
+    for n in 0..5 {
+        ask(handle, &format!("question {n}")).await;
+    }
+    until(handle, "a is out", |picture| picture.arms[0].state == Lifecycle::Ejected).await;
+    tokio::time::sleep(Duration::from_secs(15)).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,12 +85,7 @@ async fn probes_are_one_at_a_time_and_hold_nobody_up() {
     let rig = Rig::new(&["a", "b"]);
     let engine = rig.start().await;
     let handle = engine.handle();
-    rig.stage.script("a", Script::Fail(FailureClass::Transient));
-    for n in 0..5 {
-        ask(&handle, &format!("question {n}")).await;
-    }
-    until(&handle, "a is out", |picture| picture.arms[0].state == Lifecycle::Ejected).await;
-    tokio::time::sleep(Duration::from_secs(15)).await;
+    out_and_due(&rig, &handle).await;
     rig.stage.script("a", Script::Answer("slow, but well", Duration::from_secs(5)));
     let (calls, began) = (rig.stage.calls("a"), tokio::time::Instant::now());
     for n in 0..20 {
@@ -95,12 +102,7 @@ async fn an_ejection_after_a_restart_is_as_long_as_without_one() {
     let rig = Rig::new(&["a", "b"]);
     let engine = rig.start().await;
     let handle = engine.handle();
-    rig.stage.script("a", Script::Fail(FailureClass::Transient));
-    for n in 0..5 {
-        ask(&handle, &format!("question {n}")).await;
-    }
-    until(&handle, "a is out", |picture| picture.arms[0].state == Lifecycle::Ejected).await;
-    tokio::time::sleep(Duration::from_secs(15)).await;
+    out_and_due(&rig, &handle).await;
     rig.stage.script("a", Script::Answer("I am well again", Duration::ZERO));
     ask(&handle, "well?").await;
     until(&handle, "a is back", |picture| picture.arms[0].state == Lifecycle::Active).await;
@@ -134,12 +136,7 @@ async fn a_probe_is_counted_and_paid_for() {
     rig.facts.arms[0].price = Some(crate::domain::money::Price { input: 1e6, output: 1e6, cached: None });
     let engine = rig.start().await;
     let handle = engine.handle();
-    rig.stage.script("a", Script::Fail(FailureClass::Transient));
-    for n in 0..5 {
-        ask(&handle, &format!("question {n}")).await;
-    }
-    until(&handle, "a is out", |picture| picture.arms[0].state == Lifecycle::Ejected).await;
-    tokio::time::sleep(Duration::from_secs(15)).await;
+    out_and_due(&rig, &handle).await;
     rig.stage.script("a", Script::Answer("I am well again", Duration::ZERO));
     let before = handle.snapshot();
     ask(&handle, "well?").await;
