@@ -162,7 +162,7 @@ macro_rules! row {
 pub const ACTIONS: &[ActionRow] = &[
     row!(Overview, "overview", ["1"], Global, None, "", "the arms, their shares and alarms: what to keep open"),
     row!(Race, "race", ["2"], Global, None, "", "prompt, and watch the arms race"),
-    row!(Runs, "runs", ["4"], Global, None, "", "the runs so far, the newest first; open one to see why it went so"),
+    row!(Runs, "runs", ["4"], Global, None, "", "the runs so far; open one to see why it went so"),
     row!(Logs, "logs", ["6"], Global, None, "", "the log, with levels and targets"),
     row!(NextScreen, "next-screen", ["tab"], Global, None, "", "the next screen"),
     row!(
@@ -178,18 +178,10 @@ pub const ACTIONS: &[ActionRow] = &[
     row!(CancelRun, "cancel-run", ["esc"], Race, None, "cancel", "stop the run that is shown"),
     row!(RateUp, "rate-up", ["+"], Race, None, "good", "rate the answer as good: what the run taught is amended"),
     row!(RateDown, "rate-down", ["-"], Race, None, "bad", "rate the answer as bad: what the run taught is amended"),
-    row!(
-        Zoom,
-        "zoom",
-        ["z"],
-        Run,
-        None,
-        "zoom",
-        "all the reasons of the run that is shown, with every number; again goes back"
-    ),
+    row!(Zoom, "zoom", ["z"], Run, None, "zoom", "all the reasons of the shown run; once more goes back"),
     row!(OpenRun, "open-run", ["o", "right"], Runs, None, "open", "open the selected run"),
     row!(CloseRun, "close-run", ["esc", "left"], Runs, None, "back", "back to the list"),
-    row!(Decay, "decay", ["d"], Global, WhatIf, "decay", "forget a share of the history of the marked arms, or of all"),
+    row!(Decay, "decay", ["d"], Global, WhatIf, "decay", "forget a share of the history, of marked arms or all"),
     row!(Prune, "prune", ["p"], Global, Confirm, "prune", "take out arms that rarely win; lists who would go"),
     row!(Deactivate, "deactivate", ["x"], Global, Confirm, "off", "switch off the selected or marked arms"),
     row!(Reactivate, "reactivate", ["r"], Global, WhatIf, "on", "bring the selected or marked arms back, on probation"),

@@ -160,7 +160,8 @@ pub struct ArmLimits {
     pub since: Timestamp,
     /// The share that is allowed now, at least and at most, in [0, 1]: the upper bound may still be rising.
     pub now: (f64, f64),
-    /// The share of runs since then that it took part in, as far as the windows reach.
+    /// The share of runs begun since then that it was chosen for, as far as the windows reach; where it answered only
+    /// because another had failed or was slow, it was not.
     pub taken: Option<Ratio>,
     /// Of how many runs.
     pub runs: u64,

@@ -132,7 +132,7 @@ impl Folds {
     }
 
     fn limits(&self, arm: &ArmId, set: ShareLimits, since: Timestamp, now: Timestamp) -> ArmLimits {
-        let (runs, with) = self.stats.took_part(arm, since);
+        let (runs, with) = self.stats.chosen_since(arm, since);
         ArmLimits { set, since, now: set.after(now.since(since)), taken: Ratio::of(with, runs), runs }
     }
 

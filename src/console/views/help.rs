@@ -84,7 +84,7 @@ fn lines(model: &Model) -> Vec<Line> {
     }
     lines.push(title("Everywhere"));
     lines.extend(rows(&|row| row.scope == Scope::Global && row.danger == Danger::None && !is_taken(model.screen, row)));
-    lines.push(title("Changing what is learned: each shows first what it would do, and can be undone"));
+    lines.push(title("Changing what is learned: shows what it would do, can be undone"));
     lines.extend(rows(&|row| row.scope == Scope::Global && row.danger != Danger::None));
     lines.push(title("While typing"));
     lines.extend(fixed(&PROMPT_KEYS));

@@ -30,6 +30,8 @@ pub(super) enum End {
 pub(super) struct Part {
     /// Position in [`Names`].
     pub arm: u16,
+    /// Whether it was chosen for the run, rather than asked because another had failed or was slow.
+    pub chosen: bool,
     /// Whether it was asked for a preview.
     pub previewed: bool,
     /// Its reward, where it had one, in millionths.
@@ -55,18 +57,45 @@ pub(super) struct Entry {
 }
 
 /// The stored form: a row without names, since thousands of them are stored.
-type Form = (u64, End, Option<u16>, u8, bool, u32, u32, u64, Vec<(u16, bool, Option<u32>)>);
+type Form = (u64, End, Option<u16>, u8, bool, u32, u32, u64, Vec<(u16, Role, Option<u32>)>);
+
+/// What an arm was asked for, as stored: a sum of [`PREVIEWED`] and [`CHOSEN`]. Earlier versions knew of previews
+/// alone.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Role {
+    Of(u8),
+    Previewed(bool),
+}
+
+const PREVIEWED: u8 = 1;
+const CHOSEN: u8 = 2;
+
+impl Role {
+    /// Chosen, previewed; where that was not stored, who previewed or answered counts as chosen.
+    const fn read(self, has_answered: bool) -> (bool, bool) {
+        match self {
+            Self::Of(role) => (role & CHOSEN > 0, role & PREVIEWED > 0),
+            Self::Previewed(previewed) => (previewed || has_answered, previewed),
+        }
+    }
+}
 
 impl From<Entry> for Form {
     fn from(e: Entry) -> Self {
-        let parts = e.parts.iter().map(|p| (p.arm, p.previewed, p.reward)).collect();
+        let role = |p: &Part| Role::Of(u8::from(p.previewed) * PREVIEWED + u8::from(p.chosen) * CHOSEN);
+        let parts = e.parts.iter().map(|p| (p.arm, role(p), p.reward)).collect();
         (e.at, e.end, e.winner, e.intent, e.explored, e.fallbacks, e.total_ms, e.cost_nano, parts)
     }
 }
 
 impl From<Form> for Entry {
     fn from((at, end, winner, intent, explored, fallbacks, total_ms, cost_nano, parts): Form) -> Self {
-        let parts = parts.into_iter().map(|(arm, previewed, reward)| Part { arm, previewed, reward }).collect();
+        let part = |(arm, role, reward): (u16, Role, _)| {
+            let (chosen, previewed) = role.read(winner == Some(arm));
+            Part { arm, chosen, previewed, reward }
+        };
+        let parts = parts.into_iter().map(part).collect();
         let intent = intent.min(4);
         Self { at, end, winner, intent, explored, fallbacks, total_ms, cost_nano, parts }
     }
@@ -78,6 +107,9 @@ impl Entry {
         let total_ms = whole(record.timings_s.total, 1e3);
         let winner = record.winner.as_ref().map(|arm| names.index(arm));
         let mut parts: Vec<Part> = Vec::with_capacity(record.previews.len().max(record.rewards.len()));
+        for score in record.arms.iter().filter(|score| score.selected) {
+            part_of(&mut parts, names.index(&score.arm)).chosen = true;
+        }
         for preview in &record.previews {
             let part = part_of(&mut parts, names.index(&preview.arm));
             part.previewed = true;
@@ -108,9 +140,14 @@ impl Entry {
         self.winner.filter(|_| self.end == End::Served)
     }
 
-    /// Whether `arm` was asked in it.
-    pub(super) fn has(&self, arm: u16) -> bool {
-        self.winner == Some(arm) || self.parts.iter().any(|part| part.arm == arm)
+    /// Whether `arm` was chosen for it.
+    pub(super) fn chose(&self, arm: u16) -> bool {
+        self.parts.iter().any(|part| part.arm == arm && part.chosen)
+    }
+
+    /// When it began, in milliseconds since the epoch.
+    pub(super) fn began(&self) -> u64 {
+        self.at.saturating_sub(u64::from(self.total_ms))
     }
 
     /// The reward of who answered.
@@ -122,7 +159,7 @@ impl Entry {
 
 fn part_of(parts: &mut Vec<Part>, arm: u16) -> &mut Part {
     let at = parts.iter().position(|part| part.arm == arm).unwrap_or_else(|| {
-        parts.push(Part { arm, previewed: false, reward: None });
+        parts.push(Part { arm, chosen: false, previewed: false, reward: None });
         parts.len() - 1
     });
     &mut parts[at]

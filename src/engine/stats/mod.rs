@@ -234,11 +234,9 @@ impl LiveStats {
         }
     }
 
-    /// Runs that ended after `since`, as far as the windows reach, and those of them that `arm` took part in. One that
-    /// began before and ended after counts too.
-    pub(crate) fn took_part(&self, arm: &ArmId, since: Timestamp) -> (u64, u64) {
-        let Some(arm) = self.names.find(arm) else { return (self.windows.ended_since(since.millis()), 0) };
-        self.windows.took_part(arm, since.millis())
+    /// Runs that began after `since`, as far as the windows reach, and those of them that `arm` was chosen for.
+    pub(crate) fn chosen_since(&self, arm: &ArmId, since: Timestamp) -> (u64, u64) {
+        self.windows.chosen_since(self.names.find(arm), since.millis())
     }
 
     /// The whole at `now`; what the engine alone knows (runs in flight, dropped events) is left at 0.

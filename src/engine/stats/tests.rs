@@ -5,7 +5,7 @@ use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::flag::Flag;
 use crate::domain::handling::Handling;
 use crate::domain::judging::{Scores, Verdict};
-use crate::domain::record::{AttemptRecord, OrderRecord, PreviewRecord};
+use crate::domain::record::{ArmScore, AttemptRecord, OrderRecord, PreviewRecord};
 use crate::domain::search::SearchRecord;
 use crate::domain::tally::Outcome;
 use crate::engine::testing::record;
@@ -104,6 +104,41 @@ fn preview(arm: &str) -> PreviewRecord {
         error: None,
         handling: Handling::default(),
     }
+}
+
+#[test]
+fn an_arm_takes_part_where_it_was_chosen_and_not_where_it_stepped_in() {
+    let chose = |n: u64, chosen: &[&str], winner: &str| {
+        let mut run = served(n, winner);
+        let score = |arm: &&str| ArmScore {
+            arm: ArmId::from(*arm),
+            mean: 0.5,
+            uncertainty: 0.1,
+            score: 0.5,
+            propensity: 0.5,
+            selected: chosen.contains(arm),
+        };
+        run.arms = ["a", "b", "c"].iter().map(score).collect();
+        run
+    };
+    let mut stats = LiveStats::default();
+    stats.absorb(&chose(1, &["b"], "b"));
+    stats.absorb(&chose(10, &["a"], "b"));
+    stats.absorb(&chose(11, &["a", "b"], "a"));
+    stats.absorb(&chose(12, &["c"], "c"));
+    let of = |stats: &LiveStats, arm: &str| stats.chosen_since(&arm.into(), at(5));
+    for stats in [&stats, &LiveStats::restore(&stats.save()).unwrap()] {
+        assert_eq!([of(stats, "a"), of(stats, "b"), of(stats, "d")], [(3, 2), (3, 1), (3, 0)]);
+    }
+    let mut slow = chose(20, &["b"], "b");
+    (slow.at, slow.timings_s.total) = (at(4), 30.0);
+    stats.absorb(&slow);
+    assert_eq!(of(&stats, "b"), (3, 1), "it began before the limit was set");
+    // As earlier versions stored it: who previewed or answered counts as chosen.
+    let older = r#"[9000,"s",1,0,false,0,10,7,[[0,true,null],[1,false,800000],[2,false,5]]]"#;
+    let older: Entry = serde_json::from_str(older).unwrap();
+    assert_eq!([0, 1, 2].map(|arm| older.chose(arm)), [true, true, false]);
+    assert_eq!([0, 1, 2].map(|part| older.parts[part].previewed), [true, false, false]);
 }
 
 #[test]

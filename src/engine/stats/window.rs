@@ -198,10 +198,11 @@ impl Windows {
         self.entries.iter().rev().take_while(|entry| entry.at > since).count() as u64
     }
 
-    /// Runs that ended after `since`, and those of them that `arm` has a part in.
-    pub(super) fn took_part(&self, arm: u16, since: u64) -> (u64, u64) {
+    /// Runs that began after `since`, and those of them that `arm` was chosen for.
+    pub(super) fn chosen_since(&self, arm: Option<u16>, since: u64) -> (u64, u64) {
         let ended = self.entries.iter().rev().take_while(|entry| entry.at > since);
-        ended.fold((0, 0), |(runs, with), entry| (runs + 1, with + u64::from(entry.has(arm))))
+        let began = ended.filter(|entry| entry.began() >= since);
+        began.fold((0, 0), |(runs, with), entry| (runs + 1, with + u64::from(arm.is_some_and(|arm| entry.chose(arm)))))
     }
 
     /// Everything ended so many milliseconds earlier.
@@ -227,7 +228,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn entry(at: u64, arm: u16, end: End) -> Entry {
-        let part = Part { arm, previewed: true, reward: Some(500_000) };
+        let part = Part { arm, chosen: true, previewed: true, reward: Some(500_000) };
         let winner = (end == End::Served).then_some(arm);
         Entry {
             at,

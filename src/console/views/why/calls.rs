@@ -65,8 +65,9 @@ fn notes(attempt: &AttemptRecord) -> Vec<String> {
     }
     let mut notes = Vec::new();
     if attempt.hedge && attempt.ok {
-        let later = attempt.started_s.map(|at| format!(" {} s", seconds(at))).unwrap_or_default();
-        notes.push(format!("{arm} won, started{later} later"));
+        let later = attempt.started_s.filter(|at| *at >= 0.05);
+        let later = later.map_or_else(|| " at once".to_owned(), |at| format!(" {} s later", seconds(at)));
+        notes.push(format!("{arm} won, started{later}"));
     }
     if let Some(reason) = &attempt.handling.unhedged {
         notes.push(format!("{arm} had no second answer beside it: {reason}"));
