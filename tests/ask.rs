@@ -6,13 +6,16 @@
 mod common;
 
 use std::io::Read;
-use std::sync::Arc;
+use std::net::TcpListener;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use banditop::domain::clock::SystemClock;
 use banditop::gateway::socket::ControlSocket;
 use banditop::store::{OpenOptions, SledStore};
 use common::fake_engine::FakeEngine;
 use common::program::{Program, assert_keys};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -152,6 +155,37 @@ fn a_reader_that_goes_away_is_no_panic() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
     assert!(output.status.code().is_some(), "ended by itself");
+}
+
+#[test]
+fn a_signal_cancels_the_run_and_what_it_took_is_on_record() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let program = Program::with_text(&format!(
+        "[[arms]]\nname = \"silent\"\nprovider = \"openai\"\nmodel = \"m\"\nbase_url = \"http://{address}/v1\"\n\
+         price_per_million = {{ input = 1000.0, output = 1000.0 }}\n"
+    ));
+    let (asked, requests) = mpsc::channel();
+    std::thread::spawn(move || {
+        // Held open, and never answered.
+        let mut held = Vec::new();
+        for call in silent.incoming() {
+            let mut call = call.unwrap();
+            asked.send(call.read(&mut [0; 64]).unwrap()).unwrap();
+            held.push(call);
+        }
+    });
+    for (signal, runs) in [(Signal::TERM, 1.0), (Signal::HUP, 2.0), (Signal::INT, 3.0)] {
+        let child = program.command(&["--strategy", "baseline", "ask", "four letters make a token"]).spawn().unwrap();
+        let bytes = requests.recv_timeout(Duration::from_secs(30)).expect("the request is under way");
+        assert!(bytes > 0);
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let ended = child.wait_with_output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!((ended.status.code(), said.as_str()), (Some(1), "error: cancelled\n"));
+        let spent = program.json(&["state", "show", "--json"])["spent_today_usd"].as_f64().unwrap();
+        assert!((spent - runs * 7.0e-3).abs() < 1e-9, "{signal:?}: {spent}");
+    }
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! `banditop ask`: one run. The answer streams to standard output as it comes; with `--json` the whole
 //! record is printed at the end, and nothing else.
 
-use tokio::signal::ctrl_c;
-
 use super::args::AskArgs;
 use super::context::Context;
+use super::endings::Endings;
 use super::failure::{CliError, Outcome};
 use super::output::{Output, say};
 use super::prompt;
@@ -29,14 +28,14 @@ pub(super) async fn run(context: &Context, args: AskArgs) -> Outcome {
 
 async fn ask(engine: &dyn EngineHandle, request: ChatRequest, talk: Option<String>, json: bool) -> Outcome {
     let out = Output::new();
+    let mut endings = Endings::listen().map_err(CliError::failed)?;
     let mut run = engine.submit(RunRequest { request, origin: Origin::Person, session: talk }).await?;
-    let mut interrupted = std::pin::pin!(ctrl_c());
     let mut screen = Answer { out: &out, shown: 0, last: None, silent: json };
     let record = loop {
         let event = tokio::select! {
             event = run.next() => event,
-            // Dropping the run cancels it and its requests.
-            _ = &mut interrupted => return Err(CliError::failed("cancelled")),
+            // Dropping the run cancels it and its requests; what it took is on record.
+            () = endings.any() => return Err(CliError::failed("cancelled")),
         };
         match event {
             Some(RunEvent::Finished { record }) => break record,

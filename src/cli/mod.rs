@@ -10,6 +10,7 @@ mod config_command;
 mod console_command;
 mod context;
 mod documents;
+mod endings;
 mod evaluate;
 mod export;
 mod factory;
