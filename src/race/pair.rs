@@ -1,14 +1,17 @@
 //! Two full answers beside each other: the second is started when `hedge.rs` says so and the budgets allow
 //! it, the loser is cancelled at the moment at which there is a clear winner, and the reader sees one text.
-//! Both are polled in one task, so neither leaves anything behind.
+//! Both are polled in one task, so neither leaves anything behind; and that task waits for nothing else while one
+//! of them goes on: what a slow reader has no room for is kept, in order, or the timers of both would stand still.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::pin::{Pin, pin};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::select;
 use tokio::sync::Notify;
+use tokio::sync::mpsc::Permit;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -79,6 +82,14 @@ impl Track {
     }
 }
 
+/// What the reader had no room for yet.
+enum Unsaid {
+    /// An event.
+    Event(Box<RunEvent>),
+    /// From here on that one's text may be shown.
+    Show(usize),
+}
+
 /// The two, as they stand.
 struct Pair<'a> {
     stage: &'a FullStage<'a>,
@@ -92,6 +103,7 @@ struct Pair<'a> {
     shown: Option<usize>,
     /// Cancelled for the other's sake, or complete and not taken.
     lost: [bool; 2],
+    unsaid: VecDeque<Unsaid>,
     wire: Wire<'a>,
 }
 
@@ -115,6 +127,7 @@ impl FullStage<'_> {
             announced: 0,
             shown: None,
             lost: [false; 2],
+            unsaid: VecDeque::new(),
             wire,
         };
         let mut first = pin!(lane(0));
@@ -122,7 +135,7 @@ impl FullStage<'_> {
         let denied = if is_silent { self.may_hedge(arms[1], wire).err() } else { None };
         if !is_silent || denied.is_some() {
             if pair.ended[0].is_none() {
-                pair.show(0).await;
+                pair.show(0);
                 pair.ended[0] = Some(first.await);
             }
             if let Some(ended) = &mut pair.ended[0] {
@@ -130,7 +143,7 @@ impl FullStage<'_> {
             }
             return pair.close().await;
         }
-        wire.say(|| RunEvent::HedgeStarted { arm: arms[1].clone(), index: 1 }).await;
+        pair.say(|| RunEvent::HedgeStarted { arm: arms[1].clone(), index: 1 });
         let mut second = pin!(lane(1));
         let won = loop {
             select! {
@@ -139,9 +152,10 @@ impl FullStage<'_> {
                 ended = second.as_mut(), if pair.ended[1].is_none() => pair.ended[1] = Some(ended),
                 () = tracks[0].moved.notified() => {}
                 () = tracks[1].moved.notified() => {}
+                room = wire.events.room(), if !pair.unsaid.is_empty() => pair.say_in(room),
             }
             match pair.outcome() {
-                Outcome::Open => pair.show_who_speaks().await,
+                Outcome::Open => pair.show_who_speaks(),
                 Outcome::Won(place) => break Some(place),
                 Outcome::Lost => break None,
             }
@@ -154,12 +168,15 @@ impl FullStage<'_> {
                 (_, true) => pair.ended[0] = Some(first.as_mut().await),
                 _ => {}
             }
-            pair.show(won).await;
+            pair.show(won);
         }
-        if pair.ended[0].is_none() {
-            pair.ended[0] = Some(first.await);
-        } else if pair.ended[1].is_none() {
-            pair.ended[1] = Some(second.await);
+        while pair.ended.iter().any(Option::is_none) {
+            select! {
+                biased;
+                ended = first.as_mut(), if pair.ended[0].is_none() => pair.ended[0] = Some(ended),
+                ended = second.as_mut(), if pair.ended[1].is_none() => pair.ended[1] = Some(ended),
+                room = wire.events.room(), if !pair.unsaid.is_empty() => pair.say_in(room),
+            }
         }
         pair.close().await
     }
@@ -226,28 +243,74 @@ impl Pair<'_> {
     }
 
     /// Shows the first of the two that has anything to say; one that failed says nothing any more.
-    async fn show_who_speaks(&mut self) {
+    fn show_who_speaks(&mut self) {
         self.shown = self.shown.filter(|place| self.stand(*place) != Stand::Failed);
         if self.shown.is_none() {
             let speaks = |place: &usize| self.stand(*place) != Stand::Failed && self.tracks[*place].tokens() > 0;
             if let Some(place) = [0, 1].into_iter().find(speaks) {
-                self.show(place).await;
+                self.show(place);
             }
         }
     }
 
     /// Shows the text of that one from here on, all of it: what was shown of the other is void.
-    async fn show(&mut self, place: usize) {
+    fn show(&mut self, place: usize) {
         if self.shown == Some(place) {
             return;
         }
         if self.announced != place {
             let (arm, index) = (self.arms[place], index_of(place));
-            self.wire.say(|| RunEvent::AttemptStarted { arm: arm.clone(), index }).await;
             self.announced = place;
+            self.say(|| RunEvent::AttemptStarted { arm: arm.clone(), index });
         }
         self.shown = Some(place);
-        self.tracks[place].shown.cancel();
+        self.unsaid.push_back(Unsaid::Show(place));
+        self.say_what_fits();
+    }
+
+    /// Says it where there is room, behind what waits already.
+    fn say(&mut self, event: impl FnOnce() -> RunEvent) {
+        if self.wire.events.is_read() {
+            self.unsaid.push_back(Unsaid::Event(Box::new(event())));
+            self.say_what_fits();
+        }
+    }
+
+    fn say_what_fits(&mut self) {
+        while let Some(next) = self.unsaid.front() {
+            let room = match next {
+                Unsaid::Show(_) => None,
+                Unsaid::Event(_) => match self.wire.events.try_room() {
+                    Some(room) => Some(room),
+                    None => return,
+                },
+            };
+            self.say_next(room);
+        }
+    }
+
+    fn say_in(&mut self, room: Permit<'_, RunEvent>) {
+        self.say_next(Some(room));
+        self.say_what_fits();
+    }
+
+    /// `room` for an event.
+    fn say_next(&mut self, room: Option<Permit<'_, RunEvent>>) {
+        match (self.unsaid.pop_front(), room) {
+            (Some(Unsaid::Show(place)), _) => self.tracks[place].shown.cancel(),
+            (Some(Unsaid::Event(event)), Some(room)) => room.send(*event),
+            _ => {}
+        }
+    }
+
+    /// Both are at an end: the reader may be waited for.
+    async fn say_all(&mut self) {
+        for next in std::mem::take(&mut self.unsaid) {
+            match next {
+                Unsaid::Show(place) => self.tracks[place].shown.cancel(),
+                Unsaid::Event(event) => self.wire.say(|| *event).await,
+            }
+        }
     }
 
     /// That one is the clear winner.
@@ -259,6 +322,7 @@ impl Pair<'_> {
 
     /// Says how both ended.
     async fn close(mut self) -> Vec<Tried> {
+        self.say_all().await;
         let ended = std::mem::take(&mut self.ended);
         // The winner last, so that the last thing that is said is what is served.
         let mut tried: Vec<(usize, Tried)> = Vec::new();
@@ -271,7 +335,8 @@ impl Pair<'_> {
             if is_lost {
                 ended.report.failure = Some(lost());
             } else if ended.report.failure.is_none() {
-                self.show(place).await;
+                self.show(place);
+                self.say_all().await;
                 self.say_rest(place).await;
             }
             let mut one = self.stage.tried(self.arms[place], ended);

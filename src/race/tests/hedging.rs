@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::doubles::*;
 use crate::domain::answer::FinishReason;
@@ -13,7 +14,7 @@ use crate::domain::ids::ArmId;
 use crate::domain::record::RunOutcome;
 use crate::domain::spec::Strategy;
 use crate::race::signals::ArmSignal;
-use crate::race::{ExtraRules, HedgeRules, HedgeStart, Signals};
+use crate::race::{EventSink, ExtraRules, HedgeRules, HedgeStart, Signals};
 
 /// Arms `a`, then `b` (then `c`), in configured order and without previews; every prompt is long.
 fn two(start: HedgeStart, scripts: [Vec<Step>; 2]) -> (Pool, [std::sync::Arc<Scripted>; 3]) {
@@ -174,6 +175,30 @@ async fn a_run_that_is_cancelled_drops_both() {
     assert_eq!((a.live(), b.live(), c.calls().len()), (0, 0, 0));
     assert_eq!(seen.attempts(), "a:cancelled b:cancelled");
     assert_eq!((lost(&seen).len(), &seen.report.record.outcome), (0, &RunOutcome::Cancelled));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_stands_still_holds_neither_beyond_its_time() {
+    let fails = vec![text(A), Step::Wait(500), Step::Break(failure(FailureClass::Transient, "truncated"))];
+    let (mut pool, [a, b, _]) = two(HedgeStart::Immediate, [fails, stream(100, 900, 1_000, B)]);
+    pool.config.timeouts.full = Duration::from_secs(4);
+    pool.config.hedge.margin_tokens = 1_000_000;
+    let (sender, mut unread) = tokio::sync::mpsc::channel(1);
+    let (sink, never) = (EventSink::to(sender), CancellationToken::new());
+    let race = pool.race();
+    let mut running = std::pin::pin!(race.run(pool.input("hello"), &sink, &never));
+    let first_three = async {
+        for _ in 0..3 {
+            unread.recv().await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(4_050)).await;
+    };
+    tokio::select! {
+        biased;
+        _ = running.as_mut() => panic!("the reader is waited for"),
+        () = first_three => {}
+    }
+    assert_eq!((a.calls().len(), b.calls().len(), a.live(), b.live()), (1, 1, 0, 0));
 }
 
 /// However the two go, the text that is not void is one attempt's, whole, and that of the winner.
