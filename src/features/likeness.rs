@@ -3,9 +3,9 @@
 //! sketched, to about 1/√WIDTH where the two are unlike and far closer where they are alike.
 //!
 //! Two kinds: of an embedding, and of a text without one, from its words, the pieces of its words and its
-//! pairs of neighbouring words, so that the order of words counts. Small words that turn a question round are
-//! no matter of direction at all: [`exact_parts`] are to be compared as they are. A context is not made of
-//! this: see `embedding.rs`.
+//! pairs of neighbouring words, so that the order of words counts. Small words that turn a question round, and
+//! single words of long texts, are no matter of direction at all: see `wording.rs`. A context is not made of
+//! this either: see `embedding.rs`.
 
 use std::collections::HashMap;
 
@@ -16,12 +16,6 @@ use super::projection::mixed;
 const WIDTH: usize = 128;
 /// Decides places and signs: a change makes every kept direction another.
 const SEED: u64 = 0x5eed_cac4_e000_0001;
-
-/// Words that turn a prompt into its opposite and hardly change its direction.
-const TURNS: [&str; 19] = [
-    "not", "t", "no", "never", "without", "except", "non", "cannot", "nicht", "kein", "keine", "nie", "ohne", "ne",
-    "pas", "jamais", "sans", "nunca", "sin",
-];
 
 /// The direction of an embedding; zeros for one of zeros or without finite numbers.
 #[must_use]
@@ -49,14 +43,6 @@ pub fn text_direction(text: &str) -> Vec<f32> {
     // Sums in a fixed order: the same bits every time.
     pieces.sort_unstable_by_key(|(piece, _)| *piece);
     sketch(pieces.into_iter())
-}
-
-/// The parts of a text that must be the same for two prompts to be the same: numbers, and words that negate.
-#[must_use]
-pub fn exact_parts(text: &str) -> Vec<String> {
-    let lower = text.to_lowercase();
-    let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.filter(|word| word.chars().any(char::is_numeric) || TURNS.contains(word)).map(str::to_owned).collect()
 }
 
 fn sketch(values: impl Iterator<Item = (u64, f64)>) -> Vec<f32> {
@@ -89,12 +75,6 @@ mod tests {
         assert!(likeness(prompt, "Explain how a hash map works and when I should prefer a list.") < 0.97);
         assert!(likeness("the dog bites the man", "the man bites the dog") < 0.97);
         assert!(likeness(prompt, "Write a farewell letter for a dear colleague.") < 0.4);
-    }
-
-    #[test]
-    fn numbers_and_negations_are_told_apart_exactly() {
-        assert_eq!(exact_parts("Is 17 prime? Do NOT guess, it's not 18."), ["17", "not", "not", "18"]);
-        assert_eq!(exact_parts("hello there"), Vec::<String>::new());
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod scale;
 mod schema;
 mod signals;
 mod text;
+mod wording;
 
 #[cfg(test)]
 pub(crate) mod contract;
@@ -26,11 +27,12 @@ mod tests;
 pub use complexity::complexity;
 pub use embedding::{EmbeddingFeatures, Encoder};
 pub use length::LengthFeatures;
-pub use likeness::{embedding_direction, exact_parts, text_direction};
+pub use likeness::{embedding_direction, text_direction};
 pub use novelty::{Novelty, RecentPrompts};
 pub use projection::project_embedding;
 pub use schema::version_digest;
 pub use signals::{WithSignals, signal_values};
+pub use wording::{exact_parts, wording};
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! Previews that were made before, for a prompt that is nearly the same. What must be the same to the letter
 //! goes into a digest: the arm's endpoint and model, the feature version, the system prompt and every earlier
-//! turn, tools and parameters, what is no text in the last turn, its numbers and negations. What is left, the
-//! last turn's wording, only has to point in the same direction.
+//! turn, tools and parameters, what is no text in the last turn. Of the last turn's text the digest holds what no
+//! direction tells apart: with an embedding its `exact_parts`, and the rest only has to point in the same direction;
+//! without one all of its `wording`, as the built-in encoder understands nothing, and its direction decides nothing.
 //!
 //! Only previews that were judged by a judge who teaches are kept, so whatever comes from here has taught its
 //! lesson once already, and teaches nothing again (see `teach.rs`). It costs nothing and says nothing about
@@ -22,7 +23,7 @@ use crate::domain::handling::Handling;
 use crate::domain::ids::ArmId;
 use crate::domain::record::{CacheRecord, PreviewRecord};
 use crate::domain::spec::ArmSpec;
-use crate::features::{embedded_text, exact_parts, text_direction};
+use crate::features::{embedded_text, exact_parts, text_direction, wording};
 
 /// How long a cache is waited for; then the preview is asked for.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -50,6 +51,26 @@ impl Direction {
             _ => Self { space: "words", at: text_direction(&embedded_text(request)) },
         }
     }
+
+    /// The digest of everything in `request` that this direction cannot speak for.
+    pub(super) fn asked(&self, request: &ChatRequest) -> String {
+        let mut digest = Digest::default();
+        let last = request.messages.iter().rposition(|message| message.role == "user");
+        for (at, message) in request.messages.iter().enumerate() {
+            if Some(at) == last { digest.last_turn(message, request, self) } else { digest.json(message) }
+        }
+        digest.json(&request.tools);
+        for (name, value) in request.extra.iter().filter(|(name, _)| !NOT_ASKED.contains(&name.as_str())) {
+            digest.part(name);
+            digest.json(value);
+        }
+        digest.hex()
+    }
+
+    /// What keys are compared by. Where the digest says all, one is like any other.
+    fn compared(&self) -> Vec<f32> {
+        if self.is_embedded() { self.at.clone() } else { vec![1.0] }
+    }
 }
 
 /// The cache as one run uses it.
@@ -58,7 +79,8 @@ pub(super) struct Remembered<'a> {
     pub(super) models: &'a ModelRegistry,
     pub(super) threshold: f64,
     pub(super) direction: &'a Direction,
-    pub(super) request: &'a ChatRequest,
+    /// The digest of what is asked: [`Direction::asked`].
+    pub(super) asked: String,
     /// The feature version.
     pub(super) features: &'a str,
     /// Tokens wanted.
@@ -120,7 +142,7 @@ impl Remembered<'_> {
             arm: spec.name.clone(),
             scope: self.scope(spec),
             tokens: self.target,
-            direction: self.direction.at.clone(),
+            direction: self.direction.compared(),
         }
     }
 
@@ -131,15 +153,7 @@ impl Remembered<'_> {
         digest.part(&spec.base_url);
         digest.part(&spec.model);
         digest.part(&format!("{:?}", spec.provider));
-        let last = self.request.messages.iter().rposition(|message| message.role == "user");
-        for (at, message) in self.request.messages.iter().enumerate() {
-            if Some(at) == last { digest.last_turn(message, self.request) } else { digest.json(message) }
-        }
-        digest.json(&self.request.tools);
-        for (name, value) in self.request.extra.iter().filter(|(name, _)| !NOT_ASKED.contains(&name.as_str())) {
-            digest.part(name);
-            digest.json(value);
-        }
+        digest.part(&self.asked);
         digest.hex()
     }
 }
@@ -178,21 +192,26 @@ impl Digest {
         self.part(&serde_json::to_string(value).unwrap_or_default());
     }
 
-    /// Of the turn to be answered what is no wording: files, numbers, negations. One that is too long for its
-    /// direction to speak of all of it, or that has no words, must be the same.
-    fn last_turn(&mut self, message: &Message, request: &ChatRequest) {
+    /// Of the turn to be answered: files and where they stand, and of its text what `direction` cannot speak for.
+    /// One that is too long to be looked at whole must be the same.
+    fn last_turn(&mut self, message: &Message, request: &ChatRequest, direction: &Direction) {
         if let Some(Content::Parts(parts)) = &message.content {
-            for part in parts.iter().filter(|part| part.get("text").and_then(Value::as_str).is_none()) {
+            let is_file = |part: &Value| part.get("text").and_then(Value::as_str).is_none();
+            for (at, part) in parts.iter().enumerate().filter(|(_, part)| is_file(part)) {
+                self.part(&at.to_string());
                 self.json(part);
             }
         }
         self.json(&message.extra);
-        let (text, looked_at) = (message.text(), embedded_text(request));
-        for part in exact_parts(&text) {
-            self.part(&part);
-        }
-        if text.len() > looked_at.len() + 1 {
-            self.part(&text);
+        let text = message.text();
+        if text.len() > embedded_text(request).len() + 1 {
+            self.part(text.trim());
+        } else if direction.is_embedded() {
+            for part in exact_parts(&text) {
+                self.part(&part);
+            }
+        } else {
+            self.part(&wording(&text));
         }
     }
 

@@ -283,7 +283,7 @@ impl Race {
             models: &self.parts.models,
             threshold: self.parts.config.cache_threshold,
             direction: &setting.direction,
-            request: &setting.request,
+            asked: setting.direction.asked(&setting.request),
             features: &setting.context.schema.version,
             target: setting.target,
             now: setting.at,

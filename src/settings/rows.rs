@@ -177,7 +177,7 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
     row("cache.password_env", Kind::VariableName, None, NoFlag, "the environment variable that holds its password",
         |d, v| d.settings.cache.password_env = Some(v.text().into())),
     row("cache.threshold", Kind::Number { min: 0.5, max: 1.0 }, Some("0.98"), NoFlag,
-        "cosine of two prompts from which one preview serves both; their numbers and negations are the same anyway",
+        "cosine of two prompts' embeddings from which one preview serves both; without an embedding, their words decide",
         |d, v| d.settings.cache.threshold = v.number()),
     row("cache.ttl_s", PERIOD, Some("600"), NoFlag,
         "seconds after which a preview is asked for anew", |d, v| d.settings.cache.ttl = v.seconds()),

@@ -7,11 +7,17 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::doubles::*;
+use crate::bandit::{RouterConfig, RouterState};
+use crate::domain::BoxFuture;
 use crate::domain::cache::{CacheBounds, PreviewCache};
 use crate::domain::chat::{ChatRequest, Message};
-use crate::domain::failure::FailureClass;
+use crate::domain::command::RouterCommand;
+use crate::domain::embedding::Embedder;
+use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::record::{CacheRecord, Origin};
-use crate::race::{EventSink, Race, RunReport};
+use crate::domain::terms::Weights;
+use crate::features::{EmbeddingFeatures, Encoder, FeatureExtractor};
+use crate::race::{EmbeddingSource, EventSink, Race, RaceParts, RunReport};
 use crate::store::MemoryPreviewCache;
 
 const PROMPT: &str = "Explain how a hash map works and when a tree is the better choice for me";
@@ -38,6 +44,20 @@ impl Stage {
         self.pool.race().with_cache(self.cache.clone())
     }
 
+    /// The same with an encoder that takes all prompts for the same.
+    async fn ask_embedded(&self, prompt: &str) -> RunReport {
+        let features = EmbeddingFeatures::new(self.pool.extractor(), Encoder::Endpoint { model: "any".to_owned() }, 16);
+        let state = RouterState::new(RouterConfig::for_schema(features.schema()), Weights::default(), 1.0, 0.0);
+        let mut pool = Pool::new();
+        pool.state = state;
+        let add = |arm: &str| RouterCommand::AddArm { spec: spec(arm) };
+        let pool = pool.told(add("a")).told(add("b"));
+        let embedding = Some(EmbeddingSource::new(Arc::new(Blind), 16, Duration::from_secs(1), 10));
+        let race = Race::new(RaceParts { features: Arc::new(features), embedding, ..self.pool.parts() });
+        let input = crate::race::RunInput { knowledge: pool.input("x").knowledge, ..self.pool.input(prompt) };
+        race.with_cache(self.cache.clone()).run(input, &EventSink::none(), &CancellationToken::new()).await
+    }
+
     async fn run(&self, request: ChatRequest, origin: Origin) -> RunReport {
         let input = crate::race::RunInput { request, origin, ..self.pool.input("x") };
         self.race().run(input, &EventSink::none(), &CancellationToken::new()).await
@@ -50,6 +70,23 @@ impl Stage {
     fn calls(&self) -> [usize; 2] {
         [self.arms[0].calls().len(), self.arms[1].calls().len()]
     }
+}
+
+/// An encoder to which everything is the same.
+#[derive(Debug)]
+struct Blind;
+
+impl Embedder for Blind {
+    fn embed<'a>(&'a self, _text: &'a str) -> BoxFuture<'a, Result<Vec<f32>, Failure>> {
+        Box::pin(async { Ok(vec![0.1; 64]) })
+    }
+}
+
+/// Of ninety words the first ones, then a text that many prompts are about.
+fn about_the_text(task: &str) -> String {
+    let text = "The committee met on a rainy morning in the old town hall to discuss the proposal for a new library, \
+        which had been delayed for several years because of disagreements about funding, location and design. ";
+    format!("{task}: {}", text.repeat(3))
 }
 
 fn hits(report: &RunReport) -> (u32, u32) {
@@ -111,6 +148,51 @@ async fn another_question_is_asked_anew() {
     let mut named = ChatRequest::from_prompt(PROMPT);
     named.extra.insert("user".to_owned(), "ann".into());
     assert_eq!(hits(&stage.run(named, Origin::Gateway).await), (2, 0), "who asks does not matter");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_word_of_a_long_prompt_makes_another_question() {
+    let translate = |into: &str| about_the_text(&format!("Translate the following text into {into}"));
+    let others = [translate("German"), translate("French verse"), about_the_text("Summarize the following text")];
+    let stage = Stage::new();
+    stage.ask(&translate("French")).await;
+    for other in &others {
+        assert_eq!(hits(&stage.ask(other).await), (0, 2), "{other}");
+    }
+    assert_eq!(hits(&stage.ask(&format!("Please {}", translate("french"))).await), (2, 0));
+    let stage = Stage::new();
+    stage.ask_embedded(&translate("French")).await;
+    for other in &others {
+        assert_eq!(hits(&stage.ask_embedded(other).await), (0, 2), "an encoder hardly sees it: {other}");
+    }
+    assert_eq!(hits(&stage.ask_embedded(&translate("French")).await), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_word_of_an_earlier_turn_makes_another_question() {
+    let told = |system: &str, earlier: &str| {
+        let mut request = ChatRequest::from_prompt("Go on");
+        request.messages.insert(0, Message::new("assistant", &about_the_text(earlier)));
+        request.messages.insert(0, Message::new("system", &about_the_text(system)));
+        request
+    };
+    let stage = Stage::new();
+    stage.run(told("Answer in French", "First"), Origin::Gateway).await;
+    for other in [told("Answer in German", "First"), told("Answer in French", "Second")] {
+        assert_eq!(hits(&stage.run(other, Origin::Gateway).await), (0, 2));
+    }
+    assert_eq!(hits(&stage.run(told("Answer in French", "First"), Origin::Gateway).await), (2, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_an_embedding_what_is_put_otherwise_may_hit_and_what_it_hardly_sees_may_not() {
+    let stage = Stage::new();
+    stage.ask_embedded("Explain how a hash map works").await;
+    assert_eq!(hits(&stage.ask_embedded("How do hash maps work?").await), (2, 0));
+    for other in ["Explain how a hash map works in Java", "Explain 2 hash maps", "Explain how no hash map works"] {
+        assert_eq!(hits(&stage.ask_embedded(other).await), (0, 2), "{other}");
+    }
+    assert_eq!(hits(&stage.ask("How do hash maps work?").await), (0, 2), "words alone say nothing of the kind");
 }
 
 #[tokio::test(start_paused = true)]
