@@ -203,7 +203,7 @@ pub const ACTIONS: &[ActionRow] = &[
     row!(Redraw, "redraw", ["ctrl-l"], Global, None, "", "draw the whole screen again"),
     row!(Suspend, "suspend", ["ctrl-z"], Global, None, "", "back to the shell for a while; `fg` returns"),
     row!(Help, "help", ["?"], Global, None, "help", "help for this screen"),
-    row!(Quit, "quit", ["q", "ctrl-c"], Global, None, "quit", "leave; asks while runs are in flight"),
+    row!(Quit, "quit", ["q", "ctrl-c"], Global, None, "quit", "leave; asks while your run is under way"),
 ];
 
 impl Action {

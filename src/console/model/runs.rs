@@ -34,6 +34,9 @@ pub(crate) enum Older {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Runs {
     rows: BTreeMap<RunId, RunSummary>,
+    /// Down to this run every one that is kept was read; absent before the first page. The picture has its runs in the
+    /// order of their ends: one that took long may lie far below others that are not listed yet.
+    read_to: Option<RunId>,
     /// The run under the cursor; absent while it follows the newest.
     selected: Option<RunId>,
     /// What is known of older runs.
@@ -45,8 +48,13 @@ pub(crate) struct Runs {
 }
 
 impl Runs {
-    /// Takes in the newest runs; those that are known may have changed.
+    /// Takes in the newest runs; those that are known may have changed. Where more have ended meanwhile than these, the
+    /// list begins anew: it has no gaps.
     pub(crate) fn follow(&mut self, newest: &[RunSummary]) {
+        if !newest.iter().any(|run| self.rows.contains_key(&run.run)) {
+            self.rows.clear();
+            (self.read_to, self.older) = (None, Older::Unknown);
+        }
         for run in newest {
             match self.rows.entry(run.run) {
                 Entry::Occupied(mut held) => {
@@ -63,6 +71,7 @@ impl Runs {
     /// Takes in a page of older runs; an empty one is the end.
     pub(crate) fn add_older(&mut self, page: Vec<RunSummary>) {
         self.older = if page.is_empty() { Older::End } else { Older::Unknown };
+        self.read_to = page.iter().map(|run| run.run).min().or(self.read_to);
         self.rows.extend(page.into_iter().map(|run| (run.run, run)));
         self.bound();
     }
@@ -92,7 +101,8 @@ impl Runs {
 
     /// Its place from above.
     pub(crate) fn position(&self) -> usize {
-        self.selected.map_or(0, |run| self.rows.range(run..).count().saturating_sub(1))
+        let held = self.selected.filter(|run| self.rows.contains_key(run));
+        held.map_or(0, |run| self.rows.range(run..).count().saturating_sub(1))
     }
 
     /// Moves the cursor by `rows`; at the top it follows the newest.
@@ -104,15 +114,16 @@ impl Runs {
         self.selected = if to == 0 { None } else { self.rows.keys().rev().nth(to).copied() };
     }
 
-    /// The oldest run that is known, where older ones are to be read now.
+    /// The run of before which older ones are to be read now, if they are.
     pub(crate) fn wants_older(&mut self) -> Option<RunId> {
-        let is_near = self.position() + NEAR >= self.len();
-        let oldest = *self.rows.keys().next()?;
+        let newest = *self.rows.keys().next_back()?;
+        let read = self.read_to.map_or(0, |to| self.rows.range(to..).count());
+        let is_near = self.position() + NEAR >= read;
         if self.older != Older::Unknown || !is_near || self.len() >= MOST {
             return None;
         }
         self.older = Older::Asked;
-        Some(oldest)
+        Some(self.read_to.unwrap_or(newest))
     }
 }
 
@@ -146,23 +157,36 @@ mod tests {
     fn older_runs_are_read_once_at_a_time_and_there_is_a_bound() {
         let mut held = Runs::default();
         held.follow(&runs(9_000, 9_064));
-        assert_eq!(held.wants_older(), None, "nobody is near the end");
-        held.move_by(60);
-        assert_eq!(held.wants_older(), Some(runs(9_000, 9_001)[0].run));
+        assert_eq!(held.wants_older(), Some(runs(9_063, 9_064)[0].run), "what the picture has may have gaps");
         assert_eq!(held.wants_older(), None, "it was asked");
-        let mut from = 9_000;
+        held.add_older(runs(8_999, 9_063));
+        assert_eq!(held.wants_older(), None, "nobody is near the end");
+        let mut from = 8_999;
         while held.older != Older::End {
+            held.move_by(64);
+            assert_eq!(held.wants_older(), Some(runs(from, from + 1)[0].run));
             held.add_older(runs(from - 64, from));
             from -= 64;
-            held.move_by(64);
         }
         assert_eq!((held.len(), held.wants_older()), (MOST, None));
-        held.follow(&runs(9_064, 9_100));
+        held.follow(&runs(9_060, 9_100));
         assert_eq!(held.len(), MOST);
         let mut short = Runs::default();
         short.follow(&runs(0, 5));
         assert!(short.wants_older().is_some());
         short.add_older(Vec::new());
         assert_eq!((short.older.clone(), short.wants_older()), (Older::End, None));
+    }
+
+    #[test]
+    fn a_list_that_missed_runs_begins_anew() {
+        let mut held = Runs::default();
+        held.follow(&runs(0, 64));
+        held.move_by(10);
+        held.add_older(Vec::new());
+        held.follow(&runs(60, 124));
+        assert_eq!((held.len(), held.older.clone()), (124, Older::End));
+        held.follow(&runs(500, 564));
+        assert_eq!((held.len(), held.position(), held.older.clone()), (64, 0, Older::Unknown));
     }
 }

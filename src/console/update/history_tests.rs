@@ -34,8 +34,8 @@ fn the_history_lists_the_newest_and_reads_older_ones_from_the_store() {
     let mut model = model();
     let effects = press(&mut model, KeyCode::Char('4'));
     assert_eq!((model.screen, model.runs.len()), (Screen::Runs, 12));
-    let oldest = model.live.recent_runs.iter().map(|run| run.run).min().unwrap();
-    assert_eq!(effects, [Effect::OlderRuns(oldest)]);
+    let newest = model.live.recent_runs.iter().map(|run| run.run).max().unwrap();
+    assert_eq!(effects, [Effect::OlderRuns(newest)]);
     assert!(press(&mut model, KeyCode::Down).is_empty(), "one page at a time");
     let older =
         RunSummary { run: RunId::new(crate::domain::clock::Timestamp::from_millis(9), 9), ..RunSummary::of(&record()) };
@@ -55,6 +55,13 @@ fn a_run_is_opened_looked_into_and_left_the_way_it_was_entered() {
     read(&mut model, selected, Some(RunRecord { run_id: selected, ..record() }));
     let opened = model.runs.opened.as_ref().unwrap();
     assert_eq!((opened.lanes.len(), opened.leader().unwrap().as_str()), (3, "lumen-code"));
+    for _ in 0..100 {
+        press(&mut model, KeyCode::PageUp);
+    }
+    let highest = model.runs.opened.as_ref().unwrap().scroll;
+    assert!((1..20).contains(&highest), "no further than the beginning of the answer: {highest}");
+    press(&mut model, KeyCode::Down);
+    assert_eq!(model.runs.opened.as_ref().unwrap().scroll, highest - 1, "and the first key back is seen");
     press(&mut model, KeyCode::Char('z'));
     assert_eq!(model.runs.opened.as_ref().unwrap().zoom, Some(0));
     for _ in 0..100 {

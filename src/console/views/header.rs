@@ -147,7 +147,8 @@ fn second(model: &Model, theme: &Theme) -> Vec<Segment> {
         label(theme, "p95", time(totals.p95_s), text, 8),
         label(theme, "p99", time(totals.p99_s), text, 2),
         Segment::spans(vec![Span::styled(spent, text), Span::styled(format!("/run{ceiling}"), theme.dim())], 7),
-        label(theme, "today", today, if is_spent { theme.bad() } else { text }, 6),
+        // Under a ceiling it matters more than what a run costs.
+        label(theme, "today", today, if is_spent { theme.bad() } else { text }, if day.is_some() { 8 } else { 6 }),
         label(theme, "weights", weights_text(&shown.weights), text, 5),
         label(theme, theme.glyphs.alpha, format!("{:.2}", shown.alpha), text, 4),
         label(theme, "explore", or_dashes(totals.explore_rate.map(Ratio::get), percent), text, 3),
