@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::alarm::Severity;
 use super::event::RunEvent;
+use super::failure::Failure;
+use super::ids::ArmId;
 use super::record::RunRecord;
 
 /// What of a prompt goes into the log.
@@ -70,6 +72,9 @@ pub struct Condition {
 pub trait Observer: Send + Sync + Debug {
     /// Arms were chosen: called with [`RunEvent::Selected`], before the first model is asked.
     fn decided(&self, _selected: &RunEvent) {}
+
+    /// A preview or an answer of `arm` has ended, well or with that failure; while its run goes on.
+    fn called(&self, _arm: &ArmId, _failure: Option<&Failure>) {}
 
     /// A run has ended and was taken in; called once a run, in the order of the log.
     fn finished(&self, _record: &Arc<RunRecord>) {}

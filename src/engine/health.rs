@@ -135,6 +135,18 @@ impl Health {
         ejections
     }
 
+    /// The same of one call, as it ends.
+    pub(super) fn called(
+        &mut self,
+        arm: &ArmId,
+        failure: Option<&Failure>,
+        before: u32,
+        now: Timestamp,
+    ) -> Option<Ejection> {
+        let says_something = failure.is_none_or(|failure| failure.class.is_health());
+        says_something.then(|| self.call(arm, failure, before, now)).flatten()
+    }
+
     fn call(&mut self, arm: &ArmId, failure: Option<&Failure>, before: u32, now: Timestamp) -> Option<Ejection> {
         let rules = &self.rules;
         let known = self.arms.entry(arm.clone()).or_default();

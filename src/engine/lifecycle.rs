@@ -212,7 +212,7 @@ pub(super) mod for_tests {
 
         /// As if a run of its own had ended so.
         pub(crate) async fn teach(&self, record: &Arc<RunRecord>, observation: Option<Observation>) {
-            let report = Finished { record: Arc::clone(record), observation, sample: None };
+            let report = Finished { record: Arc::clone(record), observation, sample: None, is_reviewed: false };
             self.shared.ask(|recorded| Message::Finished { report, recorded }).await.unwrap();
         }
     }

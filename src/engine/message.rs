@@ -8,7 +8,8 @@ use tokio::sync::oneshot;
 use crate::bandit::RouterState;
 use crate::domain::command::{Acknowledgement, Actor, Observation, RouterCommand};
 use crate::domain::engine::{CommandRequest, EngineError};
-use crate::domain::ids::RunId;
+use crate::domain::failure::Failure;
+use crate::domain::ids::{ArmId, RunId};
 use crate::domain::record::{PreviewRecord, RunRecord};
 use crate::race::{EmbeddingSample, LateVerdict};
 
@@ -21,12 +22,16 @@ pub(super) struct Finished {
     pub observation: Option<Observation>,
     /// Its projected embedding, while the scale is being learned.
     pub sample: Option<EmbeddingSample>,
+    /// Whether the health of its arms is reviewed already, call by call.
+    pub is_reviewed: bool,
 }
 
 /// One message.
 pub(super) enum Message {
     /// A person, a rule or the configuration wants something changed.
     Command { request: CommandRequest, reply: AckSender },
+    /// A call of an arm has ended, in a run that goes on.
+    Called { arm: ArmId, failure: Option<Box<Failure>> },
     /// A run has ended. `recorded` resolves when the log has it.
     Finished { report: Finished, recorded: oneshot::Sender<()> },
     /// What a probe of an ejected arm found.

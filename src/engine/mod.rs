@@ -44,6 +44,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod watch;
 mod what_if;
 
 pub use health::HealthRules;

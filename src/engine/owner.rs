@@ -105,6 +105,7 @@ impl Owner {
     async fn take(&mut self, message: Message) -> bool {
         match message {
             Message::Command { request, reply } => self.command(request, reply).await,
+            Message::Called { arm, failure } => self.called(&arm, failure.as_deref()),
             Message::Finished { report, recorded } => {
                 self.finished(report);
                 self.pending.recorded.push(recorded);

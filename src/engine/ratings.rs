@@ -23,7 +23,7 @@ impl Owner {
     /// Takes in a finished run. An observation that does not fit is dropped with a word in the log: the
     /// record stays.
     pub(super) fn finished(&mut self, report: Finished) {
-        let Finished { record, observation, sample } = report;
+        let Finished { record, observation, sample, is_reviewed } = report;
         if self.folds.stats.knows(record.run_id) {
             return;
         }
@@ -45,7 +45,9 @@ impl Owner {
         self.shared.recent().push(&record, is_current);
         self.pending.batch.runs.push(Arc::clone(&record));
         self.pending.has_news = true;
-        self.review_health(&record);
+        if !is_reviewed {
+            self.review_health(&record);
+        }
         self.probe_due(&record);
     }
 

@@ -22,6 +22,11 @@ impl Owner {
         for ejection in folds.health.judge(record, &before, self.shared.now()) {
             self.eject(ejection);
         }
+        self.review_recovered();
+    }
+
+    /// Lets the ejections of arms that have recovered count no more.
+    pub(super) fn review_recovered(&mut self) {
         let counted = self.folds.state.arms().filter(|view| view.ejections > 0 && view.lifecycle.is_candidate());
         let recovered = counted.map(|view| view.spec.name.clone()).filter(|arm| self.folds.health.has_recovered(arm));
         for arm in recovered.collect::<Vec<_>>() {
@@ -106,7 +111,7 @@ impl Owner {
     }
 
     /// Takes the arm out, where it is in and not the last that could answer.
-    fn eject(&mut self, ejection: Ejection) {
+    pub(super) fn eject(&mut self, ejection: Ejection) {
         let arm = &ejection.arm;
         let open: Vec<ArmId> = self.open_arms();
         // An arm without an adapter is nobody to rely on, but to another such.

@@ -26,6 +26,7 @@ use super::actions::refused;
 use super::late;
 use super::message::{Finished, Message};
 use super::shared::{Place, Shared};
+use super::watch::Watch;
 
 /// Starts a run.
 ///
@@ -53,7 +54,7 @@ pub(super) fn submit(shared: &Arc<Shared>, request: RunRequest) -> Result<Box<dy
     let cancel = shared.tokens.cancel.child_token();
     // An error span: what is said in a run has its id at every level.
     let span = tracing::error_span!("run", %run);
-    let events = EventSink::to(sender).observed_by(shared.observer.clone());
+    let events = EventSink::to(sender);
     let going = conduct(Arc::clone(shared), place, input, events, cancel.clone());
     shared.tasks.spawn(going.instrument(span));
     Ok(Box::new(LocalStream { run, events: reader, _cancel_on_drop: cancel.drop_guard() }))
@@ -104,13 +105,15 @@ async fn run_and_record(
     let remains = Remains::of(&input, shared.now());
     // Held until what the run cost is published with the rest of what was learned.
     let hold = input.hold.clone();
+    let watch = Arc::new(Watch::new(shared));
+    let events = events.observed_by(watch.clone());
     let race = AssertUnwindSafe(shared.race.run(input, &events, &cancel)).catch_unwind();
     let RunReport { record, observation, sample, afterwards } =
         Box::pin(race).await.unwrap_or_else(|panic| remains.report(&panic, shared));
     let record = Arc::new(record);
     let told = Arc::clone(&record);
     // An owner that has gone takes no record; the reader gets it all the same.
-    let report = Finished { record: told, observation, sample };
+    let report = Finished { record: told, observation, sample, is_reviewed: watch.has_told_all() };
     let is_recorded = shared.ask(|recorded| Message::Finished { report, recorded }).await.is_ok();
     drop((hold, place));
     if let Some(what) = afterwards.filter(|_| is_recorded) {

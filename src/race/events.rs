@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::budget::Purse;
 use crate::domain::event::RunEvent;
+use crate::domain::failure::Failure;
+use crate::domain::ids::ArmId;
 use crate::domain::observer::Observer;
 
 /// How long a run waits for a reader that takes nothing.
@@ -53,6 +55,13 @@ impl EventSink {
     pub(crate) fn tell(&self, event: &RunEvent) {
         if let Some(observer) = &self.observer {
             observer.decided(event);
+        }
+    }
+
+    /// Whoever looks on is told how a call of `arm` ended.
+    pub(crate) fn called(&self, arm: &ArmId, failure: Option<&Failure>) {
+        if let Some(observer) = &self.observer {
+            observer.called(arm, failure);
         }
     }
 
@@ -132,7 +141,6 @@ impl Wire<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::ArmId;
 
     fn event() -> RunEvent {
         RunEvent::Ordered { order: vec![ArmId::new("a")] }

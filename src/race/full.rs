@@ -125,7 +125,7 @@ impl FullStage<'_> {
     async fn alone(&self, arm: &ArmId, index: u32, wire: Wire<'_>) -> Tried {
         wire.say(|| RunEvent::AttemptStarted { arm: arm.clone(), index }).await;
         let ended = self.read(arm, index, Lane::Answer(arm), wire).await;
-        let tried = self.tried(arm, ended);
+        let tried = self.tried(arm, ended, false, wire);
         wire.say(|| RunEvent::AttemptDone { attempt: tried.attempt.clone() }).await;
         tried
     }
@@ -144,9 +144,12 @@ impl FullStage<'_> {
         Ended { started_s, report, flags }
     }
 
-    /// What records say about it.
-    pub(super) fn tried(&self, arm: &ArmId, ended: Ended) -> Tried {
+    /// What records say about it. Of one that lost to another nothing is told.
+    pub(super) fn tried(&self, arm: &ArmId, ended: Ended, is_lost: bool, wire: Wire<'_>) -> Tried {
         let attempt = self.record(arm, &ended);
+        if !is_lost {
+            wire.events.called(arm, attempt.error.as_ref());
+        }
         if let Some(failure) = &attempt.error {
             tracing::debug!(%arm, class = %failure.class, kind = %failure.kind, "an answer failed");
         }

@@ -339,7 +339,7 @@ impl Pair<'_> {
                 self.say_all().await;
                 self.say_rest(place).await;
             }
-            let mut one = self.stage.tried(self.arms[place], ended);
+            let mut one = self.stage.tried(self.arms[place], ended, is_lost, self.wire);
             (one.attempt.lost, one.attempt.hedge) = (is_lost, place == 1);
             self.wire.say(|| RunEvent::AttemptDone { attempt: one.attempt.clone() }).await;
             tried.push((place, one));

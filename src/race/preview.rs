@@ -61,9 +61,12 @@ impl PreviewStage<'_> {
             Some(cache) => cache.find(arm).await,
             None => None,
         };
-        let preview = match kept {
-            Some(preview) => preview,
-            None => self.ask(nth, arm, wire).await,
+        let preview = if let Some(preview) = kept {
+            preview
+        } else {
+            let preview = self.ask(nth, arm, wire).await;
+            wire.events.called(arm, preview.error.as_ref());
+            preview
         };
         wire.say(|| RunEvent::PreviewDone { preview: preview.clone() }).await;
         preview

@@ -7,7 +7,7 @@ use crate::domain::command::RouterCommand;
 use crate::domain::engine::EngineHandle;
 use crate::domain::failure::FailureClass;
 use crate::domain::spec::Lifecycle;
-use crate::engine::testing::rig::{ask, until};
+use crate::engine::testing::rig::{ask, finish, submit, until};
 use crate::engine::testing::{Rig, Script};
 
 fn state(engine: &Arc<dyn EngineHandle>, arm: usize) -> Lifecycle {
@@ -58,6 +58,30 @@ async fn a_failing_arm_goes_and_comes_back_by_itself() {
     ask(&handle, "well?").await;
     until(&handle, "a is back", |picture| picture.arms[0].state == Lifecycle::Active).await;
     until(&handle, "the alarm is over", |picture| picture.alarms.is_empty()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_arm_that_is_down_goes_while_the_runs_that_saw_it_go_on() {
+    let rig = Rig::new(&["a", "b"]);
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    let began = tokio::time::Instant::now();
+    rig.stage.script("a", Script::Fail(FailureClass::Transient));
+    rig.stage.script("b", Script::Answer("a long answer", Duration::from_secs(5)));
+    let mut runs = Vec::new();
+    for n in 0..12 {
+        runs.push(submit(&handle, &format!("question {n}")).await.unwrap());
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    until(&handle, "a is out", |picture| picture.arms[0].state == Lifecycle::Ejected).await;
+    assert!(began.elapsed() < Duration::from_secs(5), "no run had ended: {:?}", began.elapsed());
+    let seen_by = rig.stage.calls("a");
+    for run in runs {
+        assert_eq!(finish(run).await.winner, Some("b".into()));
+    }
+    let picture = handle.snapshot();
+    assert_eq!(picture.tally.arms["a"].ejections, 1, "what its runs say at their ends is known");
+    assert!(seen_by < 12 * 3, "{seen_by}: with three tries each it would have been asked 36 times");
 }
 
 #[tokio::test(start_paused = true)]
