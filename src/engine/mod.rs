@@ -14,6 +14,7 @@ mod actions;
 mod alarms;
 mod ceiling;
 mod commit;
+mod conversations;
 mod drift;
 mod facts;
 mod folds;

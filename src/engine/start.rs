@@ -18,6 +18,7 @@ use crate::domain::store::{StoreError, StoredSnapshot, StoredState};
 use crate::race::SignalFold;
 
 use super::alarms::{Alarms, Notice};
+use super::conversations;
 use super::facts::reconcile;
 use super::folds::{Folds, SHOWN, blank, split};
 use super::health::Health;
@@ -123,6 +124,7 @@ pub(super) async fn load(parts: &EngineParts) -> Result<Loaded, StartError> {
     for record in runs.iter().rev() {
         parts.race.recall(record);
     }
+    Box::pin(conversations::recall(parts, &runs)).await?;
     let recent = remember(runs, &mut folds, parts);
     Ok(Loaded { folds, recent, ledger, rest })
 }

@@ -155,6 +155,13 @@ impl Race {
         self.recollection.recall(record);
     }
 
+    /// Takes in which arm answered the conversation of a run of before this start, whatever was taken in before.
+    /// False for one of too long ago: those before it need not be read.
+    pub fn recall_conversation(&self, record: &RunRecord) -> bool {
+        let (rules, now) = (&self.parts.config.policies.session, self.parts.clock.now());
+        self.sessions.recall(record, rules, now)
+    }
+
     /// The same, but that a race's arms are chosen as `set` says: what a comparison varies.
     #[must_use]
     pub fn choosing(mut self, set: SetChoice) -> Self {

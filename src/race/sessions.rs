@@ -1,5 +1,6 @@
 //! Which arm answered a conversation last: a bounded memory by the digest of a conversation's id. A
-//! conversation that is forgotten is one that begins anew; nothing of it is stored.
+//! conversation that is forgotten is one that begins anew. Nothing of it is stored by itself: the records of runs
+//! hold the digest, who answered and when, and at a start the memory is made of the newest of them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::policies::SessionRules;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::ArmId;
+use crate::domain::record::RunRecord;
 
 /// The digest of a conversation's id: what is remembered and recorded of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +24,11 @@ impl SessionKey {
         let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (!id.is_empty()).then_some(Self(hash ^ (hash >> 31)))
+    }
+
+    /// The digest as a record holds it; `None` for what is none.
+    fn recorded(text: &str) -> Option<Self> {
+        u64::from_str_radix(text, 16).ok().filter(|_| text.len() == 16).map(Self)
     }
 
     /// As records hold it.
@@ -47,13 +54,32 @@ impl Sessions {
         (now.since(*at) < rules.ttl).then(|| arm.clone())
     }
 
+    /// Takes in who answered the conversation of a stored record, in whatever order records come; whether it is young
+    /// enough at `now` to matter.
+    pub(super) fn recall(&self, record: &RunRecord, rules: &SessionRules, now: Timestamp) -> bool {
+        if now.since(record.at) >= rules.ttl {
+            return false;
+        }
+        let key = record.policies.session.as_ref().and_then(|session| SessionKey::recorded(&session.id));
+        let (Some(key), Some(winner)) = (key, &record.winner) else { return true };
+        let is_newest = self.locked().get(&key).is_none_or(|(_, at)| *at <= record.at);
+        if is_newest {
+            self.remember(key, winner, record.at, rules, now);
+        }
+        true
+    }
+
     /// Remembers who answered; the conversation that was silent longest goes where there are too many.
     pub(super) fn answered(&self, key: SessionKey, arm: &ArmId, rules: &SessionRules, now: Timestamp) {
+        self.remember(key, arm, now, rules, now);
+    }
+
+    fn remember(&self, key: SessionKey, arm: &ArmId, at: Timestamp, rules: &SessionRules, now: Timestamp) {
         if rules.max == 0 {
             return;
         }
         let mut sessions = self.locked();
-        sessions.insert(key, (arm.clone(), now));
+        sessions.insert(key, (arm.clone(), at));
         if sessions.len() <= rules.max {
             return;
         }
@@ -90,6 +116,8 @@ mod tests {
         assert_eq!(sessions.arm(key(4), &rules, at(14)), None);
         assert_eq!(SessionKey::of("  "), None);
         assert_eq!(SessionKey::of(" x "), SessionKey::of("x"));
+        assert_eq!(SessionKey::recorded(&key(1).text()), Some(key(1)));
+        assert_eq!(SessionKey::recorded("+1").or(SessionKey::recorded("")), None);
         let mean = (0..1000).map(|n| key(n).uniform()).sum::<f64>() / 1000.0;
         assert!((mean - 0.5).abs() < 0.04, "{mean}");
     }

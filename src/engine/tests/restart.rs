@@ -1,14 +1,21 @@
 //! A restart goes on where it stopped; the configuration wins only where it was edited.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use crate::domain::alarm::Severity;
+use crate::domain::chat::ChatRequest;
 use crate::domain::command::{Actor, RouterCommand};
-use crate::domain::engine::JournalQuery;
+use crate::domain::engine::{EngineHandle, JournalQuery, RunRequest};
+use crate::domain::ids::ArmId;
+use crate::domain::record::{Origin, SessionRecord};
 use crate::domain::snapshot::EngineSnapshot;
-use crate::domain::spec::{ConfigFacts, Lifecycle};
+use crate::domain::spec::{ConfigFacts, Lifecycle, Strategy};
+use crate::domain::store::{LogBatch, StateStore};
 use crate::domain::terms::Weights;
 use crate::engine::Engine;
-use crate::engine::testing::rig::{applied, ask, rejected, spec, until};
-use crate::engine::testing::{Rig, Script};
+use crate::engine::testing::rig::{applied, ask, finish, rejected, spec, until};
+use crate::engine::testing::{Rig, Script, record};
 
 /// What must be the same, bar the moment.
 fn essence(picture: &EngineSnapshot) -> EngineSnapshot {
@@ -67,6 +74,68 @@ async fn means_shares_and_history_are_the_same() {
     assert_eq!(third.digest(), digest);
     assert_eq!(essence(&third.handle().snapshot()), essence(&before));
     assert_eq!(third.handle().runs(100).await.unwrap().len(), 30);
+}
+
+/// A turn of a conversation.
+async fn say(engine: &Arc<dyn EngineHandle>, conversation: &str) -> (Option<SessionRecord>, Option<ArmId>) {
+    let session = Some(conversation.to_owned());
+    let request = ChatRequest::from_prompt("and then?");
+    let run = engine.submit(RunRequest { request, origin: Origin::Person, session }).await.unwrap();
+    let record = finish(run).await;
+    (record.policies.session.clone(), record.winner.clone())
+}
+
+#[tokio::test(start_paused = true)]
+async fn conversations_keep_their_arm_over_a_restart() {
+    let mut rig = Rig::new(&["a", "b", "c", "d"]);
+    rig.strategy = Strategy::Direct;
+    rig.race.policies.session.margin = 1.0;
+    let mut arms = Vec::new();
+    for n in 0..6 {
+        let engine = rig.start().await;
+        arms.push(say(&engine.handle(), &format!("conversation {n}")).await.1.unwrap());
+        if n % 2 == 0 {
+            engine.stop().await;
+        }
+    }
+    for (n, arm) in arms.iter().enumerate() {
+        let engine = rig.start().await;
+        let (session, winner) = say(&engine.handle(), &format!("conversation {n}")).await;
+        let session = session.unwrap();
+        assert_eq!((session.before.as_ref(), session.kept, winner.as_ref()), (Some(arm), true, Some(arm)), "{n}");
+        engine.stop().await;
+    }
+    tokio::time::sleep(rig.race.policies.session.ttl).await;
+    let engine = rig.start().await;
+    let (session, _) = say(&engine.handle(), "conversation 0").await;
+    assert_eq!(session.unwrap().before, None, "an hour of silence");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conversation_is_found_behind_pages_of_others_and_the_newest_answer_counts() {
+    let mut rig = Rig::new(&["a", "b"]);
+    rig.race.policies.session.margin = 1.0;
+    rig.strategy = Strategy::Direct;
+    let engine = rig.start().await;
+    let (session, arm) = say(&engine.handle(), "an early one").await;
+    let (own, at) = (session.unwrap().id, engine.handle().now());
+    engine.stop().await;
+    let told = |number: u64, id: String, arm: &str| {
+        let mut other = record(at.plus(Duration::from_millis(number)), number).served_by(arm).build();
+        other.policies.session =
+            Some(SessionRecord { id, before: None, kept: false, gain: None, behind: None, margin: None });
+        Arc::new(other)
+    };
+    let others = (0..1_200).map(|n| told(n, format!("{n:016x}"), "a")).collect();
+    rig.store.append(LogBatch { runs: others, ..LogBatch::default() }, true).await.unwrap();
+    let engine = rig.start().await;
+    assert_eq!(say(&engine.handle(), "an early one").await.0.unwrap().before, arm);
+    engine.stop().await;
+    let left_for = if arm == Some("a".into()) { "b" } else { "a" };
+    let newest = vec![told(500_000, own, left_for)];
+    rig.store.append(LogBatch { runs: newest, ..LogBatch::default() }, true).await.unwrap();
+    let engine = rig.start().await;
+    assert_eq!(say(&engine.handle(), "an early one").await.0.unwrap().before, Some(left_for.into()));
 }
 
 #[tokio::test(start_paused = true)]
