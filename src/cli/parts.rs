@@ -189,6 +189,7 @@ fn race_config(settings: &Settings) -> RaceConfig {
             base: settings.retry.base,
             longest: settings.retry.longest,
             patience: settings.retry.patience,
+            company: settings.retry.preview_patience,
         },
         extras: ExtraRules {
             retry_share: settings.retry.share,

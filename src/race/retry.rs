@@ -4,8 +4,9 @@
 //! ask us not to, only as often as the setting says and the budgets of `extra.rs` allow. The wait before
 //! the `n`-th retry is drawn evenly from `[0, min(longest, base·2ⁿ⁻¹)]` (full jitter; Brooker, *Exponential
 //! backoff and jitter*, AWS 2015). An endpoint's own wish (Retry-After) comes first, with up to `base` on
-//! top, so that not everybody is back at once; where it is longer than our patience, or than what is left
-//! of the phase, the call has failed now and the next arm takes over.
+//! top, so that not everybody is back at once; where all waits of a call would be longer than our patience, or
+//! than what is left of the phase, the call has failed now and the next arm takes over. A preview has less
+//! patience, and for all its waits: the whole race waits with it, and does as well without one arm.
 //!
 //! All tries share the deadline of the whole call. What ran out of its time is not tried again: its time
 //! was spent. Chance comes from the run's seed.
@@ -38,8 +39,10 @@ pub struct RetryRules {
     pub base: Duration,
     /// The longest wait that we choose ourselves.
     pub longest: Duration,
-    /// The longest wait that an endpoint may ask for.
+    /// The longest time that an endpoint may ask for, all waits of a call together.
     pub patience: Duration,
+    /// The longest time that the other previews wait for one that waits, whoever chose it.
+    pub company: Duration,
 }
 
 impl Default for RetryRules {
@@ -49,6 +52,7 @@ impl Default for RetryRules {
             base: Duration::from_millis(250),
             longest: Duration::from_secs(8),
             patience: Duration::from_secs(10),
+            company: Duration::from_millis(1_500),
         }
     }
 }
@@ -99,6 +103,7 @@ impl Retry {
     ) -> CallReport {
         let started = Instant::now();
         let mut tries = self.begin(whom.name, (whom.nth as u64) << 8 | (whom.phase as u64 + 1));
+        tries.holds_up = whom.phase == Phase::Preview;
         tries.handling.deadlines = Some(deadlines(&limits));
         loop {
             let spent = started.elapsed();
@@ -142,7 +147,7 @@ impl Retry {
     pub(super) fn begin(&self, name: &str, salt: u64) -> Tries<'_> {
         self.budget.called(name, Instant::now());
         let rng = Rng::with_seed(self.seed ^ salt.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        Tries { retry: self, name: name.to_owned(), rng, handling: Handling::default() }
+        Tries { retry: self, name: name.to_owned(), rng, handling: Handling::default(), holds_up: false }
     }
 }
 
@@ -152,9 +157,18 @@ pub(super) struct Tries<'a> {
     name: String,
     rng: Rng,
     pub(super) handling: Handling,
+    /// Whether others wait while it waits.
+    holds_up: bool,
 }
 
 impl Tries<'_> {
+    /// What was waited so far.
+    fn waited(&self) -> Duration {
+        Duration::from_secs_f64(
+            self.handling.retries.iter().map(|retried| retried.waited_s).sum::<f64>().clamp(0.0, 86_400.0),
+        )
+    }
+
     /// How a call was dealt with: the last try as it says itself, and what came before it.
     fn about(self, last: &CallReport) -> Handling {
         let Handling { retries, unretried, deadlines, .. } = self.handling;
@@ -168,7 +182,8 @@ impl Tries<'_> {
         if made >= self.retry.rules.attempts || !may_pass(failure) {
             return None;
         }
-        let wait = self.retry.rules.wait(failure, made, whole.saturating_sub(spent), &mut self.rng);
+        let left = Left { phase: whole.saturating_sub(spent), waited: self.waited(), holds_up: self.holds_up };
+        let wait = self.retry.rules.wait(failure, made, left, &mut self.rng);
         let paid = wait.and_then(|wait| {
             let taken = self.retry.budget.take(Extra::Retry, &self.name, Instant::now());
             taken.map(|()| wait).map_err(|denied| Cow::Owned(denied.to_string()))
@@ -186,17 +201,36 @@ impl Tries<'_> {
     }
 }
 
+/// What there is to wait in.
+#[derive(Clone, Copy)]
+struct Left {
+    /// Of the phase.
+    phase: Duration,
+    /// What was waited before.
+    waited: Duration,
+    /// Whether others wait too.
+    holds_up: bool,
+}
+
 impl RetryRules {
-    /// How long to wait before the retry after `made` tries, or why not to; `left`: of the phase.
-    fn wait(&self, failure: &Failure, made: u32, left: Duration, rng: &mut Rng) -> Result<Duration, Cow<'static, str>> {
+    /// How long to wait before the retry after `made` tries, or why not to.
+    fn wait(&self, failure: &Failure, made: u32, left: Left, rng: &mut Rng) -> Result<Duration, Cow<'static, str>> {
         let asked = failure.retry_after.unwrap_or_default();
         let doubled = self.base.saturating_mul(1 << (made - 1).min(16)).min(self.longest);
         let spread = if asked.is_zero() { doubled } else { self.base };
         let wait = asked + spread.mul_f64(rng.f64());
-        if asked > self.patience || asked >= left {
+        let patience = if left.holds_up { self.patience.min(self.company) } else { self.patience };
+        let is_in_all = left.waited.saturating_add(asked);
+        if asked > patience || asked >= left.phase {
             return Err(Cow::Owned(format!("the endpoint asks for {} s", asked.as_secs_f64().round())));
         }
-        if wait >= left {
+        if !asked.is_zero() && is_in_all > patience {
+            return Err(Cow::Owned(format!("the endpoint asks for {:.1} s in all", is_in_all.as_secs_f64())));
+        }
+        if left.holds_up && left.waited.saturating_add(wait) > self.company {
+            return Err(Cow::Borrowed("the other previews do not wait any longer"));
+        }
+        if wait >= left.phase {
             return Err(Cow::Borrowed("no time is left"));
         }
         Ok(wait)
@@ -278,6 +312,21 @@ mod tests {
             assert!(wait.is_none_or(|wait| (asked..asked + retry.rules.base).contains(&wait)), "{wait:?}");
             assert_eq!(tries.handling.unretried.is_some(), !expected, "{asked:?}: the record says why not");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_is_for_all_waits_of_a_call_and_shorter_where_others_wait() {
+        let waits = |asked: f64, holds_up| {
+            let retry = retry(RetryRules { attempts: 9, ..RetryRules::default() });
+            let mut tries = Tries { holds_up, ..retry.begin("a", 1) };
+            let retry_after = (asked > 0.0).then(|| Duration::from_secs_f64(asked));
+            let failure = Failure { retry_after, ..failure(FailureClass::Transient, "http_429") };
+            std::iter::from_fn(|| tries.again(&failure, MINUTE, Duration::ZERO)).take(8).count()
+        };
+        assert_eq!([0.5, 3.0, 4.0, 7.0, 11.0].map(|asked| waits(asked, false)), [8, 3, 2, 1, 0]);
+        assert_eq!([0.2, 0.4, 1.0, 1.6, 7.0].map(|asked| waits(asked, true) > 0), [true, true, true, false, false]);
+        assert!(waits(0.4, true) <= 3, "a second and a half in all");
+        assert!((1..8).contains(&waits(0.0, true)), "what we choose ourselves holds the others up as well");
     }
 
     #[tokio::test(start_paused = true)]

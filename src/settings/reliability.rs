@@ -37,8 +37,10 @@ pub struct RetrySettings {
     pub base: Duration,
     /// The longest wait that is chosen here.
     pub longest: Duration,
-    /// The longest wait that an endpoint may ask for.
+    /// The longest wait that an endpoint may ask for, all waits of a call together.
     pub patience: Duration,
+    /// The longest wait of a preview, all of it together.
+    pub preview_patience: Duration,
     /// Retries per call of one endpoint.
     pub share: f64,
     /// Retries and hedges per call of any.

@@ -277,7 +277,7 @@ async fn an_undo_keeps_out_what_was_discarded_before_the_nearest_snapshot() {
     let reset = || Step::Do(RouterCommand::ResetArm { arm: "a".into() });
     let mut steps = vec![run(), run(), Step::Undo(3), run(), reset(), Step::Discard(3, 0)];
     steps.extend([run(), reset(), run(), Step::Undo(4)]);
-    story(steps, 0).await.unwrap();
+    Box::pin(story(steps, 0)).await.unwrap();
 }
 
 /// A rating takes the place of what was taught, at the context that the rated arm had: the same as if the rating had

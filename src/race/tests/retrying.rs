@@ -73,6 +73,21 @@ async fn an_endpoint_that_asks_for_more_than_there_is_hands_over_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_rate_limited_arm_does_not_hold_up_the_race() {
+    for (asked, calls, at_most) in [(7.0, 1, 0.3), (0.4, 2, 1.7), (1.0, 2, 1.7)] {
+        let a = Scripted::new([busy(asked)]);
+        let (b, c) = (Scripted::new([answer(100, "of b")]), Scripted::new([answer(100, "of the third")]));
+        let pool = Pool::new().arm("a", &a).arm("b", &b).arm("c", &c).judged_by(&judge_by_length());
+        let record = pool.run("hello").await.report.record;
+        assert_eq!(record.winner.as_ref().unwrap().as_str(), "c", "{asked}");
+        assert!(record.timings_s.previews < at_most, "{asked}: {:?}", record.timings_s);
+        let waits: f64 = record.previews[0].handling.retries.iter().map(|retried| retried.waited_s).sum();
+        assert!(waits <= 1.5 && a.calls().len() >= calls, "{asked}: {:?}", record.previews[0]);
+        assert!(record.previews[0].handling.unretried.is_some() || calls > 1, "{:?}", record.previews[0]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn tries_share_the_deadline_of_their_phase() {
     let slow_refusal = || vec![Step::Wait(7_000), down().remove(0)];
     let a = Scripted::new([slow_refusal(), slow_refusal(), slow_refusal()]);
