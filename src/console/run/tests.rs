@@ -13,12 +13,15 @@ use tokio::sync::{Notify, mpsc};
 
 use super::super::EndReason;
 use super::super::fixture::engine::FakeEngine;
-use super::super::fixture::model;
+use super::super::fixture::{model, record};
 use super::super::painter::Painter;
 use super::super::settings::{Background, ColorDepth};
 use super::super::theme::Theme;
 use super::{Host, Loop, Notice};
+use crate::domain::clock::Timestamp;
 use crate::domain::engine::EngineHandle;
+use crate::domain::ids::RunId;
+use crate::domain::record::RunRecord;
 
 /// A terminal whose input a test sends.
 struct Script {
@@ -135,6 +138,27 @@ async fn a_prompt_is_raced_and_answered_on_screen() {
     .await;
     assert_eq!(ended, EndReason::Quit);
     assert!(screen.contains("Answer: lumen-code") && screen.contains("quality"), "{screen}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_that_left_the_picture_are_read_from_the_store_and_opened() {
+    let at = |n: u64| Timestamp::from_millis(1_000 * n);
+    let kept = |n: u64| Arc::new(RunRecord { run_id: RunId::new(at(n), n), at: at(n), ..record() });
+    let engine = FakeEngine { kept: (0..150).map(kept).collect(), ..FakeEngine::default() };
+    let (screen, ..) = with_console(engine, |bench| async move {
+        bench.press(KeyCode::Char('4'));
+        a_moment().await;
+        for _ in 0..30 {
+            bench.press(KeyCode::PageDown);
+            a_moment().await;
+        }
+        bench.press(KeyCode::Char('o'));
+        a_moment().await;
+        bench.press(KeyCode::Char('q'));
+    })
+    .await;
+    // The oldest of them all: of the first second of 1970.
+    assert!(screen.contains("Run at 00:00:00") && screen.contains("Answer: lumen-code"), "{screen}");
 }
 
 #[tokio::test(start_paused = true)]
