@@ -13,8 +13,8 @@ use crate::engine::HealthRules;
 use crate::engine::{AutomaticPrune, PeriodicDecay, PeriodicRules};
 use crate::features::{EmbeddingFeatures, Encoder, FeatureExtractor, LengthFeatures, WithSignals};
 use crate::race::{
-    BudgetRules, EmbeddingSource, GateRules, HedgeRules, HedgeStart, JudgeChoice, ModelRegistry, PhaseTimeouts,
-    PolicyRules, Race, RaceConfig, RaceParts, SearchSource, SessionRules,
+    BudgetRules, EmbeddingSource, GateRules, HedgeRules, HedgeStart, JudgeChoice, JudgeConfig, JudgeOutages,
+    ModelRegistry, PhaseTimeouts, PolicyRules, Race, RaceConfig, RaceParts, SearchSource, SessionRules,
 };
 use crate::race::{ExtraRules, FollowRules, RetryRules};
 use crate::reward::{QualityLatencyCostPolicy, References};
@@ -201,6 +201,7 @@ fn race_config(settings: &Settings) -> RaceConfig {
         max_prompt_bytes: settings.run.max_prompt_bytes,
         answer_max_tokens: settings.run.answer_max_tokens,
         max_answer_bytes: settings.run.max_answer_bytes,
+        judge: JudgeConfig { outages: outages(&settings.health), ..defaults.judge },
         hedge: HedgeRules {
             start: match settings.hedge.start {
                 crate::settings::HedgeStart::P95 => HedgeStart::P95,
@@ -261,6 +262,18 @@ pub(super) fn health(settings: &HealthSettings) -> HealthRules {
         longest: settings.longest.max(settings.first),
         cooling: settings.cooling,
         ..HealthRules::default()
+    }
+}
+
+/// The judge is taken out by the same numbers as an arm.
+fn outages(settings: &HealthSettings) -> JudgeOutages {
+    let (arms, defaults) = (health(settings), JudgeOutages::default());
+    JudgeOutages {
+        consecutive: arms.consecutive,
+        first: arms.first,
+        longest: arms.longest,
+        cooling: arms.cooling,
+        ..defaults
     }
 }
 

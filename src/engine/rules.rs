@@ -73,6 +73,7 @@ impl Owner {
     /// Raises and clears what follows from the state; whether anything changed.
     pub(super) fn review_alarms(&mut self, now: Timestamp) -> bool {
         let mut is_changed = self.review_ejected(now) | self.review_drift(now) | self.review_ceiling(now);
+        is_changed |= self.review_judge(now);
         let store = self.ledger.is_degraded().then(|| {
             let status = self.ledger.status();
             let message = status.notice.unwrap_or_else(|| "commands are kept in memory only".to_owned());
@@ -89,6 +90,21 @@ impl Owner {
             Notice::new("fallbacks", Severity::Warning, message).remedy("deactivate")
         });
         is_changed | self.folds.alarms.hold(now, "fallbacks", fallbacks)
+    }
+
+    /// Raises or clears the alarm about a judge that is asked no more; whether anything changed.
+    fn review_judge(&mut self, now: Timestamp) -> bool {
+        let notice = self.shared.race.judge_out().map(|(name, out)| {
+            let again = now.plus(out.left).clock_text();
+            let severity = if out.needs_somebody { Severity::Critical } else { Severity::Warning };
+            let mend = if out.needs_somebody { "; see `[judge]` in the configuration" } else { "" };
+            let message = format!(
+                "judge {name} is out, tried at {again}: {}{mend}; the local judge orders, and no quality is learned",
+                out.finding
+            );
+            Notice::new("judge", severity, message)
+        });
+        self.folds.alarms.set(now, "judge", notice)
     }
 
     fn review_ejected(&mut self, now: Timestamp) -> bool {

@@ -88,6 +88,7 @@ impl Race {
             target: what.target,
             retry: &Retry::new(config.retry, Arc::clone(&self.extras), what.seed ^ SALT),
             timers: Timers { rules: &config.timeouts, signals: &what.knowledge.signals, length: 0.0 },
+            health: &self.judge_health,
         };
         let events = EventSink::none();
         // What the run itself took is gone from its purse.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::budget::BudgetRules;
 use super::extra::ExtraRules;
 use super::hedge::HedgeRules;
+use super::judge_health::JudgeOutages;
 use super::policies::PolicyRules;
 use super::retry::RetryRules;
 use super::timeouts::FollowRules;
@@ -91,6 +92,8 @@ pub struct JudgeConfig {
     /// router. Off by default: an outage of the judge must not poison what was learned about quality.
     /// Where no judge is configured the local one is the judge, and does teach.
     pub local_teaches: bool,
+    /// When a judge that fails is asked no more for a time.
+    pub outages: JudgeOutages,
 }
 
 impl RaceConfig {
@@ -142,7 +145,13 @@ impl Default for PhaseTimeouts {
 
 impl Default for JudgeConfig {
     fn default() -> Self {
-        Self { max_tokens: 1024, max_prompt_bytes: 16_000, max_candidate_bytes: 8_000, local_teaches: false }
+        Self {
+            max_tokens: 1024,
+            max_prompt_bytes: 16_000,
+            max_candidate_bytes: 8_000,
+            local_teaches: false,
+            outages: JudgeOutages::default(),
+        }
     }
 }
 

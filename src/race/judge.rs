@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::call::{CallReport, Limits};
 use super::config::RaceConfig;
 use super::events::Wire;
+use super::judge_health::JudgeHealth;
 use super::local_judge;
 use super::models::ModelRegistry;
 use super::outlet::Lane;
@@ -93,6 +94,8 @@ pub(crate) struct JudgeStage<'a> {
     pub(crate) retry: &'a Retry,
     /// How long it may take.
     pub(crate) timers: Timers<'a>,
+    /// Whether it is to be asked at all.
+    pub(crate) health: &'a JudgeHealth,
 }
 
 /// A verdict with what it cost.
@@ -112,6 +115,13 @@ impl JudgeStage<'_> {
             wire.say(|| RunEvent::Judging { judge: local_judge::NAME.to_owned() }).await;
             return Some(self.local(previews, "no judge is configured", None));
         };
+        let leave = match self.health.ask() {
+            Ok(leave) => leave,
+            Err(reason) => {
+                wire.say(|| RunEvent::Judging { judge: local_judge::NAME.to_owned() }).await;
+                return Some(self.local(previews, &reason, None));
+            }
+        };
         wire.say(|| RunEvent::Judging { judge: choice.name().to_owned() }).await;
         let mut lots: Vec<&PreviewRecord> = previews.to_vec();
         rng.shuffle(&mut lots);
@@ -121,9 +131,11 @@ impl JudgeStage<'_> {
         }
         Some(match asked.scores {
             Ok(scores) => {
+                leave.judged();
                 Judgement { verdict: verdict(choice.name(), &lots, scores), teaches: true, asked: Some(asked.record) }
             }
             Err(reason) => {
+                leave.failed(&self.config.judge.outages, asked.record.error.as_ref());
                 // The kind alone: what a judge or its endpoint said may repeat the prompt.
                 let kind = asked.record.error.as_ref().map_or("no_verdict", |failure| failure.kind.as_ref());
                 tracing::warn!(judge = choice.name(), kind, "the local judge scores");

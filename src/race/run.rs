@@ -15,6 +15,7 @@ use super::events::{EventSink, Wire};
 use super::extra::ExtraBudget;
 use super::holds::{Hold, Holds};
 use super::judge::JudgeChoice;
+use super::judge_health::{JudgeHealth, JudgeOut};
 use super::models::ModelRegistry;
 use super::recollection::Recollection;
 use super::search::SearchSource;
@@ -107,6 +108,7 @@ pub struct Race {
     holds: Holds,
     pub(super) recollection: Recollection,
     pub(super) sessions: Sessions,
+    pub(super) judge_health: JudgeHealth,
     pub(super) search: Option<SearchSource>,
 }
 
@@ -117,7 +119,8 @@ impl Race {
         let extras = Arc::new(ExtraBudget::new(parts.config.extras));
         let day = parts.config.budget.day_usd.map(|ceiling| Arc::new(DayAccount::new(ceiling)));
         let (recollection, sessions) = (Recollection::default(), Sessions::default());
-        Self { parts, extras, cache: None, recollection, sessions, day, holds: Holds::default(), search: None }
+        let (holds, judge_health) = (Holds::default(), JudgeHealth::default());
+        Self { parts, extras, cache: None, recollection, sessions, judge_health, day, holds, search: None }
     }
 
     /// The same with previews that were made before, where a similar prompt asks for them again.
@@ -148,6 +151,12 @@ impl Race {
     #[must_use]
     pub fn extras(&self) -> &ExtraBudget {
         &self.extras
+    }
+
+    /// The judge and for how long it is out, where it is asked no more for a time.
+    #[must_use]
+    pub fn judge_out(&self) -> Option<(&str, JudgeOut)> {
+        Some((self.parts.judge.as_ref()?.name(), self.judge_health.out()?))
     }
 
     /// Takes in a run of before this start, in the order in which they were completed.

@@ -253,6 +253,7 @@ impl Race {
             target: setting.target,
             retry: &setting.retry,
             timers: self.timers(setting),
+            health: &self.judge_health,
         };
         let judgement = stage.judge(&complete, rng, wire).await;
         trail.timings.judge = seconds_since(started);

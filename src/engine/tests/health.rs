@@ -261,3 +261,33 @@ async fn many_fallbacks_raise_an_alarm_that_clears() {
     ask(&handle, "the window has moved on").await;
     until(&handle, "cleared", |picture| picture.alarms.is_empty()).await;
 }
+
+/// What a judge says that finds both candidates equally good.
+fn verdict() -> Script {
+    const BOTH: &str = r#"{"scores": {
+        "A": {"relevance": 0.8, "coverage": 0.8, "faithfulness": 0.8, "hallucination_risk": 0.1, "overall": 0.8},
+        "B": {"relevance": 0.8, "coverage": 0.8, "faithfulness": 0.8, "hallucination_risk": 0.1, "overall": 0.8}}}"#;
+    Script::Answer(BOTH, Duration::ZERO)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_judge_that_nothing_mends_is_told_and_not_asked_until_its_time() {
+    let mut rig = Rig::new(&["a", "b"]);
+    rig.judge = Some(crate::domain::money::Price::default());
+    rig.stage.script("judge", Script::Fail(FailureClass::Configuration));
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    for n in 0..4 {
+        let run = ask(&handle, &format!("question {n}")).await;
+        assert!(run.verdict.as_ref().is_some_and(|verdict| verdict.local_fallback));
+    }
+    assert_eq!(rig.stage.calls("judge"), 1, "the first finds out, the others need not");
+    until(&handle, "it is told", |picture| picture.alarms.iter().any(|alarm| alarm.subject == "judge")).await;
+    let alarm = handle.snapshot().alarms.iter().find(|alarm| alarm.subject == "judge").cloned().unwrap();
+    assert!(alarm.message.contains("configuration") && alarm.message.contains("`[judge]`"), "{alarm:?}");
+    rig.stage.script("judge", verdict());
+    tokio::time::sleep(Duration::from_secs(3_601)).await;
+    let run = ask(&handle, "and now?").await;
+    assert!(run.verdict.as_ref().is_some_and(|verdict| !verdict.local_fallback), "{:?}", run.verdict);
+    until(&handle, "the alarm is over", |picture| picture.alarms.is_empty()).await;
+}
