@@ -19,6 +19,21 @@ fn is_invisible(c: char) -> bool {
         | '\u{feff}' | '\u{e0000}'..='\u{e007f}' | '\u{2028}' | '\u{2029}')
 }
 
+/// Whether `text` shows nothing at all: white space, control characters, and those that Unicode has ignored where they
+/// are not understood (`Default_Ignorable_Code_Point`), fillers and the blank pattern of Braille.
+#[must_use]
+pub fn is_blank(text: &str) -> bool {
+    text.chars().all(|c| c.is_whitespace() || c.is_control() || is_invisible(c) || is_ignorable(c))
+}
+
+const fn is_ignorable(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
 /// `text` with every character that a terminal would act on taken out or replaced: a tab becomes
 /// four spaces, a carriage return vanishes, any other becomes `·`. Borrowed when nothing needed care.
 #[must_use]
@@ -57,6 +72,17 @@ pub fn cut(text: &str, limit: usize) -> (&str, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_shows_nothing_is_blank() {
+        for blank in ["", " \n\t", "\u{200b}\u{200b}", "\u{feff} \u{2060}", "\u{ad}\u{200d}", "\u{3164}", "\u{1b}\u{7}"]
+        {
+            assert!(is_blank(blank), "{blank:?}");
+        }
+        for shown in ["a", ".", "👍", "👨\u{200d}👩", "☺\u{fe0f}", "…", "\u{200b}é", "。"] {
+            assert!(!is_blank(shown), "{shown:?}");
+        }
+    }
 
     #[test]
     fn escape_sequences_lose_their_power() {

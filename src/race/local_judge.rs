@@ -10,6 +10,7 @@ use std::collections::HashSet;
 
 use crate::domain::judging::Scores;
 use crate::domain::money::estimate_tokens;
+use crate::domain::text::is_blank;
 
 /// Its name in records.
 pub(crate) const NAME: &str = "local";
@@ -41,7 +42,7 @@ const ENOUGH_KEYWORDS: f64 = 0.5;
 
 /// Scores `text` as the beginning of an answer to `prompt`; `target`: the tokens that were wanted.
 pub(crate) fn score(prompt: &str, text: &str, target: u32) -> Scores {
-    if text.trim().is_empty() {
+    if is_blank(text) {
         return Scores { relevance: 0.0, coverage: 0.0, faithfulness: 0.0, hallucination_risk: 0.5, overall: 0.0 };
     }
     let relevance = relevance(prompt, text);

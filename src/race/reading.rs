@@ -12,7 +12,7 @@ use crate::domain::chat::ChatRequest;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::handling::Handling;
 use crate::domain::money::{Usage, estimate_tokens};
-use crate::domain::text::cut;
+use crate::domain::text::{cut, is_blank};
 
 /// After its finish reason an answer is complete: its usage is waited for so long and no longer.
 const USAGE_GRACE: Duration = Duration::from_millis(500);
@@ -160,7 +160,7 @@ impl Reading {
     /// What came of it, with the failures that only show in the content.
     pub(crate) fn report(mut self, request: &ChatRequest, failure: Option<Failure>) -> CallReport {
         let failure = failure.or_else(|| self.content_failure(request));
-        let is_tool_call = self.text.trim().is_empty() && !self.tool_calls.is_empty();
+        let is_tool_call = is_blank(&self.text) && !self.tool_calls.is_empty();
         if is_tool_call {
             self.text = serde_json::Value::Array(std::mem::take(&mut self.tool_calls)).to_string();
         }
@@ -188,7 +188,7 @@ impl Reading {
         if self.finish == Some(FinishReason::ContentFilter) {
             return Some(content("content_filter", "a filter of the endpoint stopped the answer"));
         }
-        if !self.text.trim().is_empty() {
+        if !is_blank(&self.text) {
             return None;
         }
         if self.is_full && !self.tool_calls.is_empty() {

@@ -27,6 +27,7 @@ async fn whatever_the_first_arm_does_the_second_answers() {
         ("ends without a finish", vec![part("half ")], "truncated"),
         ("is empty", vec![finish(FinishReason::Stop)], "empty"),
         ("is blank", vec![part(" \n"), finish(FinishReason::Stop)], "empty"),
+        ("shows nothing", vec![part("\u{200b}\u{200b}"), part("\u{feff}"), finish(FinishReason::Stop)], "empty"),
         ("is filtered", vec![part("half "), finish(FinishReason::ContentFilter)], "content_filter"),
         (
             "only reasons",
