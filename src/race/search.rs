@@ -60,6 +60,9 @@ impl SearchSource {
                 found = asked => found.unwrap_or_else(|_| Err(self.late())),
             }
         };
+        if found.is_ok() {
+            wire.purse.pay(self.phase(), self.usd_per_query.unwrap_or(0.0));
+        }
         let (mut results, error) = found.map_or_else(|failure| (Vec::new(), Some(failure)), |found| (found, None));
         results.truncate(self.results);
         if let Some(failure) = &error {
@@ -81,10 +84,14 @@ impl SearchSource {
         Some(Searched { record, request })
     }
 
-    /// Takes the price of a query from the run's purse.
+    /// Whether there is money for a query. It is paid where it was answered: what is on record is what was paid.
     fn may_spend(&self, wire: Wire<'_>) -> Result<(), Failure> {
-        let phase = if self.previews { Phase::Preview } else { Phase::Answer };
-        wire.purse.spend(phase, self.usd_per_query.unwrap_or(0.0))
+        wire.purse.affords(self.phase(), self.usd_per_query.unwrap_or(0.0))
+    }
+
+    /// Whose tokens its results are.
+    const fn phase(&self) -> Phase {
+        if self.previews { Phase::Preview } else { Phase::Answer }
     }
 
     fn late(&self) -> Failure {

@@ -107,16 +107,17 @@ impl Purse {
         self.too_much(phase, dollars, tokens(&least)).map_or(Ok(()), |ceiling| Err(self.failure(ceiling)))
     }
 
-    /// Takes `dollars` for what is no call of a model.
+    /// Whether there are `dollars` for what is no call of a model.
     ///
     /// # Errors
-    /// A failure of the class *budget* that names the ceiling. Nothing was taken.
-    pub(crate) fn spend(&self, phase: Phase, dollars: f64) -> Result<(), Failure> {
-        if let Some(ceiling) = self.too_much(phase, dollars, 0) {
-            return Err(self.failure(ceiling));
-        }
+    /// A failure of the class *budget* that names the ceiling.
+    pub(crate) fn affords(&self, phase: Phase, dollars: f64) -> Result<(), Failure> {
+        self.too_much(phase, dollars, 0).map_or(Ok(()), |ceiling| Err(self.failure(ceiling)))
+    }
+
+    /// Takes `dollars` for what was no call of a model, even where that is over a ceiling by now.
+    pub(crate) fn pay(&self, phase: Phase, dollars: f64) {
         self.charge(phase, dollars, 0, 0);
-        Ok(())
     }
 
     /// Whether that phase is at an end for want of money: no further call of it can be made.

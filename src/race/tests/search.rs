@@ -93,7 +93,9 @@ async fn one_search_serves_every_call_and_is_counted() {
 async fn a_search_that_fails_or_hangs_or_has_no_money_fails_no_run() {
     let down = Failure::new(FailureClass::Transient, "http_503", "host answered 503");
     let rows = [
-        (web(5, Err(down)), None, "http_503", 1),
+        (web(5, Err(down.clone())), None, "http_503", 1),
+        // What was not answered is not paid: all of the ceiling is there for the answer.
+        (web(5, Err(down)), Some(0.005), "http_503", 1),
         (web(60_000, Ok(pages())), None, "search_timeout", 1),
         (web(5, Ok(pages())), Some(0.001), "run_ceiling", 0),
     ];
