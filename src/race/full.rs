@@ -135,7 +135,8 @@ impl FullStage<'_> {
         let started_s = self.began.elapsed().as_secs_f64();
         let mut report = match self.models.model(arm) {
             Ok(model) => {
-                let whom = Whom { name: arm.as_str(), phase: Phase::Answer, nth: index as usize };
+                let beside = index > 0 && matches!(lane, Lane::Beside(..));
+                let whom = Whom { name: arm.as_str(), phase: Phase::Answer, nth: index as usize, beside };
                 self.retry.read(whom, &model, self.call(index), self.limits(arm), lane, wire).await
             }
             Err(failure) => CallReport::not_made(failure),

@@ -178,7 +178,7 @@ impl JudgeStage<'_> {
                 price,
                 max_bytes: (self.config.judge.max_tokens as usize).saturating_mul(16),
             };
-            let whom = Whom { name: choice.name(), phase: Phase::Judge, nth };
+            let whom = Whom { name: choice.name(), phase: Phase::Judge, nth, beside: false };
             let call = self.call(&task, fault.as_deref());
             let report = self.retry.read(whom, &model, call, limits, Lane::Silent, wire).await;
             take(&mut record, &report, price);

@@ -76,7 +76,7 @@ impl PreviewStage<'_> {
     pub(super) async fn ask(&self, nth: usize, arm: &ArmId, wire: Wire<'_>) -> PreviewRecord {
         let mut report = match self.models.model(arm) {
             Ok(model) => {
-                let whom = Whom { name: arm.as_str(), phase: Phase::Preview, nth };
+                let whom = Whom { name: arm.as_str(), phase: Phase::Preview, nth, beside: false };
                 self.retry.read(whom, &model, self.call(nth), self.limits(arm), Lane::Preview(arm), wire).await
             }
             Err(failure) => CallReport::not_made(failure),

@@ -81,6 +81,8 @@ pub(crate) struct Whom<'a> {
     pub(crate) phase: Phase,
     /// Its place there.
     pub(crate) nth: usize,
+    /// Whether it is beside another that was asked for: paid out of the budget, and earning nothing for it.
+    pub(crate) beside: bool,
 }
 
 impl Retry {
@@ -102,7 +104,10 @@ impl Retry {
         wire: Wire<'_>,
     ) -> CallReport {
         let started = Instant::now();
-        let mut tries = self.begin(whom.name, (whom.nth as u64) << 8 | (whom.phase as u64 + 1));
+        if !whom.beside {
+            self.budget.called(whom.name, Instant::now());
+        }
+        let mut tries = self.tries(whom.name, (whom.nth as u64) << 8 | (whom.phase as u64 + 1));
         tries.holds_up = whom.phase == Phase::Preview;
         tries.handling.deadlines = Some(deadlines(&limits));
         loop {
@@ -146,6 +151,10 @@ impl Retry {
     /// The first try of a call to `name` is about to be made. `salt` sets calls of one run apart.
     pub(super) fn begin(&self, name: &str, salt: u64) -> Tries<'_> {
         self.budget.called(name, Instant::now());
+        self.tries(name, salt)
+    }
+
+    fn tries(&self, name: &str, salt: u64) -> Tries<'_> {
         let rng = Rng::with_seed(self.seed ^ salt.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         Tries { retry: self, name: name.to_owned(), rng, handling: Handling::default(), holds_up: false }
     }

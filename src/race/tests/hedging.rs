@@ -151,6 +151,20 @@ async fn no_second_where_the_share_of_traffic_or_the_money_is_used_up() {
     assert!(denied(&seen).is_some_and(|reason| reason.contains("`budget.answer_tokens`")), "{:?}", denied(&seen));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_second_answer_earns_nothing_for_further_ones() {
+    let (mut pool, [a, b, _]) = two(HedgeStart::Immediate, [stream(300, 1, 1, A), stream(400, 1, 1, B)]);
+    pool.config.extras = ExtraRules { trickle_per_s: 0.0, burst: 10.0, ..ExtraRules::default() };
+    let race = pool.race();
+    for _ in 0..60 {
+        race.run(pool.input("hello"), &EventSink::none(), &CancellationToken::new()).await;
+    }
+    assert_eq!(a.calls().len(), 60);
+    assert_eq!(b.calls().len(), 21, "ten, and a fifth of the calls that somebody asked for, but of the first");
+    let count = race.extras().count("b", Instant::now()).unwrap();
+    assert_eq!((count.calls, count.hedges), (0, 21));
+}
+
 /// Why the record says that there was no second answer.
 fn denied(seen: &Seen) -> Option<String> {
     seen.report.record.attempts[0].handling.unhedged.as_deref().map(str::to_owned)
