@@ -99,7 +99,7 @@ impl Endpoint {
 /// Why a certificate is not trusted.
 fn distrust(fault: &rustls::CertificateError) -> String {
     use rustls::CertificateError::{
-        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext,
+        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext, Other,
         UnknownIssuer,
     };
     let why = match fault {
@@ -107,6 +107,10 @@ fn distrust(fault: &rustls::CertificateError) -> String {
         NotValidYet | NotValidYetContext { .. } => "its certificate is not valid yet (is this machine's clock right?)",
         NotValidForName | NotValidForNameContext { .. } => "its certificate is for another host",
         UnknownIssuer => "its certificate is by an authority that this machine does not trust",
+        // The verifier's own error, of a type that is not to be had here: a certificate that signed itself.
+        Other(own) if format!("{own:?}").contains("CaUsedAsEndEntity") => {
+            "its certificate is by an authority that this machine does not trust: it is an authority's own (self-signed?)"
+        }
         other => return format!("its certificate is not valid: {other}"),
     };
     why.to_owned()
@@ -170,6 +174,18 @@ fn advice(class: FailureClass, kind: &str, status: u16) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The verifier's error of that name.
+    #[derive(Debug, thiserror::Error)]
+    #[error("odd")]
+    struct CaUsedAsEndEntity;
+
+    #[test]
+    fn a_certificate_that_signed_itself_is_put_in_words() {
+        let own = rustls::CertificateError::Other(rustls::OtherError(std::sync::Arc::new(CaUsedAsEndEntity)));
+        let why = distrust(&own);
+        assert!(why.contains("does not trust") && why.contains("self-signed") && !why.contains("Other"), "{why}");
+    }
 
     fn endpoint() -> Endpoint {
         Endpoint { host: "api.test".to_owned(), key: Some(Secret::new("topsecretkey")) }
