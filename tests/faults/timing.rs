@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use banditop::domain::clock::SystemClock;
-use banditop::domain::failure::FailureClass::Transient;
+use banditop::domain::failure::FailureClass::{Content, Transient};
 use banditop::domain::spec::Strategy;
 use banditop::engine::Engine;
 use banditop::providers::HttpClient;
@@ -82,13 +82,20 @@ fn floods() -> Vec<Row> {
         )
         .given_up_after(FULL, PREVIEW),
         Row::fails(
-            "reasoning without end and without a pause",
-            [stream(""), text(&many(&delta(r#"{"reasoning":"hm"}"#)), NO_PAUSE)],
+            "reasoning now and then, for ever",
+            [stream(""), text(&delta(r#"{"reasoning":"hm"}"#), Duration::from_millis(50))],
             Transient,
             "phase_timeout",
             late,
         )
         .given_up_after(FULL, PREVIEW),
+        Row::fails(
+            "reasoning without end and without a pause",
+            [stream(""), text(&many(&delta(r#"{"reasoning":"and so on and on and on"}"#)), NO_PAUSE)],
+            Content,
+            "reasoning_only",
+            &["all tokens went into reasoning"],
+        ),
         Row::fails(
             "empty deltas without end and without a pause",
             [stream(""), text(&many(&delta("{}")), NO_PAUSE)],
