@@ -107,7 +107,8 @@ pub(super) fn finish(reason: &str) -> FinishReason {
     }
 }
 
-fn usage(value: &Value) -> Option<Usage> {
+/// The count of tokens in an object of that name, whoever names its fields.
+pub(super) fn usage(value: &Value) -> Option<Usage> {
     let count = |names: [&str; 2]| {
         let number = names.iter().find_map(|name| value.get(*name)).and_then(Value::as_u64)?;
         Some(u32::try_from(number).unwrap_or(u32::MAX))

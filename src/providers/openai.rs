@@ -17,7 +17,7 @@ use super::chunk::Completions;
 use super::dialect::{Dialect, Learned};
 use super::failure::Endpoint;
 use super::http::HttpClient;
-use super::reply::{accept, complaint, endpoint_url};
+use super::reply::{Accepted, Unstreamed, accept, complaint, endpoint_url};
 use super::retry_after::{retry_after, should_retry};
 use super::secret::Secret;
 
@@ -93,7 +93,7 @@ impl OpenAiModel {
         })
     }
 
-    async fn start(&self, call: &ModelCall) -> Result<Response, Failure> {
+    async fn start(&self, call: &ModelCall) -> Result<Accepted, Failure> {
         let mut dialect = self.learned.dialect();
         loop {
             let response = self.send(dialect, call).await?;
@@ -128,8 +128,11 @@ impl OpenAiModel {
 impl ChatModel for OpenAiModel {
     fn stream(&self, call: ModelCall) -> BoxFuture<'_, Result<Box<dyn AnswerStream>, Failure>> {
         Box::pin(async move {
-            let response = self.start(&call).await?;
-            Ok(Box::new(EventStream::new(response, self.endpoint.clone(), Completions)) as Box<dyn AnswerStream>)
+            let endpoint = &self.endpoint;
+            Ok(match self.start(&call).await? {
+                Accepted::Stream(response) => Box::new(EventStream::new(response, endpoint.clone(), Completions)),
+                Accepted::Whole(usage) => Box::new(Unstreamed::new(endpoint, usage)) as Box<dyn AnswerStream>,
+            })
         })
     }
 }

@@ -316,11 +316,14 @@ pub(crate) fn bad_streams() -> Vec<Row> {
             &["slow down"],
         ),
         Row::fails(
-            "an answer that is no stream",
-            [json("200 OK", r#"{"choices":[]}"#)],
-            Transient,
+            "an answer that came whole",
+            [json(
+                "200 OK",
+                r#"{"choices":[{"message":{"content":"An answer"}}],"usage":{"prompt_tokens":5,"completion_tokens":2}}"#,
+            )],
+            Configuration,
             "not_a_stream",
-            &["check `base_url`"],
+            &["answered whole where a stream was asked for"],
         ),
         Row::fails(
             "HTML with 200",

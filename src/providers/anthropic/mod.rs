@@ -25,7 +25,7 @@ use super::answer::EventStream;
 use super::failure::Endpoint;
 use super::http::HttpClient;
 use super::openai::ProviderFault;
-use super::reply::{accept, complaint, endpoint_url};
+use super::reply::{Accepted, Unstreamed, accept, complaint, endpoint_url};
 use super::retry_after::{retry_after, should_retry};
 use super::secret::Secret;
 
@@ -82,7 +82,7 @@ impl AnthropicModel {
         })
     }
 
-    async fn start(&self, call: &ModelCall) -> Result<Response, Failure> {
+    async fn start(&self, call: &ModelCall) -> Result<Accepted, Failure> {
         let mut limits = self.learned.limits();
         loop {
             let body = request::body(&self.model, &self.extra, call, limits);
@@ -118,9 +118,13 @@ impl AnthropicModel {
 impl ChatModel for AnthropicModel {
     fn stream(&self, call: ModelCall) -> BoxFuture<'_, Result<Box<dyn AnswerStream>, Failure>> {
         Box::pin(async move {
-            let response = self.start(&call).await?;
-            let stream = EventStream::new(response, self.endpoint.clone(), Messages::default());
-            Ok(Box::new(stream) as Box<dyn AnswerStream>)
+            let endpoint = &self.endpoint;
+            Ok(match self.start(&call).await? {
+                Accepted::Stream(response) => {
+                    Box::new(EventStream::new(response, endpoint.clone(), Messages::default()))
+                }
+                Accepted::Whole(usage) => Box::new(Unstreamed::new(endpoint, usage)) as Box<dyn AnswerStream>,
+            })
         })
     }
 }

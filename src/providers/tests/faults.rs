@@ -3,9 +3,11 @@
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
-use super::server::{Server, Then, ask, body_of, call, model, response, serve, stream};
-use crate::domain::answer::ChatModel;
+use super::server::{Server, Then, ask, ask_model, body_of, call, model, response, serve, stream};
+use super::wires::WIRES;
+use crate::domain::answer::{AnswerPart, ChatModel};
 use crate::domain::failure::FailureClass;
+use crate::domain::money::Usage;
 
 #[tokio::test]
 async fn nobody_listens() {
@@ -37,6 +39,29 @@ async fn tls_with_a_server_that_speaks_none() {
     };
     let failure = failure.unwrap();
     assert_eq!((failure.class, failure.kind.as_ref()), (FailureClass::Configuration, "tls"), "{failure}");
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_stream_is_a_matter_of_settings_and_counted() {
+    let openai = r#"{"choices":[{"message":{"content":"WORDS"},"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":500}}"#;
+    let messages = r#"{"type":"message","content":[{"type":"text","text":"WORDS"}],"usage":{"input_tokens":7,"output_tokens":500}}"#;
+    for (wire, body) in WIRES.iter().zip([openai, messages]) {
+        for (words, is_counted) in [("a few", true), (&*"long ".repeat(20_000), true), (&*"x".repeat(2 << 20), false)] {
+            let whole = response("200 OK", "content-type: application/json\r\n", &body.replace("WORDS", words));
+            let server = serve(vec![(whole, Then::Close)]).await;
+            let (parts, failure) = ask_model(&*(wire.model)(&server.base_url)).await;
+            let failure = failure.unwrap();
+            if !is_counted && wire.name != "openai" {
+                assert_eq!(failure.kind, "not_a_stream");
+                continue;
+            }
+            let kind = (failure.class, failure.kind.as_ref());
+            assert_eq!(kind, (FailureClass::Configuration, "not_a_stream"), "{} {failure}", wire.name);
+            let usage = Usage { input_tokens: 7, output_tokens: 500, ..Usage::default() };
+            let counted = if is_counted { vec![AnswerPart::Usage(usage)] } else { Vec::new() };
+            assert_eq!(parts, counted, "{}: {} bytes", wire.name, words.len());
+        }
+    }
 }
 
 #[tokio::test]
