@@ -55,7 +55,7 @@ fn summary(name: &str, settings: &Settings, is_set: &dyn Fn(&str) -> bool) -> St
         Some(JudgeSettings::Model(spec)) => _ = writeln!(text, "  judge: {}", arm_line(spec)),
         None => {}
     }
-    for note in settings.notes.iter().cloned().chain(unset_keys(settings, is_set)) {
+    for note in settings.notes.iter().cloned().chain(unset_keys(settings, is_set)).chain(unpriced(settings)) {
         _ = writeln!(text, "note: {note}");
     }
     text
@@ -91,6 +91,30 @@ pub(super) fn unset_keys(settings: &Settings, is_set: &dyn Fn(&str) -> bool) -> 
     notes
 }
 
+/// What no ceiling of dollars can hold: it counts as free.
+fn unpriced(settings: &Settings) -> Option<String> {
+    let budget = &settings.budget;
+    let ceilings = [
+        ("budget.per_run_usd", budget.per_run_usd),
+        ("budget.per_day_usd", budget.per_day_usd),
+        ("router.budget_per_request", settings.router.budget_per_request),
+    ];
+    let (ceiling, _) = ceilings.into_iter().find(|(_, dollars)| dollars.is_some())?;
+    // Simulated models have the prices of their scenario.
+    let is_free = |spec: &ArmSpec| spec.price.is_none() && spec.provider != Provider::Simulated;
+    let arms = settings.arms.iter().filter(|arm| arm.enabled && is_free(arm));
+    let mut names: Vec<String> = arms.map(|arm| format!("the arm `{}`", arm.name)).collect();
+    if let Some(JudgeSettings::Model(judge)) = &settings.judge
+        && is_free(judge)
+    {
+        names.push("the judge".to_owned());
+    }
+    let who = names.join(", ");
+    let say =
+        || format!("without a `price_per_million` (0 where it really is) it counts as free under `{ceiling}`: {who}");
+    (!names.is_empty()).then(say)
+}
+
 /// Whether a variable holds something.
 pub(super) fn is_set(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| !value.is_empty())
@@ -100,6 +124,28 @@ pub(super) fn is_set(variable: &str) -> bool {
 mod tests {
     use super::*;
     use crate::settings::{ConfigText, Sources, load};
+
+    #[test]
+    fn what_has_no_price_under_a_ceiling_is_told() {
+        let told = |budget: &str, price: &str| {
+            let text = format!(
+                "[[arms]]\nname = \"a\"\nbase_url = \"http://h/v1\"\nmodel = \"m\"\n{price}\n\
+                 [judge]\nbase_url = \"http://h/v1\"\nmodel = \"j\"\n{price}\n{budget}\n"
+            );
+            let file = ConfigText { name: "c.toml".into(), text };
+            let settings = load(&Sources { file, ..Sources::default() }).unwrap();
+            summary("c.toml", &settings, &|_| true)
+        };
+        let free = "price_per_million = { input = 0, output = 0 }";
+        for (ceiling, key) in
+            [("[budget]\nper_run_usd = 1", "`budget.per_run_usd`"), ("[budget]\nper_day_usd = 1", "per_day_usd")]
+        {
+            let text = told(ceiling, "");
+            assert!(text.contains(key) && text.contains("counts as free") && text.contains("`a`, the judge"), "{text}");
+            assert!(!told(ceiling, free).contains("counts as free"));
+        }
+        assert!(!told("", "").contains("counts as free"));
+    }
 
     #[test]
     fn an_unset_key_is_told_by_arm_and_variable() {

@@ -1,8 +1,10 @@
-//! Who is told that the ceiling of dollars cannot hold for an arm: one without a price costs nothing as far
-//! as anybody can tell, and would be bought without end. Pricing itself is the router's.
+//! Who is told that a ceiling of dollars (per request, run or day) cannot hold for an arm or the judge: one without
+//! a price costs nothing as far as anybody can tell, and would be bought without end. Pricing itself is the
+//! router's, holding the ceilings the race's.
 
 use crate::domain::alarm::Severity;
 use crate::domain::clock::Timestamp;
+use crate::race::JudgeChoice;
 
 use super::alarms::Notice;
 use super::owner::Owner;
@@ -14,13 +16,20 @@ impl Owner {
     /// Raises or clears the alarm about arms without a price under a ceiling; whether anything changed.
     pub(super) fn review_ceiling(&mut self, now: Timestamp) -> bool {
         let state = &self.folds.state;
+        let parts = self.shared.race.parts();
+        let budget = &parts.config.budget;
+        let has_ceiling = state.budget_per_request().is_some() || budget.run_usd.is_some() || budget.day_usd.is_some();
         let unpriced = state.arms().filter(|arm| arm.lifecycle.is_candidate() && arm.spec.price.is_none());
-        let names: Vec<&str> = unpriced.map(|arm| arm.spec.name.as_str()).collect();
-        let is_told = state.budget_per_request().is_some() && !names.is_empty();
-        let notice = is_told.then(|| {
+        let mut names: Vec<&str> = unpriced.map(|arm| arm.spec.name.as_str()).collect();
+        // A judge that is an arm is among the arms.
+        if let Some(JudgeChoice::Model { price: None, .. }) = &parts.judge {
+            names.push("the judge");
+        }
+        let notice = (has_ceiling && !names.is_empty()).then(|| {
             let message = format!(
-                "{} counts as free under the ceiling: set `price_per_million` (0 where it really is)",
-                names.join(", ")
+                "{} {} as free under the ceiling: set `price_per_million` (0 where it really is)",
+                names.join(", "),
+                if names.len() == 1 { "counts" } else { "count" },
             );
             Notice::new(SUBJECT, Severity::Warning, message)
         });

@@ -56,6 +56,8 @@ pub(crate) struct Rig {
     pub race: RaceConfig,
     /// The price of the model named `judge`; the local judge where absent.
     pub judge: Option<Price>,
+    /// Whether that price is kept from the race.
+    pub is_judge_unpriced: bool,
     clock: Arc<TokioClock>,
 }
 
@@ -98,6 +100,7 @@ impl Rig {
             periodic: PeriodicRules::default(),
             race: RaceConfig::default(),
             judge: None,
+            is_judge_unpriced: false,
             clock: Arc::new(TokioClock(Instant::now())),
         }
     }
@@ -111,7 +114,7 @@ impl Rig {
             judge: self.judge.map(|price| JudgeChoice::Model {
                 name: "judge".to_owned(),
                 model: self.stage.build(&spec("judge")).unwrap(),
-                price: Some(price),
+                price: (!self.is_judge_unpriced).then_some(price),
             }),
             features,
             embedding: None,

@@ -63,6 +63,27 @@ async fn an_arm_without_a_price_is_an_alarm_under_a_ceiling() {
     engine.stop().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn ceilings_of_a_run_and_a_day_tell_what_has_no_price_and_the_judge_too() {
+    for (run, day) in [(Some(0.01), None), (None, Some(1.0))] {
+        let mut rig = priced(Rig::new(&["a", "b"]));
+        (rig.race.budget.run_usd, rig.race.budget.day_usd) = (run, day);
+        rig.facts.arms[0].price = None;
+        (rig.judge, rig.is_judge_unpriced) = (Some(Price::default()), true);
+        let engine = rig.start().await;
+        let handle = engine.handle();
+        until(&handle, "it is told", |picture| picture.alarms.iter().any(|alarm| alarm.subject == "unpriced")).await;
+        let alarm = handle.snapshot().alarms.iter().find(|alarm| alarm.subject == "unpriced").cloned().unwrap();
+        assert!(alarm.message.starts_with("a, the judge count as free"), "{alarm:?}");
+        engine.stop().await;
+        rig.facts.arms[0].price = Some(Price { input: 0.0, output: 0.0, cached: None });
+        rig.is_judge_unpriced = false;
+        let engine = rig.start().await;
+        assert_eq!(engine.handle().snapshot().alarms, [], "0 is a price");
+        engine.stop().await;
+    }
+}
+
 /// Arms "a" and "b" whose quality and dollars are known: b is better and twenty times as dear.
 async fn schooled(rig: &Rig, ceiling: f64) -> Engine {
     let engine = rig.start().await;
