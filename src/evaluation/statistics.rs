@@ -4,8 +4,9 @@
 //! and a sign-flip permutation test (Fisher 1935): under the null hypothesis the sign of each paired
 //! difference is a coin toss, so the p-value is the share of sign patterns whose mean is at least as far
 //! from 0 as the one seen. Up to [`EXACT_UP_TO`] pairs every pattern is counted; beyond, `draws` random
-//! ones, with the observed one among them (Phipson & Smyth 2010), so that a p-value is never 0. Several
-//! comparisons at once are corrected by Holm (1979).
+//! ones, with the observed one among them (Phipson & Smyth 2010), so that a p-value is never 0. Differences
+//! that scatter by prompt and by order get signs of both at once. Several comparisons at once are corrected
+//! by Holm (1979).
 //!
 //! Chance is an argument: uniforms in [0, 1) that the caller seeds.
 
@@ -106,6 +107,18 @@ pub fn permutation_p(differences: &[f64], draws: usize, draw: &mut dyn FnMut() -
         return far as f64 / f64::from(patterns);
     }
     let far = (0..draws).filter(|_| reached(randomly_signed_sum(differences, draw))).count();
+    (far + 1) as f64 / (draws + 1) as f64
+}
+
+/// The two-sided p-value of the mean of differences that were seen crosswise, on every prompt in every order:
+/// `rows` are their means by prompt, `columns` those by order. Under the null hypothesis both scatter around 0, so
+/// that both get random signs and their means add up. In (0, 1]; 1 where all rows are 0.
+pub fn crossed_permutation_p(rows: &[f64], columns: &[f64], draws: usize, draw: &mut dyn FnMut() -> f64) -> f64 {
+    let Some(observed) = mean(rows).filter(|_| rows.iter().any(|d| *d != 0.0)) else { return 1.0 };
+    let least = observed.abs() * (1.0 - 1e-12);
+    let moved =
+        |values: &[f64], draw: &mut dyn FnMut() -> f64| randomly_signed_sum(values, draw) / values.len().max(1) as f64;
+    let far = (0..draws).filter(|_| (moved(rows, draw) + moved(columns, draw)).abs() >= least).count();
     (far + 1) as f64 / (draws + 1) as f64
 }
 

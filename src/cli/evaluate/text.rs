@@ -203,9 +203,8 @@ pub(super) fn comparison(found: &Comparison) -> String {
             difference_line(difference, found.policies.first().map_or(0, |report| report.shuffles))
         );
     }
-    // So many shuffles give no p-value below 2 / 2ⁿ, which Holm's correction multiplies.
-    let least =
-        |shuffles: usize| found.differences.len() as f64 * 2.0 * 0.5_f64.powi(i32::try_from(shuffles).unwrap_or(99));
+    // So many shuffles give no p-value much below 1 / 2ⁿ, which Holm's correction multiplies.
+    let least = |shuffles: usize| found.differences.len() as f64 * 0.5_f64.powi(i32::try_from(shuffles).unwrap_or(99));
     if found.policies.first().is_some_and(|report| report.shuffles > 1 && least(report.shuffles) > 0.05) {
         text.push_str("\n\nwith so few shuffles a difference can hardly be significant: --shuffles 20");
     }
