@@ -9,14 +9,18 @@
 //! ```
 //!
 //! Without ρ every weight of an arm that sometimes fails would be too small, and its worth with it. Content
-//! that failed is no loss: it is an outcome, of quality 0.
+//! that failed is no loss: it is an outcome, of quality 0. An arm that answered in another's stead (a fallback) was
+//! not selected: whatever it was judged at is not seen here, and the selected one is lost.
+//!
+//! Of a race of k the p sum to k. Where they do not (limits on the shares of arms make such rows, and so does a file
+//! that somebody changed), no weight made of them means anything, and the row is said to be *uneven*.
 
 use crate::domain::ids::ArmId;
 
 use super::records::{Records, Row};
 
 /// A sum of probabilities that is nearer to a whole number than this is that number of selected arms.
-const WHOLE: f64 = 1e-6;
+const WHOLE: f64 = 2e-3;
 
 /// Rows that are enough to learn from.
 const ENOUGH: f64 = 1_000.0;
@@ -52,6 +56,8 @@ pub(super) struct Chances {
     selections: Vec<Selections>,
     /// Rows on which somebody was lost and the log does not say who.
     unnamed: Vec<usize>,
+    /// Rows whose propensities do not sum to a whole number.
+    uneven: Vec<usize>,
     /// See [`common_chance`] and [`worth`].
     replayed: (f64, f64),
 }
@@ -61,8 +67,7 @@ impl Chances {
     /// was seen.
     pub(super) fn of(records: &Records, places: &[Option<usize>]) -> Self {
         let rows = records.rows();
-        let is_log = rows.iter().all(|row| row.propensity.iter().any(Option::is_some));
-        if !is_log || records.is_full_information() {
+        if !rows.iter().all(Row::has_chances) || records.is_full_information() {
             return Self::default();
         }
         let selections: Vec<Selections> =
@@ -75,9 +80,10 @@ impl Chances {
             }));
         }
         let unnamed = (0..rows.len()).filter(|at| hides_a_loss(&rows[*at])).collect();
+        let uneven = (0..rows.len()).filter(|at| !is_even(sum(&rows[*at]))).collect();
         let least = least_chances(&seen, places.len());
         let replayed = (common_chance(&least), worth(&least));
-        Self { width: places.len(), seen, selections, unnamed, replayed }
+        Self { width: places.len(), seen, selections, unnamed, uneven, replayed }
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -107,6 +113,11 @@ impl Chances {
     /// Rows on which somebody was lost and the log does not say who.
     pub(super) fn unnamed(&self) -> &[usize] {
         &self.unnamed
+    }
+
+    /// Rows whose propensities do not sum to a whole number.
+    pub(super) fn uneven(&self) -> &[usize] {
+        &self.uneven
     }
 }
 
@@ -144,7 +155,7 @@ fn least_chances(seen: &[Option<f64>], width: usize) -> Vec<f64> {
 }
 
 fn is_seen(row: &Row, arm: usize) -> bool {
-    row.quality.get(arm).is_some_and(Option::is_some)
+    row.judged(arm).is_some()
 }
 
 fn counted(rows: &[Row], arm: usize) -> Selections {
@@ -157,9 +168,16 @@ fn counted(rows: &[Row], arm: usize) -> Selections {
 /// Of a race of k the probabilities sum to k. Where fewer were judged and nobody says who was selected, somebody was
 /// lost.
 fn hides_a_loss(row: &Row) -> bool {
-    let sum: f64 = row.propensity.iter().flatten().sum();
     let seen = row.quality.iter().flatten().count() as f64;
-    row.selected.is_none() && (sum - sum.round()).abs() < WHOLE && seen + 0.5 < sum
+    row.selected.is_none() && is_even(sum(row)) && seen + 0.5 < sum(row)
+}
+
+fn sum(row: &Row) -> f64 {
+    row.propensity.iter().flatten().sum()
+}
+
+fn is_even(sum: f64) -> bool {
+    sum > 0.5 && (sum - sum.round()).abs() < WHOLE
 }
 
 /// An arm that lost selections, for people and JSON.

@@ -187,3 +187,61 @@ fn what_was_mostly_lost_or_hides_who_was_is_refused() {
     let refused = replay.run(&*Contestant::Uniform.maker(&hidden, 1), &mut |_, _| true).unwrap_err();
     assert!(matches!(refused, ReplayFault::UnnamedLoss { .. }), "{refused}");
 }
+
+/// One of `a` and `b` is selected; `a` fails for good on half of its rows, and the fallback `b` is judged in its stead.
+#[test]
+fn what_a_fallback_earned_is_not_what_the_choice_did() {
+    let mut rng = fastrand::Rng::with_seed(12);
+    let mut text = String::new();
+    for _ in 0..3_000 {
+        let selected = if rng.f64() < 0.9 { "a" } else { "b" };
+        let failed = selected == "a" && rng.f64() < 0.3;
+        // In another's stead `b` only meets easy prompts.
+        let (answered, quality) = if failed { ("b", 1.0) } else { (selected, if selected == "a" { 0.8 } else { 0.4 }) };
+        let quality = quality - 0.1 * rng.f64();
+        let _ = writeln!(
+            text,
+            r#"{{"x":[1],"quality":{{"{answered}":{quality}}},"propensity":{{"a":0.9,"b":0.1}},"selected":["{selected}"]}}"#
+        );
+    }
+    let problem = problem(&text);
+    let found = worth(&problem, &Target::Arm(ArmId::new("b"))).unwrap();
+    for figure in [found.ips, found.snips, found.dr] {
+        assert!((figure.value - 0.35).abs() < 4.0 * figure.se.max(0.003), "{found:?}");
+    }
+    assert!(matches!(problem.lost().as_slice(), [Lost { arm, .. }] if arm.as_str() == "a"), "{:?}", problem.lost());
+    let priors = super::priors::fit(&problem, 50.0).unwrap();
+    let of_b = priors.arms.iter().find(|arm| arm.prior.arm.as_str() == "b").unwrap();
+    assert!((of_b.mean_quality - 0.35).abs() < 0.01, "{}", of_b.mean_quality);
+}
+
+#[test]
+fn propensities_that_are_of_no_choice_are_refused() {
+    let text = races(600, 0.0, true);
+    let halved = |line: &str| {
+        let mut row: serde_json::Value = serde_json::from_str(line).unwrap();
+        for p in row["propensity"].as_object_mut().unwrap().values_mut() {
+            *p = (0.3 * p.as_f64().unwrap()).into();
+        }
+        row.to_string()
+    };
+    let (one, all) = text
+        .split_once('\n')
+        .map(|(first, rest)| {
+            (format!("{}\n{rest}", halved(first)), text.lines().map(halved).collect::<Vec<_>>().join("\n"))
+        })
+        .unwrap();
+    for (text, expected) in [(&one, 0), (&all, 599)] {
+        let refused = worth(&problem(text), &Target::Uniform).unwrap_err();
+        assert!(matches!(refused, NoEstimate::Uneven { others, .. } if others == expected), "{refused}");
+    }
+    let options = Options::default();
+    let replayed = |problem: &Problem| {
+        let replay = Replay { problem, warm: None, options: &options, generator: &uniforms };
+        replay.run(&*Contestant::Uniform.maker(problem, 1), &mut |_, _| true)
+    };
+    let refused = replayed(&problem(&all)).unwrap_err();
+    assert!(matches!(refused, ReplayFault::Uneven { rows: 600, .. }), "{refused}");
+    // A few of them are left out.
+    assert_eq!(replayed(&problem(&one)).unwrap()[0].unsupported, 1);
+}

@@ -166,6 +166,10 @@ impl Log<'_> {
                 }
             }
         }
+        if let [first, others @ ..] = self.problem.chances().uneven() {
+            let id = self.problem.id(*first).to_owned();
+            return Err(NoEstimate::Uneven { id, others: others.len() });
+        }
         Ok(())
     }
 

@@ -19,6 +19,7 @@ mod policy;
 pub mod priors;
 mod problem;
 mod record_faults;
+mod record_line;
 pub mod records;
 mod replay;
 mod report;

@@ -138,6 +138,17 @@ pub enum NoEstimate {
         /// As logged.
         found: f64,
     },
+    /// Chances that cannot be those of a race.
+    #[error(
+        "row {id:?} (and {others} more): its propensities do not sum to a whole number, as many as raced: they are not \
+         those of the choice (limits on the shares of arms make such rows)"
+    )]
+    Uneven {
+        /// The first such row.
+        id: String,
+        /// How many more there are.
+        others: usize,
+    },
     /// Somebody was lost, nobody knows who.
     #[error(
         "row {id:?} (and {others} more): fewer arms were judged than raced, and the log does not say who was lost: \

@@ -44,7 +44,8 @@ pub struct Priors {
 pub struct FittedArm {
     /// Rows that it was fitted on.
     pub rows: usize,
-    /// Its mean quality there.
+    /// Its mean quality there. Of a log of runs every row weighs 1 ÷ the probability with which the arm was seen on it,
+    /// as it would otherwise be the mean of those prompts for which it was chosen.
     pub mean_quality: f64,
     /// Its mean dollars there; null where a row lacks them.
     pub mean_usd: Option<f64>,
@@ -99,7 +100,12 @@ impl Priors {
         }
         let priors: Self = serde_json::from_str(text).map_err(unread)?;
         let fault = |arm: &FittedArm| Some(format!("{}: {}", arm.prior.arm, prior_fault(&arm.prior, priors.d)?));
-        let faults: Vec<String> = priors.arms.iter().filter_map(fault).collect();
+        let again = |at: usize| {
+            let arm = &priors.arms[at].prior.arm;
+            priors.arms[..at].iter().any(|other| other.prior.arm == *arm).then(|| format!("{arm}: is there twice"))
+        };
+        let mut faults: Vec<String> = priors.arms.iter().filter_map(fault).collect();
+        faults.extend((0..priors.arms.len()).filter_map(again));
         if faults.is_empty() { Ok(priors) } else { Err(PriorsFault::Impossible(faults)) }
     }
 
@@ -164,8 +170,18 @@ fn fit_arm(problem: &Problem, at: usize, arm: &ArmId, n_effective: f64) -> Optio
         dollars: dollars.as_deref().map(response),
         ..ArmPrior::none(arm.clone())
     };
-    let mean_quality = mean(&qualities).unwrap_or(0.0);
+    let mean_quality = mean_of_any_prompt(problem, at).or_else(|| mean(&qualities)).unwrap_or(0.0);
     Some(FittedArm { rows: seen.len(), mean_quality, mean_usd: dollars.as_deref().and_then(mean), prior })
+}
+
+/// The self-normalised mean over a log; `None` where it is none, or no row says with which chance the arm was seen.
+fn mean_of_any_prompt(problem: &Problem, arm: usize) -> Option<f64> {
+    let weighed = (0..problem.rows()).filter_map(|row| {
+        let chance = problem.propensities(row).get(arm).copied().flatten().filter(|chance| *chance > 0.0)?;
+        Some((problem.outcome(row, arm)?.quality, 1.0 / chance))
+    });
+    let (sum, weight) = weighed.fold((0.0, 0.0), |(sum, n), (quality, w)| (sum + w * quality, n + w));
+    (weight > 0.0).then(|| sum / weight)
 }
 
 #[cfg(test)]
@@ -197,6 +213,20 @@ mod tests {
     }
 
     #[test]
+    fn the_mean_of_a_log_is_that_of_any_prompt() {
+        // `a` is chosen nine times in ten where it is good, once in ten where it is not.
+        let row = |x: u8, arm: &str, quality: f64, p: f64| {
+            format!(r#"{{"x":[1,{x}],"quality":{{"{arm}":{quality}}},"propensity":{{"a":{p},"b":{}}}}}"#, 1.0 - p)
+        };
+        let mut rows = vec![row(0, "b", 0.5, 0.9), row(1, "a", 0.2, 0.1)];
+        rows.extend((0..9).flat_map(|_| [row(0, "a", 1.0, 0.9), row(1, "b", 0.5, 0.1)]));
+        let records = Records::parse(rows.join("\n").as_bytes()).unwrap();
+        let problem = Problem::new(&records, ContextSource::Recorded, Counting::quality_alone()).unwrap();
+        let found = fit(&problem, 10.0).unwrap();
+        assert!((found.arms[0].mean_quality - 0.6).abs() < 1e-9, "{}", found.arms[0].mean_quality);
+    }
+
+    #[test]
     fn a_prior_is_never_surer_than_its_rows() {
         let found = priors(1_000.0).unwrap();
         assert_eq!(found.arms.iter().map(|arm| arm.prior.n).collect::<Vec<_>>(), [2.0, 1.0]);
@@ -217,6 +247,9 @@ mod tests {
             let found = Priors::read(&bad).unwrap_err().to_string();
             assert!(found.contains(words), "{found}");
         }
+        let mut twice = good.clone();
+        twice.arms.push(twice.arms[0].clone());
+        assert_eq!(Priors::read(&twice.text().unwrap()).unwrap_err().to_string(), "a: is there twice");
         let mut odd = good;
         odd.arms[0].prior.n = -1.0;
         odd.arms[1].prior.data.clear();

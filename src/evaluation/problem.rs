@@ -71,8 +71,8 @@ pub enum ProblemFault {
     NotRecorded {
         /// The term.
         term: &'static str,
-        /// What is missing.
-        missing: &'static str,
+        /// What is missing, and where.
+        missing: String,
     },
     /// Two files that must agree do not.
     #[error("the contexts of the two files differ: {found} dimensions against {expected}")]
@@ -257,12 +257,18 @@ impl Problem {
 }
 
 fn check_weights(records: &Records, weights: &Weights) -> Result<(), ProblemFault> {
+    let lacks = |name: &str, values: fn(&Row) -> &[Option<f64>]| {
+        let (row, arm) = records.first_without(values)?;
+        Some(format!("the records lack `{name}` of {arm} on row {row:?}"))
+    };
     for term in Term::ALL {
         let missing = match term {
             Term::Quality => None,
-            Term::Cost => (!records.has_costs()).then_some("the records lack `cost_usd`"),
-            Term::Latency => (!records.has_latencies()).then_some("the records lack `latency_s`"),
-            Term::Speed | Term::TokenEfficiency | Term::Stability => Some("recorded outcomes do not hold it"),
+            Term::Cost => lacks("cost_usd", |row| &row.cost_usd),
+            Term::Latency => lacks("latency_s", |row| &row.latency_s),
+            Term::Speed | Term::TokenEfficiency | Term::Stability => {
+                Some("recorded outcomes do not hold it".to_owned())
+            }
         };
         if let Some(missing) = missing.filter(|_| weights.get(term) > 0.0) {
             return Err(ProblemFault::NotRecorded { term: term.name(), missing });
@@ -272,7 +278,7 @@ fn check_weights(records: &Records, weights: &Weights) -> Result<(), ProblemFaul
 }
 
 fn outcome(row: &Row, arm: usize, counting: &Counting) -> Option<Outcome> {
-    let quality = row.quality.get(arm).copied().flatten()?;
+    let quality = row.judged(arm)?;
     let dollars = row.cost_usd.get(arm).copied().flatten();
     let latency = row.latency_s.get(arm).copied().flatten();
     Some(graded(quality, dollars, latency, counting))
@@ -345,7 +351,8 @@ mod tests {
     fn what_was_not_recorded_cannot_count() {
         let latency = Counting { weights: Weights::default(), ..Counting::quality_alone() };
         let fault = Problem::new(&records(), ContextSource::Recorded, latency).unwrap_err();
-        assert_eq!(fault, ProblemFault::NotRecorded { term: "latency", missing: "the records lack `latency_s`" });
+        let missing = "the records lack `latency_s` of a on row \"1\"".to_owned();
+        assert_eq!(fault, ProblemFault::NotRecorded { term: "latency", missing });
         let bare = Records::parse(br#"{"prompt":"p","quality":{"a":1,"b":0}}"#).unwrap();
         let fault = Problem::new(&bare, ContextSource::Recorded, Counting::quality_alone()).unwrap_err();
         assert_eq!(fault, ProblemFault::NoRecordedContext);

@@ -36,6 +36,17 @@ pub enum RecordFault {
         /// What was expected, what was found.
         problem: String,
     },
+    /// Some rows are of a log, others are not.
+    #[error(
+        "{} of {rows} rows hold no `propensity` (lines {}), the others do: a log of runs has it on every row, recorded \
+         outcomes on none; files of both kinds cannot be joined", bare.len(), first_of(bare)
+    )]
+    SomeChances {
+        /// All rows.
+        rows: usize,
+        /// The lines without.
+        bare: Vec<usize>,
+    },
     /// There is nothing in it.
     #[error("no recorded outcome: expected one JSON object a line, with `prompt` and `quality`")]
     Empty,
@@ -45,4 +56,14 @@ pub enum RecordFault {
         /// The only arm.
         arm: ArmId,
     },
+}
+
+/// The first few lines.
+fn first_of(lines: &[usize]) -> String {
+    const SHOWN: usize = 5;
+    let mut shown: Vec<String> = lines.iter().take(SHOWN).map(ToString::to_string).collect();
+    if lines.len() > SHOWN {
+        shown.push("…".to_owned());
+    }
+    shown.join(", ")
 }

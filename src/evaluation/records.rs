@@ -11,10 +11,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
-
-use super::pairs::Pairs;
 pub use super::record_faults::{FAULT_CAP, RecordFault, RecordFaults};
+use super::record_line::{self, Raw};
 use crate::domain::ids::ArmId;
 
 /// What every arm was worth on every prompt.
@@ -50,6 +48,21 @@ pub struct Row {
     pub served: Option<usize>,
 }
 
+impl Row {
+    /// The quality of an arm that was selected, where there is one. What a fallback answered is an outcome, but not
+    /// of the choice: with the chance of being selected it has nothing to do.
+    #[must_use]
+    pub fn judged(&self, arm: usize) -> Option<f64> {
+        let counts = self.selected.as_ref().is_none_or(|selected| selected.contains(&arm));
+        self.quality.get(arm).copied().flatten().filter(|_| counts)
+    }
+
+    /// Whether the record says with which probability anybody was selected.
+    pub(super) fn has_chances(&self) -> bool {
+        self.propensity.iter().any(Option::is_some)
+    }
+}
+
 impl Records {
     /// The arms, in the order of their first appearance.
     #[must_use]
@@ -79,21 +92,30 @@ impl Records {
     /// Whether every arm has a quality on every row.
     #[must_use]
     pub fn is_full_information(&self) -> bool {
-        self.rows.iter().all(|row| row.quality.iter().all(Option::is_some))
+        self.rows.iter().all(|row| (0..self.arms.len()).all(|arm| row.judged(arm).is_some()))
     }
 
     /// Whether every arm has a cost wherever it has a quality.
     #[must_use]
     pub fn has_costs(&self) -> bool {
-        let known = |row: &Row| row.quality.iter().zip(&row.cost_usd).all(|(q, c)| q.is_none() || c.is_some());
-        self.rows.iter().all(known)
+        self.first_without(|row| &row.cost_usd).is_none()
     }
 
     /// Whether every arm has a latency wherever it has a quality.
     #[must_use]
     pub fn has_latencies(&self) -> bool {
-        let known = |row: &Row| row.quality.iter().zip(&row.latency_s).all(|(q, l)| q.is_none() || l.is_some());
-        self.rows.iter().all(known)
+        self.first_without(|row| &row.latency_s).is_none()
+    }
+
+    /// The first row, by its id, on which an arm that was judged lacks such a value, and that arm.
+    #[must_use]
+    pub fn first_without(&self, values: fn(&Row) -> &[Option<f64>]) -> Option<(&str, &ArmId)> {
+        self.rows.iter().find_map(|row| {
+            let is_bare =
+                |arm: &usize| row.judged(*arm).is_some() && values(row).get(*arm).copied().flatten().is_none();
+            let arm = (0..self.arms.len()).find(is_bare)?;
+            Some((row.id.as_str(), self.arms.get(arm)?))
+        })
     }
 
     /// Every line of `bytes`.
@@ -121,32 +143,6 @@ pub struct Reader {
     faults: Vec<RecordFault>,
 }
 
-/// A line as it stands.
-#[derive(Debug, Deserialize)]
-struct Raw {
-    #[serde(default)]
-    id: Option<serde_json::Value>,
-    #[serde(default)]
-    task: Option<String>,
-    #[serde(default)]
-    prompt: Option<String>,
-    quality: Pairs,
-    #[serde(default)]
-    cost_usd: Option<Pairs>,
-    #[serde(default)]
-    latency_s: Option<Pairs>,
-    #[serde(default)]
-    x: Option<Vec<f64>>,
-    #[serde(default)]
-    propensity: Option<Pairs>,
-    #[serde(default)]
-    selected: Option<Vec<String>>,
-    #[serde(default)]
-    served: Option<String>,
-    #[serde(default)]
-    experiment: Option<serde::de::IgnoredAny>,
-}
-
 impl Reader {
     /// Whether so many problems were found that further lines are ignored.
     #[must_use]
@@ -161,12 +157,11 @@ impl Reader {
         if self.is_full() || line.trim_ascii().is_empty() {
             return;
         }
-        match serde_json::from_slice::<Raw>(line) {
+        match record_line::read(line) {
             // Told for the sake of the experiment alone: nothing was judged.
-            Ok(raw) if raw.experiment.is_some() && raw.quality.0.is_empty() && raw.propensity.is_none() => {}
+            Ok(raw) if raw.is_assignment_alone() => {}
             Ok(raw) => self.accept(raw),
-            // The parser counts lines of its own text, which is always one.
-            Err(error) => self.fault(format!("{error}").replace("line 1 column", "column")),
+            Err(problem) => self.fault(problem),
         }
     }
 
@@ -179,6 +174,12 @@ impl Reader {
         let capped = self.is_full();
         let mut faults = self.faults;
         if faults.is_empty() {
+            // A log of runs is read by other rules than recorded outcomes: half of each is neither.
+            let bare: Vec<usize> =
+                self.rows.iter().filter(|(_, raw)| !raw.has_chances()).map(|(line, _)| *line).collect();
+            if !bare.is_empty() && bare.len() < self.rows.len() {
+                faults.push(RecordFault::SomeChances { rows: self.rows.len(), bare });
+            }
             match self.arms.as_slice() {
                 [] => faults.push(RecordFault::Empty),
                 [arm] => faults.push(RecordFault::OneArm { arm: arm.clone() }),
@@ -208,100 +209,21 @@ impl Reader {
         {
             self.fault(format!("the id {id:?} is there twice"));
         }
-        let d = raw.x.as_ref().map_or(0, Vec::len);
+        let d = raw.dimensions();
         let expected = *self.dimensions.get_or_insert(d);
         if d != expected {
             self.fault(format!("`x` has {d} values: expected {expected}, as on the first line"));
         }
         if self.faults.len() == before {
             // The candidates of a logged run come in the order of the pool, all of them.
-            let candidates = raw.propensity.iter().flat_map(|pairs| &pairs.0);
-            for (arm, _) in candidates.chain(raw.maps().into_iter().flat_map(|(_, pairs, _)| &pairs.0)) {
-                if !self.by_name.contains_key(arm.as_str()) {
+            for arm in raw.arms() {
+                if !self.by_name.contains_key(arm) {
                     let id = ArmId::new(arm);
                     self.by_name.insert(id.clone(), self.arms.len());
                     self.arms.push(id);
                 }
             }
             self.rows.push((self.line, raw));
-        }
-    }
-}
-
-impl Raw {
-    /// The maps by arm that are there, each with its upper bound.
-    fn maps(&self) -> Vec<(&'static str, &Pairs, f64)> {
-        let all = [
-            ("quality", Some(&self.quality), 1.0),
-            ("cost_usd", self.cost_usd.as_ref(), f64::INFINITY),
-            ("latency_s", self.latency_s.as_ref(), f64::INFINITY),
-            ("propensity", self.propensity.as_ref(), 1.0),
-        ];
-        all.into_iter().filter_map(|(name, pairs, bound)| Some((name, pairs?, bound))).collect()
-    }
-
-    fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        for (name, pairs, bound) in self.maps() {
-            let mut seen = BTreeSet::new();
-            for (arm, value) in &pairs.0 {
-                if !value.is_finite() || *value < 0.0 || *value > bound {
-                    let range = if bound.is_finite() { "in [0, 1]" } else { "of at least 0" };
-                    problems.push(format!("`{name}` of {arm:?} is {value}: expected a number {range}"));
-                }
-                if arm.is_empty() || !seen.insert(arm) {
-                    problems.push(format!("`{name}` names the arm {arm:?} twice, or not at all"));
-                }
-            }
-        }
-        let is_lost = self.propensity.is_some() && self.selected.as_ref().is_some_and(|arms| !arms.is_empty());
-        if self.quality.0.is_empty() && !is_lost {
-            problems.push("`quality` is empty: expected one number per arm".to_owned());
-        }
-        if self.prompt.is_none() && self.x.is_none() {
-            problems.push("neither `prompt` nor `x`: there is nothing to make a context of".to_owned());
-        }
-        if let Some(at) = self.x.as_ref().and_then(|x| x.iter().position(|v| !v.is_finite())) {
-            problems.push(format!("`x` is not finite at position {at}"));
-        }
-        if let Some(served) = self.served.as_ref().filter(|served| self.quality.get(served).is_none()) {
-            problems.push(format!("`served` names {served:?}, which has no `quality`"));
-        }
-        problems
-    }
-
-    fn id_text(&self) -> Option<String> {
-        match self.id.as_ref()? {
-            serde_json::Value::String(text) => Some(text.clone()),
-            serde_json::Value::Null => None,
-            other => Some(other.to_string()),
-        }
-    }
-
-    fn into_row(self, line: usize, by_name: &BTreeMap<ArmId, usize>) -> Row {
-        let spread = |pairs: Option<&Pairs>| {
-            let mut by_arm = vec![None; by_name.len()];
-            for (arm, value) in pairs.into_iter().flat_map(|p| &p.0) {
-                if let Some(slot) = by_name.get(arm.as_str()).and_then(|at| by_arm.get_mut(*at)) {
-                    *slot = Some(*value);
-                }
-            }
-            by_arm
-        };
-        Row {
-            id: self.id_text().unwrap_or_else(|| line.to_string()),
-            quality: spread(Some(&self.quality)),
-            cost_usd: spread(self.cost_usd.as_ref()),
-            latency_s: spread(self.latency_s.as_ref()),
-            propensity: spread(self.propensity.as_ref()),
-            selected: self
-                .selected
-                .as_ref()
-                .map(|arms| arms.iter().filter_map(|arm| by_name.get(arm.as_str()).copied()).collect()),
-            served: self.served.as_deref().and_then(|arm| by_name.get(arm).copied()),
-            task: self.task.unwrap_or_default(),
-            prompt: self.prompt.unwrap_or_default(),
-            x: self.x.unwrap_or_default(),
         }
     }
 }
@@ -354,6 +276,26 @@ mod tests {
         assert!(faults(served)[0].contains("`served` names"));
         assert!(faults(r#"{"prompt":"p","quality":{"a":1,"a":0}}"#)[0].contains("twice"));
         assert!(faults(r#"{"prompt":"p","quality":{"a":1e999}}"#)[0].contains("out of range"));
+        for (text, words) in [
+            (r#"{"prompt":"p","quality":{"a":1,"b":0},"cost_usd":{"a":1e308}}"#, "in [0, 1000000]"),
+            (r#"{"prompt":"p","quality":{"a":1,"b":0},"x":[1,1e200]}"#, "`x` at position 1 is 1"),
+        ] {
+            assert!(faults(text)[0].contains(words), "{:?}", faults(text));
+        }
+    }
+
+    #[test]
+    fn a_log_is_one_on_every_row_and_counts_whom_it_selected() {
+        let with = r#"{"prompt":"p","quality":{"a":1,"b":0},"propensity":{"a":0.4,"b":0.6},"selected":["a"]}"#;
+        let without = r#"{"prompt":"p","quality":{"a":1}}"#;
+        let found = faults(&[with, without, with, "", without].join("\n"));
+        let expected =
+            "2 of 4 rows hold no `propensity` (lines 2, 5), the others do: a log of runs has it on every row";
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{found:?}");
+        let log = Records::parse([with, with].join("\n").as_bytes()).unwrap();
+        let row = &log.rows()[0];
+        assert_eq!((row.judged(0), row.judged(1), row.quality[1]), (Some(1.0), None, Some(0.0)));
+        assert!(!log.is_full_information());
     }
 
     #[test]

@@ -110,6 +110,17 @@ pub enum ReplayFault {
         /// Rows on which that is so.
         rows: usize,
     },
+    /// Chances that cannot be those of a race.
+    #[error(
+        "the propensities of {rows} of the exported runs (the first is {id:?}) do not sum to a whole number, as many as \
+         raced: they are not those of the choice (limits on the shares of arms make such rows)"
+    )]
+    Uneven {
+        /// Rows on which that is so.
+        rows: usize,
+        /// The first.
+        id: String,
+    },
     /// The caller asked to stop.
     #[error("stopped")]
     Stopped,
@@ -154,6 +165,11 @@ impl Replay<'_> {
         let unnamed = self.problem.chances().unnamed().len();
         if unnamed > 0 {
             return Err(ReplayFault::UnnamedLoss { rows: unnamed });
+        }
+        let uneven = self.problem.chances().uneven();
+        if 2 * uneven.len() > self.problem.rows() {
+            let id = uneven.first().map_or("", |row| self.problem.id(*row)).to_owned();
+            return Err(ReplayFault::Uneven { rows: uneven.len(), id });
         }
         let drift = Drift::new(&self.options.changes, &self.options.joins, self.problem.arms())?;
         let mut passes = Vec::with_capacity(self.options.shuffles);
@@ -283,7 +299,8 @@ impl Table<'_> {
         self.candidates.extend(known.clone().map(|(arm, _)| arm));
         let least = known.map(|(_, p)| p).fold(1.0, f64::min);
         let chance = (self.chance)();
-        if self.candidates.is_empty() || least <= 0.0 {
+        let is_uneven = problem.chances().uneven().binary_search(&row).is_ok();
+        if self.candidates.is_empty() || least <= 0.0 || is_uneven {
             pass.unsupported += 1;
             return false;
         }
