@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::failure::Failure;
 use super::handling::Retried;
 use super::ids::{ArmId, RunId};
 use super::judging::Verdict;
@@ -57,6 +58,20 @@ pub enum RunEvent {
         nth: u32,
         /// Why, and the wait before it.
         retried: Retried,
+    },
+    /// The web is searched.
+    Searching {
+        /// Who is asked.
+        provider: String,
+    },
+    /// The search has ended; the run goes on either way.
+    Searched {
+        /// Pages that were found.
+        found: usize,
+        /// Seconds that it took.
+        seconds: f64,
+        /// Why nothing was found out.
+        error: Option<Failure>,
     },
     /// The judge is asked.
     Judging {

@@ -29,6 +29,9 @@ pub trait WebSearch: Send + Sync {
 pub struct SearchRecord {
     /// Who was asked: the configuration's name of the adapter.
     pub provider: String,
+    /// Whether it was made before previews; else before the full answer.
+    #[serde(default)]
+    pub before_previews: bool,
     /// What for.
     pub query: String,
     /// What was found: `[1]` is the first.

@@ -42,6 +42,12 @@ impl CallPlace {
     }
 }
 
+/// The id of the span of a run's web search; not 0, and no call's: phases take three places of every four.
+#[must_use]
+pub fn search_span(run: RunId) -> u64 {
+    mixed(run, 4)
+}
+
 /// Well spread and different for different places (`SplitMix64`, Steele et al. 2014).
 #[expect(clippy::cast_possible_truncation, reason = "the low half of the id is the run's entropy")]
 fn mixed(run: RunId, place: u64) -> u64 {
@@ -75,7 +81,7 @@ mod tests {
         let run = RunId::new(Timestamp::from_millis(7), 9);
         let places = Phase::ALL.iter().flat_map(|phase| (0..8).map(|nth| CallPlace { run, phase: *phase, nth }));
         let mut ids: BTreeSet<u64> = places.map(|place| place.span_id()).collect();
-        ids.insert(root_span(run));
-        assert_eq!(ids.len(), 25);
+        ids.extend([root_span(run), search_span(run)]);
+        assert_eq!(ids.len(), 26);
     }
 }

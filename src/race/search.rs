@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use super::events::Wire;
 use crate::domain::chat::{ChatRequest, Content, Message};
+use crate::domain::event::RunEvent;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::search::{SearchRecord, SearchResult, WebSearch};
 use crate::domain::tally::Phase;
@@ -47,8 +48,14 @@ pub(super) struct Searched {
 
 impl SearchSource {
     /// Searches for the last turn of `request`; `None` where that has no text, or the run was stopped.
-    pub(super) async fn look_up(&self, request: &ChatRequest, wire: Wire<'_>) -> Option<Searched> {
+    pub(super) async fn look_up(
+        &self,
+        request: &ChatRequest,
+        before_previews: bool,
+        wire: Wire<'_>,
+    ) -> Option<Searched> {
         let query = query(request)?;
+        wire.say(|| RunEvent::Searching { provider: self.name.clone() }).await;
         let started = Instant::now();
         let found = if let Err(failure) = self.may_spend(wire) {
             Err(failure)
@@ -74,6 +81,7 @@ impl SearchSource {
         let cost_usd = self.usd_per_query.map(|usd| if error.is_some() { 0.0 } else { usd });
         let record = SearchRecord {
             provider: self.name.clone(),
+            before_previews,
             query,
             results,
             cited: Vec::new(),
@@ -81,6 +89,12 @@ impl SearchSource {
             cost_usd,
             error,
         };
+        wire.say(|| RunEvent::Searched {
+            found: record.results.len(),
+            seconds: record.seconds,
+            error: record.error.clone(),
+        })
+        .await;
         Some(Searched { record, request })
     }
 

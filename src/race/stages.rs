@@ -220,7 +220,7 @@ impl Race {
 
     async fn preview_and_judge(&self, setting: &Setting, trail: &mut Trail, rng: &mut Rng, wire: Wire<'_>) {
         let (config, models) = (&self.parts.config, self.parts.models.as_ref());
-        self.look_up(setting, trail, |search| search.previews, wire).await;
+        self.look_up(setting, trail, true, wire).await;
         let started = Instant::now();
         // What was previewed without these results, or with others, is another preview.
         let remembered = self.remembered(setting).filter(|_| trail.searched.is_none());
@@ -267,12 +267,13 @@ impl Race {
     }
 
     /// Asks the web search, where there is one for this stage and the run has not asked yet.
-    async fn look_up(&self, setting: &Setting, trail: &mut Trail, now: impl Fn(&SearchSource) -> bool, wire: Wire<'_>) {
-        let Some(search) = self.search.as_ref().filter(|search| trail.searched.is_none() && now(search)) else {
+    async fn look_up(&self, setting: &Setting, trail: &mut Trail, before_previews: bool, wire: Wire<'_>) {
+        let is_for_this = |search: &&SearchSource| search.previews || !before_previews;
+        let Some(search) = self.search.as_ref().filter(|_| trail.searched.is_none()).filter(is_for_this) else {
             return;
         };
         let started = Instant::now();
-        trail.searched = search.look_up(&setting.request, wire).await;
+        trail.searched = search.look_up(&setting.request, before_previews, wire).await;
         trail.timings.search = seconds_since(started);
     }
 
@@ -298,7 +299,7 @@ impl Race {
         self.order(setting, trail);
         expect_the_first(setting, &trail.order);
         wire.say(|| RunEvent::Ordered { order: trail.order.clone() }).await;
-        self.look_up(setting, trail, |_| true, wire).await;
+        self.look_up(setting, trail, false, wire).await;
         let started = Instant::now();
         let stage = FullStage {
             config: &self.parts.config,

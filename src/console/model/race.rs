@@ -30,6 +30,8 @@ pub(crate) enum Standing {
     Previews,
     /// The judge reads them.
     Judging,
+    /// The web is searched.
+    Searching,
     /// The full answer streams.
     Answering,
     /// An answer was served.
@@ -43,7 +45,7 @@ pub(crate) enum Standing {
 impl Standing {
     /// Whether more may come.
     pub(crate) fn is_going(&self) -> bool {
-        matches!(self, Self::Sent | Self::Previews | Self::Judging | Self::Answering)
+        matches!(self, Self::Sent | Self::Previews | Self::Judging | Self::Searching | Self::Answering)
     }
 
     /// The word on screen.
@@ -52,6 +54,7 @@ impl Standing {
             Self::Sent => "sent",
             Self::Previews => "previews",
             Self::Judging => "judging",
+            Self::Searching => "searching",
             Self::Answering => "answering",
             Self::Served => "served",
             Self::Failed(_) => "failed",
@@ -100,6 +103,8 @@ pub(crate) struct OwnRun {
     pub(crate) target: u32,
     /// The previews.
     pub(crate) lanes: Vec<Lane>,
+    /// Whether the web search found nothing out.
+    pub(crate) search_failed: bool,
     /// Who judges.
     pub(crate) judge: Option<String>,
     /// What the judge said.
@@ -231,6 +236,12 @@ impl OwnRun {
                 lane.done = Some(preview);
             }
             RunEvent::Retrying { phase, name, retried, .. } => self.retries.push((phase, name, retried)),
+            RunEvent::Searching { .. } => self.standing = Standing::Searching,
+            RunEvent::Searched { error, .. } => {
+                // Previews or the answer are next, and say so themselves.
+                self.standing = if self.lanes.is_empty() { Standing::Sent } else { Standing::Previews };
+                self.search_failed = error.is_some();
+            }
             RunEvent::Judging { judge } => {
                 self.standing = Standing::Judging;
                 self.judge = Some(judge);

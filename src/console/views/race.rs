@@ -144,6 +144,8 @@ fn draw_answer(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
         Standing::Sent => "sent; features, then the gate …",
         Standing::Previews => "previews are running; the judge reads them when they are in",
         Standing::Judging => "the judge compares the previews …",
+        Standing::Searching => "the web is searched …",
+        Standing::Answering if own.search_failed => "the web search failed; the first words come without it …",
         Standing::Answering => "the first words are on their way …",
         Standing::Cancelled => "cancelled before an answer came",
         Standing::Served | Standing::Failed(_) => "the answer is empty",

@@ -291,6 +291,7 @@ fn searches_are_counted_by_who_was_asked() {
     let mut stats = LiveStats::default();
     let search = SearchRecord {
         provider: "searxng".to_owned(),
+        before_previews: false,
         query: "the latest".to_owned(),
         results: Vec::new(),
         cited: Vec::new(),

@@ -350,22 +350,7 @@ impl Pool {
 impl Seen {
     /// The names of the events, text left out.
     pub(super) fn phases(&self) -> Vec<String> {
-        let name = |event: &RunEvent| match event {
-            RunEvent::PreviewText { .. } | RunEvent::AnswerText { .. } => None,
-            RunEvent::Selected { .. } => Some("selected".to_owned()),
-            RunEvent::PreviewDone { preview } => Some(format!("previewed {}", preview.arm)),
-            RunEvent::Judging { judge } => Some(format!("judging {judge}")),
-            RunEvent::Judged { .. } => Some("judged".to_owned()),
-            RunEvent::Ordered { order } => Some(format!("ordered {}", names(order))),
-            RunEvent::AttemptStarted { arm, index } => Some(format!("attempt {index} {arm}")),
-            RunEvent::HedgeStarted { arm, index } => Some(format!("hedge {index} {arm}")),
-            RunEvent::AttemptDone { attempt } => {
-                Some(format!("{} {}", attempt.arm, if attempt.ok { "ok" } else { "failed" }))
-            }
-            RunEvent::Retrying { name, nth, retried, .. } => Some(format!("retry {nth} {name} {}", retried.kind)),
-            RunEvent::Finished { .. } => Some("finished".to_owned()),
-        };
-        self.events.iter().filter_map(name).collect()
+        phases_of(&self.events)
     }
 
     /// The answer as a reader of the events has it: text of an earlier attempt is void.
@@ -391,4 +376,28 @@ impl Seen {
 
 pub(super) fn names(arms: &[ArmId]) -> String {
     arms.iter().map(ArmId::as_str).collect::<Vec<_>>().join(" ")
+}
+
+/// The names of the events, text left out.
+pub(super) fn phases_of(events: &[RunEvent]) -> Vec<String> {
+    let name = |event: &RunEvent| match event {
+        RunEvent::PreviewText { .. } | RunEvent::AnswerText { .. } => None,
+        RunEvent::Selected { .. } => Some("selected".to_owned()),
+        RunEvent::PreviewDone { preview } => Some(format!("previewed {}", preview.arm)),
+        RunEvent::Searching { provider } => Some(format!("searching {provider}")),
+        RunEvent::Searched { found, error, .. } => {
+            Some(error.as_ref().map_or_else(|| format!("searched {found}"), |e| format!("searched {}", e.kind)))
+        }
+        RunEvent::Judging { judge } => Some(format!("judging {judge}")),
+        RunEvent::Judged { .. } => Some("judged".to_owned()),
+        RunEvent::Ordered { order } => Some(format!("ordered {}", names(order))),
+        RunEvent::AttemptStarted { arm, index } => Some(format!("attempt {index} {arm}")),
+        RunEvent::HedgeStarted { arm, index } => Some(format!("hedge {index} {arm}")),
+        RunEvent::AttemptDone { attempt } => {
+            Some(format!("{} {}", attempt.arm, if attempt.ok { "ok" } else { "failed" }))
+        }
+        RunEvent::Retrying { name, nth, retried, .. } => Some(format!("retry {nth} {name} {}", retried.kind)),
+        RunEvent::Finished { .. } => Some("finished".to_owned()),
+    };
+    events.iter().filter_map(name).collect()
 }

@@ -44,16 +44,19 @@ fn web(after: u64, found: Result<Vec<SearchResult>, Failure>) -> Arc<Web> {
     Arc::new(Web { asked: AtomicUsize::new(0), after, found })
 }
 
-async fn run(pool: &Pool, web: &Arc<Web>, previews: bool) -> RunRecord {
-    let search = SearchSource {
+fn source(web: &Arc<Web>, previews: bool) -> SearchSource {
+    SearchSource {
         port: Arc::clone(web) as Arc<dyn WebSearch>,
         name: "searxng".to_owned(),
         results: 2,
         patience: Duration::from_secs(3),
         usd_per_query: Some(0.005),
         previews,
-    };
-    let race = pool.race().with_search(search);
+    }
+}
+
+async fn run(pool: &Pool, web: &Arc<Web>, previews: bool) -> RunRecord {
+    let race = pool.race().with_search(source(web, previews));
     race.run(pool.input("what is new?"), &EventSink::none(), &CancellationToken::new()).await.record
 }
 
@@ -111,6 +114,28 @@ async fn a_search_that_fails_or_hangs_or_has_no_money_fails_no_run() {
         assert!(record.timings_s.search <= 3.01, "{kind}");
         assert_eq!(web.asked.load(Ordering::Relaxed), asked, "{kind}");
         assert!(a.calls().iter().all(|call| call.request.messages.len() == 1), "{kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_search_is_said_when_it_begins_and_when_it_ends() {
+    let refused = Failure::new(FailureClass::Transient, "http_503", "words of the provider");
+    for (found, previews, said) in [(Ok(pages()), true, "searched 2"), (Err(refused), false, "searched http_503")] {
+        let model = Scripted::new([answer(1, "words")]);
+        let pool = Pool::new().arm("a", &model).arm("b", &model).judged_by(&judge_by_length());
+        let (sender, mut receiver) = tokio::sync::mpsc::channel(1024);
+        let race = pool.race().with_search(source(&web(500, found), previews));
+        let record = race.run(pool.input("news?"), &EventSink::to(sender), &CancellationToken::new()).await.record;
+        let mut events = Vec::new();
+        while let Some(event) = receiver.recv().await {
+            events.push(event);
+        }
+        let phases = phases_of(&events);
+        let at = phases.iter().position(|phase| phase == "searching searxng").unwrap();
+        assert_eq!(phases[at + 1], said);
+        let judged = phases.iter().position(|phase| phase == "judged").unwrap();
+        assert_eq!(at < judged, previews, "{phases:?}");
+        assert_eq!(record.policies.search.unwrap().before_previews, previews);
     }
 }
 

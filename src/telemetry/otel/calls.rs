@@ -44,8 +44,10 @@ pub(super) const UNNAMED_JUDGE: &str = "judge";
 /// Where a phase starts and how long the run took.
 pub(super) struct Times {
     pub start: SystemTime,
+    pub search: SystemTime,
     pub previews: SystemTime,
     pub judge: SystemTime,
+    pub judged: SystemTime,
     pub full: SystemTime,
     pub full_end: SystemTime,
     pub end: SystemTime,
@@ -56,13 +58,20 @@ impl Times {
         let seconds = duration;
         let timings = &record.timings_s;
         let start = SystemTime::UNIX_EPOCH + Duration::from_millis(record.at.millis());
-        let previews = start + seconds(timings.features);
+        let featured = start + seconds(timings.features);
+        // A search comes before the first stage that is told of it.
+        let is_first = record.policies.search.as_ref().is_some_and(|search| search.before_previews);
+        let (before, after) = if is_first { (timings.search, 0.0) } else { (0.0, timings.search) };
+        let previews = featured + seconds(before);
         let judge = previews + seconds(timings.previews);
-        let full = judge + seconds(timings.judge);
+        let judged = judge + seconds(timings.judge);
+        let full = judged + seconds(after);
         Self {
             start,
+            search: if is_first { featured } else { judged },
             previews,
             judge,
+            judged,
             full,
             full_end: full + seconds(timings.full),
             end: start + seconds(timings.total),

@@ -19,6 +19,8 @@ pub(super) const OUTPUT_TOKENS: &str = "gen_ai.usage.output_tokens";
 pub(super) const INPUT_MESSAGES: &str = "gen_ai.input.messages";
 /// Messages, by opt-in alone.
 pub(super) const OUTPUT_MESSAGES: &str = "gen_ai.output.messages";
+/// A tool that was used.
+pub(super) const TOOL: &str = "gen_ai.tool.name";
 /// The workflow.
 pub(super) const WORKFLOW: &str = "gen_ai.workflow.name";
 /// What an endpoint is: `input`, `output`.

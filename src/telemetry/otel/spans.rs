@@ -12,9 +12,10 @@ use super::calls::{Call, Times, calls};
 use super::names;
 use crate::domain::ids::ArmId;
 use crate::domain::record::{ArmScore, RunOutcome, RunRecord};
+use crate::domain::search::SearchRecord;
 use crate::domain::spec::ArmSpec;
 use crate::domain::tally::Phase;
-use crate::domain::trace::{CallPlace, root_span, trace_id};
+use crate::domain::trace::{CallPlace, root_span, search_span, trace_id};
 
 /// How a trace is made.
 pub(super) struct Tracing<'a> {
@@ -34,6 +35,9 @@ impl Tracing<'_> {
         if !is_late {
             spans.push(self.root(record, &times));
         }
+        spans.extend(
+            record.policies.search.as_ref().filter(|_| !is_late).map(|search| self.search(record, search, &times)),
+        );
         let calls = calls(record, &times);
         spans.extend(calls.iter().map(|call| self.call(record, call)));
         if record.judging.is_none() && record.verdict.is_some() && !is_late {
@@ -132,11 +136,34 @@ impl Tracing<'_> {
         span
     }
 
+    fn search(&self, record: &RunRecord, search: &SearchRecord, times: &Times) -> SpanData {
+        let end = times.search + Duration::try_from_secs_f64(search.seconds).unwrap_or_default();
+        let id = search_span(record.run_id);
+        let mut span = self.span(record, id, "execute_tool web_search".into(), (times.search, end.min(times.end)));
+        span.span_kind = SpanKind::Client;
+        span.attributes = vec![
+            KeyValue::new(names::OPERATION, "execute_tool"),
+            KeyValue::new(names::TOOL, "web_search"),
+            KeyValue::new("banditop.search.provider", search.provider.clone()),
+            KeyValue::new("banditop.search.found", i64::try_from(search.results.len()).unwrap_or(i64::MAX)),
+            KeyValue::new("banditop.search.cited", i64::try_from(search.cited.len()).unwrap_or(i64::MAX)),
+        ];
+        span.attributes.extend(search.cost_usd.map(|dollars| KeyValue::new("banditop.cost_usd", dollars)));
+        if let Some(failure) = &search.error {
+            span.status = Status::error(format!("{} ({})", failure.class, failure.kind));
+            span.attributes.push(KeyValue::new(names::ERROR_TYPE, failure.kind.to_string()));
+        }
+        if self.content {
+            span.attributes.push(KeyValue::new("banditop.search.query", search.query.clone()));
+        }
+        span
+    }
+
     fn local_judge(&self, record: &RunRecord, times: &Times) -> SpanData {
         let id = CallPlace { run: record.run_id, phase: Phase::Judge, nth: 0 }.span_id();
-        let mut span = self.span(record, id, "evaluate local".into(), (times.judge, times.full));
+        let mut span = self.span(record, id, "evaluate local".into(), (times.judge, times.judged));
         span.attributes.push(KeyValue::new("banditop.phase", Phase::Judge.name()));
-        judged(record, &mut span, times.full);
+        judged(record, &mut span, times.judged);
         span
     }
 }

@@ -23,6 +23,8 @@ use crate::domain::tally::Phase;
 use crate::domain::trace::{CallPlace, root_span, trace_id};
 use crate::telemetry::tests::{SECRET_PROMPT, fallen_back, record};
 
+mod search;
+
 /// How long anything may take to arrive; generous, because the machine may be busy.
 const ARRIVES: Duration = Duration::from_secs(30);
 
