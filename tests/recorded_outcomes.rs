@@ -27,7 +27,7 @@ fn line(file: &str, r: &Report) {
         r.k,
         r.policy.text(),
         r.mean_reward,
-        r.ci95[1] - r.mean_reward,
+        r.ci95.map_or(f64::NAN, |ci| ci[1] - r.mean_reward),
         r.worst_shuffle,
         r.routing_accuracy,
         r.usd_per_request.unwrap_or(0.0),

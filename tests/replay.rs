@@ -161,3 +161,32 @@ fn what_is_wrong_is_said_with_its_place() {
     }
     assert_eq!(program.run(&["replay", "none.jsonl"]).code, Some(2));
 }
+
+#[test]
+fn what_has_no_effect_or_cannot_be_is_said() {
+    let program = program(40);
+    let other = records(8).replace("\"code\"", "\"x\"").replace("\"prose\"", "\"y\"").replace("\"poor\"", "\"z\"");
+    std::fs::write(program.home().join("other.jsonl"), other).unwrap();
+    let base = ["replay", "records.jsonl", "--shuffles", "2"];
+    for (more, code, words) in [
+        (vec!["--k", "9"], 0, "there are 3 arms: k is 3"),
+        (vec!["--degrade", "top:99999:999999:.1"], 0, "never comes: the file has 40"),
+        (vec!["--add", "code:99999"], 0, "code joins at request 99999 and is never there"),
+        (vec!["--price", "code:0:40:.1"], 0, "--price moves no choice"),
+        (vec!["--warm", "other.jsonl"], 2, "--warm is about other arms (x, y, z) than the file (code, prose, poor)"),
+        (vec!["--alpha", "-1"], 2, "expected a number of at least 0"),
+        (vec!["--judge-noise", "-1"], 2, "expected a number of at least 0"),
+        (vec!["--features", "length", "--k", "1"], 0, ""),
+    ] {
+        let ran = program.run(&[&base[..], &more].concat());
+        assert!(ran.code == Some(code) && ran.err.contains(words), "{more:?}: {:?} {}", ran.code, ran.err);
+    }
+    let many = program.run(&["replay", "records.jsonl", "--shuffles", "4294967295", "--k", "1"]);
+    assert!(many.code == Some(2) && many.err.contains("more than can be kept"), "{}", many.err);
+    let missing = program.run(&["compare", "nosuite"]);
+    assert!(missing.code == Some(2) && missing.err.contains("blind-spots"), "{}", missing.err);
+    let once = program.json(&["replay", "records.jsonl", "--shuffles", "1", "--json"]);
+    assert!(once["ci95"].is_null() && once["mean_reward"].is_number());
+    let races = program.ok(&["replay", "records.jsonl", "--shuffles", "2", "--k", "2", "--budget-per-request", ".001"]);
+    assert!(races.contains("of what was served: all 2 answers"), "{races}");
+}

@@ -15,6 +15,8 @@ impl Args for SettingFlags {
         setting_flags().fold(command, |command, flag| {
             let arg = Arg::new(flag.name).long(flag.name).help(flag.help).global(true).help_heading("Settings");
             let arg = arg.hide_short_help(true);
+            // What `replay` and `compare` are asked most, under the shorter name.
+            let arg = if flag.name == "bandit-features" { arg.visible_alias("features") } else { arg };
             command.arg(if flag.takes_value {
                 let arg = arg.action(ArgAction::Set).allow_hyphen_values(true).value_name(value_name(flag.words));
                 if flag.words.is_empty() { arg } else { arg.hide_possible_values(true) }
@@ -77,6 +79,8 @@ mod tests {
                 assert_eq!(cli.settings.0, [(flag.name.to_owned(), value.to_owned())], "{line:?}");
             }
         }
+        let short = Cli::try_parse_from(["banditop", "replay", "f", "--features", "length"]).unwrap();
+        assert_eq!(short.settings.0, [("bandit-features".to_owned(), "length".to_owned())]);
         assert!(Cli::try_parse_from(["banditop", "ask", "hi"]).unwrap().settings.0.is_empty());
     }
 }

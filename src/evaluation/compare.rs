@@ -74,7 +74,7 @@ pub fn compare(
     let mut policies = Vec::with_capacity(contestants.len());
     let mut traces = Vec::with_capacity(contestants.len());
     for (before, contestant) in contestants.iter().enumerate() {
-        let maker = contestant.maker(problem, replay.options.k);
+        let maker = contestant.maker_on(replay)?;
         let all = shuffles * contestants.len();
         let started = clock();
         let passes = replay.run(&*maker, &mut |done, _| progress(before * shuffles + done, all))?;

@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
+use super::ground::Ground;
 use super::policy::{Always, EpsilonGreedy, InOrder, Policy, Uniform};
 use super::problem::Problem;
+use super::replay::{Replay, ReplayFault};
 use super::routed::{Routed, RouterSetup};
 use super::yardsticks;
 use crate::domain::spec::{RouterKind, SetChoice};
@@ -101,10 +103,24 @@ impl Contestant {
             Self::Baseline => Box::new(|| Box::new(InOrder)),
             Self::Uniform => Box::new(|| Box::new(Uniform)),
             Self::EpsilonGreedy => Box::new(|| Box::new(EpsilonGreedy::new(EPSILON, problem.arms().len()))),
-            Self::BestFixed => {
-                let best = yardsticks::best_fixed_set(problem, k).map_or(vec![0], |set| set.arms);
-                Box::new(move || Box::new(Always(best.clone())))
-            }
+            Self::BestFixed => always(yardsticks::best_fixed_set(&Ground::new(problem, Vec::new()), k)),
         }
     }
+
+    /// As [`Contestant::maker`], where what is best in hindsight is so under all that changes on the way.
+    ///
+    /// # Errors
+    /// [`ReplayFault`] where a change names an unknown arm.
+    pub fn maker_on<'a>(&'a self, replay: &Replay<'a>) -> Result<Box<dyn Fn() -> Box<dyn Policy> + 'a>, ReplayFault> {
+        let k = replay.options.k;
+        match self {
+            Self::BestFixed => Ok(always(yardsticks::best_fixed_set(&replay.ground()?, k))),
+            _ => Ok(self.maker(replay.problem, k)),
+        }
+    }
+}
+
+fn always<'a>(set: Option<yardsticks::FixedSet>) -> Box<dyn Fn() -> Box<dyn Policy> + 'a> {
+    let best = set.map_or_else(|| vec![0], |set| set.arms);
+    Box::new(move || Box::new(Always(best.clone())))
 }

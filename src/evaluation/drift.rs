@@ -40,8 +40,10 @@ pub enum What {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ChangeFault {
     /// Not of that form.
-    #[error("{found:?} is no change: expected ARM:FROM:TO:{amount}, e.g. small:600:1200:{example}")]
+    #[error("{found:?} is no change, {wrong}: expected ARM:FROM:TO:{amount}, e.g. small:600:1200:{example}")]
     Form {
+        /// Which part is wrong, and how.
+        wrong: &'static str,
         /// As given.
         found: String,
         /// What the last part is.
@@ -56,13 +58,25 @@ pub enum ChangeFault {
         found: String,
     },
     /// No such arm.
-    #[error("no arm {found} in the records: expected one of {known}, or `top` for the most used one")]
+    #[error("no arm {found} in the records: expected one of {known}")]
     UnknownArm {
         /// As given.
         found: ArmId,
         /// All arms.
         known: String,
     },
+}
+
+impl ChangeFault {
+    /// Where the most used arm can be named as well.
+    fn or_top(self) -> Self {
+        match self {
+            Self::UnknownArm { found, known } => {
+                Self::UnknownArm { found, known: format!("{known}, or `top` for the most used one") }
+            }
+            other => other,
+        }
+    }
 }
 
 impl Change {
@@ -88,20 +102,26 @@ impl Change {
         amount: &'static str,
         example: &'static str,
     ) -> Result<Self, ChangeFault> {
-        let fault = || ChangeFault::Form { found: text.to_owned(), amount, example };
+        let fault = |wrong| ChangeFault::Form { wrong, found: text.to_owned(), amount, example };
+        if text.matches(':').count() < 3 {
+            return Err(fault("which has not four parts"));
+        }
         // An arm's name may hold colons (`llama3:8b`), the numbers cannot.
         let mut parts = text.rsplitn(4, ':');
-        let mut next = || parts.next().ok_or_else(fault);
-        let number: f64 = next()?.trim().parse().map_err(|_| fault())?;
-        let to: usize = next()?.trim().parse().map_err(|_| fault())?;
-        let from: usize = next()?.trim().parse().map_err(|_| fault())?;
+        let mut next = || parts.next().ok_or_else(|| fault("which has not four parts"));
+        let number: f64 = next()?.trim().parse().map_err(|_| fault("whose last part is no number"))?;
+        let to: usize = next()?.trim().parse().map_err(|_| fault("whose TO is no number of requests"))?;
+        let from: usize = next()?.trim().parse().map_err(|_| fault("whose FROM is no number of requests"))?;
         let arm = next()?;
-        if !number.is_finite()
-            || from >= to
-            || arm.is_empty()
-            || number < 0.0 && matches!(what(0.0), What::PriceFactor(_))
-        {
-            return Err(fault());
+        let is_price = matches!(what(0.0), What::PriceFactor(_));
+        let faults = [
+            (arm.is_empty(), "which names no arm"),
+            (from >= to, "whose FROM is not below its TO"),
+            (!number.is_finite(), "whose last part is not finite"),
+            (is_price && number < 0.0, "whose FACTOR is below 0"),
+        ];
+        if let Some((_, wrong)) = faults.into_iter().find(|(is_wrong, _)| *is_wrong) {
+            return Err(fault(wrong));
         }
         let whom = if arm == "top" { Whom::MostUsed } else { Whom::Arm(ArmId::new(arm)) };
         Ok(Self { whom, from, to, what: what(number) })
@@ -138,14 +158,14 @@ fn place(arm: &ArmId, arms: &[ArmId]) -> Result<usize, ChangeFault> {
 }
 
 /// Changes with their arms found, as a replay goes along.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Drift {
     changes: Vec<Active>,
     /// Arms that join, and the request they join at.
     late: Vec<(usize, usize)>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Active {
     /// `None` until the most used arm is decided.
     arm: Option<usize>,
@@ -160,13 +180,18 @@ impl Drift {
         let find = |change: &Change| {
             let arm = match &change.whom {
                 Whom::MostUsed => None,
-                Whom::Arm(arm) => Some(place(arm, arms)?),
+                Whom::Arm(arm) => Some(place(arm, arms).map_err(ChangeFault::or_top)?),
             };
             Ok(Active { arm, from: change.from, to: change.to, what: change.what })
         };
         let changes = changes.iter().map(find).collect::<Result<_, _>>()?;
         let late = joins.iter().map(|join| Ok((place(&join.arm, arms)?, join.at)));
         Ok(Self { changes, late: late.collect::<Result<_, _>>()? })
+    }
+
+    /// Whether nothing ever changes.
+    pub(super) fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.late.is_empty()
     }
 
     /// The same before anything changed: those that join are not there.
@@ -239,6 +264,17 @@ mod tests {
         }
         assert_eq!(Join::parse("llama3:8b:600").unwrap(), Join { arm: ArmId::new("llama3:8b"), at: 600 });
         assert!(["", "a", ":5", "a:b"].iter().all(|text| Join::parse(text).is_err()));
+        for (text, wrong) in [
+            ("top:600:500:0.1", "whose FROM is not below its TO"),
+            ("top:1:5:nan", "whose last part is not finite"),
+            ("top:1:5", "which has not four parts"),
+            ("top:1:5:-1", "whose FACTOR is below 0"),
+        ] {
+            let found = Change::price(text).unwrap_err().to_string();
+            assert!(found.contains(&format!("is no change, {wrong}: expected ARM:FROM:TO:FACTOR")), "{found}");
+        }
+        let top = Drift::new(&[], &[Join::parse("top:5").unwrap()], &[ArmId::new("a")]).unwrap_err().to_string();
+        assert!(top.ends_with("no arm top in the records: expected one of a"), "{top}");
         assert!(Change::price("a:1:2:-3").is_err() && Change::degrade("a:1:2:-0.1").is_ok());
     }
 

@@ -1,6 +1,7 @@
 //! The trace of one pass: who was served, what that earned, what the best arm would have. It draws no
 //! conclusions beyond means: those are `report.rs`. What a row of a log weighs is said by `replay.rs`.
 
+use super::ground::Course;
 use super::policy::Seen;
 use super::problem::{Outcome, Problem};
 
@@ -30,6 +31,8 @@ pub struct Pass {
     pub unsupported: usize,
     /// Of a log what each request weighs; empty where all weigh the same.
     pub weight: Vec<f64>,
+    /// What changed on the way; `None` where nothing did.
+    pub course: Option<Course>,
 }
 
 impl Pass {

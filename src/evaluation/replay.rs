@@ -18,6 +18,7 @@
 //! conclusions: those are `report.rs`.
 
 use super::drift::{Change, ChangeFault, Drift, Join};
+use super::ground::{Course, Ground};
 use super::pass::Pass;
 use super::policy::{Policy, Seen};
 use super::problem::{Outcome, Problem, reward};
@@ -217,14 +218,30 @@ impl Replay<'_> {
             policy.begin();
         }
         let mut pass = Pass::for_problem(self.problem);
-        for (step, row) in shuffled(self.problem.rows(), &mut stream(Purpose::Order)).into_iter().enumerate() {
+        let order = self.order(shuffle);
+        for (step, &row) in order.iter().enumerate() {
             drift.begin(step, &|| pass.most_used());
             for arm in drift.joining(step) {
                 policy.joins(arm);
             }
             table.request(self.problem, row, step, &drift, policy, &mut pass);
         }
+        pass.course = (!drift.is_empty()).then_some(Course { order, drift });
         pass
+    }
+
+    fn order(&self, shuffle: usize) -> Vec<usize> {
+        let seed = stream_seed(self.options.seed, shuffle as u64, Purpose::Order);
+        shuffled(self.problem.rows(), &mut (self.generator)(seed))
+    }
+
+    /// What there will be to be met. Whom a change of the most used arm befalls is only known to a pass: here it
+    /// befalls nobody.
+    pub(super) fn ground(&self) -> Result<Ground<'_>, ReplayFault> {
+        let drift = Drift::new(&self.options.changes, &self.options.joins, self.problem.arms())?;
+        let passes = if drift.is_empty() { 0 } else { self.options.shuffles };
+        let courses = (0..passes).map(|shuffle| Course { order: self.order(shuffle), drift: drift.clone() });
+        Ok(Ground::new(self.problem, courses.collect()))
     }
 }
 

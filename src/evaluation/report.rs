@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::contestant::Name;
+use super::ground::Ground;
 use super::pass::Pass;
 use super::problem::Problem;
 use super::replay::Options;
@@ -90,8 +91,8 @@ pub struct Report {
     pub k: usize,
     /// Mean reward of what was served.
     pub mean_reward: f64,
-    /// Its 95 % interval over shuffles (Student).
-    pub ci95: [f64; 2],
+    /// Its 95 % interval over shuffles (Student); null with one shuffle, which says nothing of their scatter.
+    pub ci95: Option<[f64; 2]>,
     /// Mean reward by shuffle.
     pub per_shuffle: Vec<f64>,
     /// The least of them.
@@ -101,7 +102,7 @@ pub struct Report {
     pub logged: Option<LogShare>,
     /// Where the best arm of every prompt answers.
     pub oracle: f64,
-    /// The best single arm in hindsight.
+    /// The best single arm in hindsight, of those that were there on nearly every request.
     pub best_single: Single,
     /// The best fixed set of k in hindsight; absent for k = 1 and where there are too many sets.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -126,7 +127,7 @@ pub struct Report {
     pub usd_per_race: Option<f64>,
     /// The ceiling; null without one.
     pub budget_per_request_usd: Option<f64>,
-    /// Dollars per request over the ceiling; null without one.
+    /// Dollars per request, of served answers, over the ceiling; null without one.
     pub utilisation: Option<f64>,
     /// The same by shuffle; empty without a ceiling.
     pub utilisation_per_shuffle: Vec<f64>,
@@ -158,6 +159,7 @@ impl Report {
         });
         // Of a log, nobody knows what the arms that were not seen would have earned.
         let if_known = |value: f64| if problem.is_log() { f64::NAN } else { value };
+        let ground = Ground::of(problem, passes);
         let ends = ends(passes.iter().map(Pass::requests).min().unwrap_or(0));
         Self {
             policy,
@@ -169,14 +171,14 @@ impl Report {
             seed: options.seed,
             k: options.k,
             mean_reward: interval.map_or(0.0, |i| i.mean),
-            ci95: interval.map_or([0.0; 2], |i| [i.lo, i.hi]),
+            ci95: interval.filter(|_| passes.len() > 1).map(|i| [i.lo, i.hi]),
             worst_shuffle: per_shuffle.iter().copied().reduce(f64::min).unwrap_or(0.0),
             per_shuffle,
             logged,
             oracle: if_known(over(&|pass| mean(&pass.oracle).unwrap_or(0.0))),
             best_single: best_single(problem, passes),
-            best_fixed_set: (options.k > 1).then(|| best_set(problem, options.k)).flatten(),
-            random: if_known(yardsticks::random(problem)),
+            best_fixed_set: (options.k > 1).then(|| best_set(problem, &ground, options.k)).flatten(),
+            random: if_known(yardsticks::random(&ground)),
             regret: if_known(over(&|pass| regret(pass, pass.requests()))),
             regret_curve: ends.iter().map(|n| (*n, if_known(over(&|pass| regret(pass, *n))))).collect(),
             routing_accuracy: if_known(over(&accuracy)),
@@ -188,7 +190,7 @@ impl Report {
             budget_per_request_usd: options.ceiling,
             utilisation: over_ceiling(usd_per_request),
             utilisation_per_shuffle: passes.iter().filter_map(|pass| over_ceiling(pass.mean_dollars())).collect(),
-            best_fixed_mixture: options.ceiling.and_then(|ceiling| best_mixture(problem, ceiling)),
+            best_fixed_mixture: options.ceiling.and_then(|ceiling| best_mixture(problem, &ground, ceiling)),
             decisions_per_s: None,
         }
     }
@@ -252,25 +254,28 @@ fn best_single(problem: &Problem, passes: &[Pass]) -> Single {
     if problem.is_log() {
         return Single { arm: ArmId::new(""), mean: f64::NAN };
     }
+    let times = |arm: usize| passes.iter().map(|pass| pass.alone[arm].1).sum::<u64>() as f64;
+    let most = (0..problem.arms().len()).map(times).fold(0.0, f64::max);
     let alone = |arm: usize| {
         mean_over(passes, &|pass| {
             let (sum, n) = pass.alone[arm];
             sum / n.max(1) as f64
         })
     };
-    let all = problem.arms().iter().enumerate().map(|(at, arm)| Single { arm: arm.clone(), mean: alone(at) });
+    let mostly = problem.arms().iter().enumerate().filter(|(at, _)| times(*at) >= yardsticks::MOST_REQUESTS * most);
+    let all = mostly.map(|(at, arm)| Single { arm: arm.clone(), mean: alone(at) });
     let best = all.reduce(|best, other| if other.mean > best.mean { other } else { best });
     best.unwrap_or_else(|| Single { arm: ArmId::new(""), mean: 0.0 })
 }
 
-fn best_set(problem: &Problem, k: usize) -> Option<SetOfArms> {
-    let best = yardsticks::best_fixed_set(problem, k)?;
+fn best_set(problem: &Problem, ground: &Ground<'_>, k: usize) -> Option<SetOfArms> {
+    let best = yardsticks::best_fixed_set(ground, k)?;
     let arms = best.arms.iter().map(|at| problem.arms()[*at].clone()).collect();
     Some(SetOfArms { arms, mean: best.mean })
 }
 
-fn best_mixture(problem: &Problem, ceiling: f64) -> Option<MixtureOfArms> {
-    let best = yardsticks::best_mixture(problem, ceiling)?;
+fn best_mixture(problem: &Problem, ground: &Ground<'_>, ceiling: f64) -> Option<MixtureOfArms> {
+    let best = yardsticks::best_mixture(ground, ceiling)?;
     let share = best.arms.iter().map(|(at, share)| (problem.arms()[*at].clone(), *share)).collect();
     Some(MixtureOfArms { share, mean: best.mean, usd_per_request: best.usd_per_request })
 }

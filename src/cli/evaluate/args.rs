@@ -58,27 +58,27 @@ pub(super) struct HowArgs {
     pub(super) json: bool,
 
     /// Arms that race for each prompt [default: the configured previews per race]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) k: Option<u16>,
 
     /// Passes over the file, each in an order of its own [default: 20; over a suite 10]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) shuffles: Option<u32>,
 
     /// Exploration, in units of an arm's own uncertainty [default: the configured one]
-    #[arg(long, value_name = "NUMBER", value_parser = at_least_zero)]
+    #[arg(long, allow_negative_numbers = true, value_name = "NUMBER", value_parser = at_least_zero)]
     pub(super) alpha: Option<f64>,
 
     /// What of an observation is kept at every request; 1 never forgets
-    #[arg(long, value_name = "SHARE", value_parser = above_zero_up_to_one)]
+    #[arg(long, allow_negative_numbers = true, value_name = "SHARE", value_parser = above_zero_up_to_one)]
     pub(super) gamma: Option<f64>,
 
     /// Keep observations of the last N requests alone (up to 5 % more); 0 keeps all [default: the configured one]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=1_000_000))]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", value_parser = clap::value_parser!(u64).range(..=1_000_000))]
     pub(super) window: Option<u64>,
 
     /// Standard deviation of the judge's error; 0 takes verdicts as exact
-    #[arg(long, value_name = "SD", default_value_t = 0.0, value_parser = at_least_zero)]
+    #[arg(long, allow_negative_numbers = true, value_name = "SD", default_value_t = 0.0, value_parser = at_least_zero)]
     pub(super) judge_noise: f64,
 
     /// An arm (`top`: the most used one) answers worse by DELTA from request FROM until TO

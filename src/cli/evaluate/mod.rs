@@ -2,6 +2,7 @@
 //! files, brings the generator and the clock, and prints; the figures are the `evaluation` room's.
 
 mod args;
+mod checks;
 mod experiment;
 mod input;
 mod off_policy;
@@ -15,7 +16,7 @@ pub(super) use off_policy::{OffPolicyArgs, run as off_policy};
 
 use super::context::Context;
 use super::failure::{CliError, Outcome};
-use super::output::Output;
+use super::output::{Output, say};
 use super::{parts, priors_command};
 use std::path::Path;
 
@@ -32,6 +33,8 @@ use crate::settings::RouterSettings;
 use args::{HowArgs, PolicyChoice};
 use progress::Progress;
 
+/// Policies that `compare` has at most.
+const MOST_POLICIES: usize = 9;
 /// Passes over a file.
 const SHUFFLES: usize = 20;
 /// Passes over a suite, each of which is real time: enough for a difference to become significant.
@@ -72,7 +75,7 @@ pub(super) async fn suite_side_by_side(context: &Context, args: &CompareArgs, te
 
 /// Runs `replay`.
 pub(super) fn replay(context: &Context, args: &ReplayArgs) -> Outcome {
-    let mut arena = Arena::load(context, &args.how)?;
+    let mut arena = Arena::load(context, &args.how, 1)?;
     arena.believe(context, args.priors.as_deref())?;
     let contestant = match args.policy {
         PolicyChoice::Router => arena.router(context.settings().router.policy, SetChoice::ExpectedBest),
@@ -83,9 +86,9 @@ pub(super) fn replay(context: &Context, args: &ReplayArgs) -> Outcome {
     let clock = context.clock();
     let started = clock.monotonic();
     let mut progress = Progress::new();
-    let maker = contestant.maker(&arena.problem, arena.options.k);
-    let passes = arena
-        .replay()
+    let replay = arena.replay();
+    let maker = contestant.maker_on(&replay).map_err(refused)?;
+    let passes = replay
         .run(&*maker, &mut |done, all| {
             progress.show(done, all, clock.monotonic().saturating_sub(started));
             true
@@ -123,7 +126,7 @@ pub(super) fn side_by_side(context: &Context, args: &CompareArgs) -> Outcome {
     if args.experiment {
         return experiment::run(context, args);
     }
-    let mut arena = Arena::load(context, &args.how)?;
+    let mut arena = Arena::load(context, &args.how, MOST_POLICIES)?;
     if arena.problem.is_log() {
         return Err(CliError::usage("exported runs cannot be compared row by row: only what raced was seen").hint(
             format!(
@@ -223,30 +226,44 @@ struct Arena {
 }
 
 impl Arena {
-    fn load(context: &Context, how: &HowArgs) -> Outcome<Self> {
+    /// For so many policies.
+    fn load(context: &Context, how: &HowArgs, policies: usize) -> Outcome<Self> {
         let settings = context.settings();
-        let records = input::records(&how.file)?;
+        let records = input::records(&how.file).map_err(|error| checks::or_suite(error, &how.file))?;
         let features = parts::features(&settings.features);
         let source = source(how.x, features.as_ref())?;
         let counting = counting(context, &records)?;
         let problem = Problem::new(&records, source, counting).map_err(CliError::usage)?;
         let warm = how.warm.as_deref().map(input::records).transpose()?;
+        if let Some(warm) = &warm {
+            checks::known_arms("--warm", warm.arms(), &problem)?;
+        }
         let warm = warm.map(|records| problem.warm_up(&records, source)).transpose().map_err(CliError::usage)?;
         let options = Options {
             shuffles: how.shuffles.map_or(SHUFFLES, |shuffles| shuffles as usize),
             seed: settings.simulation.seed,
             // Of exported runs, one arm seen per prompt is all that can be replayed.
-            k: how.k.map_or(if problem.is_log() { 1 } else { settings.router.k }, usize::from),
+            k: checks::raced(
+                how.k.map_or(if problem.is_log() { 1 } else { settings.router.k }, usize::from),
+                &problem,
+                how,
+            ),
             judge_noise: how.judge_noise,
             changes: how.degrade.iter().chain(&how.price).cloned().collect(),
             joins: how.add.clone(),
             ceiling: settings.router.budget_per_request,
         };
+        checks::bearable(problem.rows(), options.shuffles, policies)?;
+        for note in checks::without_effect(&options, &problem) {
+            say(&note);
+        }
         let mut router = settings.router.clone();
         router.alpha = how.alpha.or(router.alpha);
         router.window = how.window.unwrap_or(router.window);
         if options.ceiling.is_some() && !problem.has_dollars() {
-            return Err(CliError::usage("a ceiling needs `cost_usd` of every arm on every row"));
+            let lacking = records.first_without(|row| &row.cost_usd);
+            let lacking = lacking.map_or_else(String::new, |(row, arm)| format!(", and {arm} lacks it on row {row:?}"));
+            return Err(CliError::usage(format!("a ceiling needs `cost_usd` of every arm on every row{lacking}")));
         }
         Ok(Self { problem, warm, options, router, gamma: how.gamma, beliefs: Vec::new(), features })
     }
@@ -266,7 +283,8 @@ impl Arena {
             return Err(CliError::usage(message).hint("fit them with the same --x and --bandit-features"));
         }
         self.beliefs = priors.beliefs();
-        Ok(())
+        let believed: Vec<_> = self.beliefs.iter().map(|belief| belief.arm.clone()).collect();
+        checks::known_arms("--priors", &believed, &self.problem)
     }
 
     fn replay(&self) -> Replay<'_> {

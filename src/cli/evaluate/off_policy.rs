@@ -33,7 +33,7 @@ pub(in crate::cli) struct OffPolicyArgs {
     #[arg(long)]
     json: bool,
     /// Exploration, in units of an arm's own uncertainty [default: the configured one]
-    #[arg(long, value_name = "NUMBER", value_parser = args::at_least_zero)]
+    #[arg(long, allow_negative_numbers = true, value_name = "NUMBER", value_parser = args::at_least_zero)]
     alpha: Option<f64>,
     /// Take the recorded contexts (`x`) instead of making them of the prompts
     #[arg(long)]

@@ -22,9 +22,14 @@ pub(super) fn report(report: &Report, ascii: bool) -> String {
         report.seed
     );
     _ = writeln!(text, "{title}\n");
-    let half = report.ci95[1] - report.mean_reward;
     let worst = report.worst_shuffle;
-    _ = writeln!(text, "mean reward       {:.4} ± {half:.4} (95 %), worst shuffle {worst:.4}", report.mean_reward);
+    _ = match report.ci95 {
+        Some([_, hi]) => {
+            let half = hi - report.mean_reward;
+            writeln!(text, "mean reward       {:.4} ± {half:.4} (95 %), worst shuffle {worst:.4}", report.mean_reward)
+        }
+        None => writeln!(text, "mean reward       {:.4}, of one shuffle: no interval", report.mean_reward),
+    };
     if let Some(log) = &report.logged {
         let (effective, rows) = (log.effective_rows, report.rows);
         _ = writeln!(
@@ -118,11 +123,16 @@ fn curve(report: &Report) -> Curve {
 fn ceiling(report: &Report) -> String {
     let (Some(ceiling), Some(used)) = (report.budget_per_request_usd, report.utilisation) else { return String::new() };
     let most = report.utilisation_per_shuffle.iter().copied().fold(0.0, f64::max);
-    let mut text = format!(
-        "ceiling           {ceiling:.6} a request, {:.2} % of it used, at most {:.2} %\n",
-        100.0 * used,
-        100.0 * most
-    );
+    let (used, most) = (100.0 * used, 100.0 * most);
+    let mut text = format!("ceiling           {ceiling:.6} a request, {used:.2} % of it used, at most {most:.2} %\n");
+    if let Some(race) = report.usd_per_race.filter(|_| report.k > 1) {
+        let all = 100.0 * race / ceiling;
+        _ = writeln!(
+            text,
+            "                  of what was served: all {} answers in full would be {all:.2} %, the mix is of one each",
+            report.k
+        );
+    }
     match &report.best_fixed_mixture {
         Some(best) => {
             let share = |(arm, share): (&_, &f64)| {
@@ -131,7 +141,9 @@ fn ceiling(report: &Report) -> String {
             let arms: Vec<String> = best.share.iter().map(share).collect();
             _ = writeln!(text, "best fixed mix    {:.4}  {}", best.mean, arms.join(", "));
         }
-        None => text.push_str("best fixed mix    none: even the cheapest arm is above the ceiling\n"),
+        None => text.push_str(
+            "best fixed mix    none: even the cheapest arm is above the ceiling, or none is there on every request\n",
+        ),
     }
     text
 }
@@ -172,10 +184,10 @@ pub(super) fn comparison(found: &Comparison) -> String {
         let usd = |dollars: Option<f64>| dollars.map_or_else(|| "–".to_owned(), |dollars| format!("{dollars:.6}"));
         _ = writeln!(
             text,
-            "{} {:.4}  {:.4}  {:.4}  {:6.1} %  {:>9}  {:>9}",
+            "{} {:.4}  {:>6}  {:.4}  {:6.1} %  {:>9}  {:>9}",
             padded(report.policy.text()),
             report.mean_reward,
-            report.ci95[1] - report.mean_reward,
+            report.ci95.map_or_else(|| "–".to_owned(), |[_, hi]| format!("{:.4}", hi - report.mean_reward)),
             report.worst_shuffle,
             100.0 * report.routing_accuracy,
             usd(report.usd_per_request),
