@@ -205,6 +205,19 @@ fn an_arm_without_its_key_is_named_and_the_others_go_on() {
 }
 
 #[test]
+fn a_verdict_that_comes_after_the_answer_is_waited_for_and_kept() {
+    let text = std::fs::read_to_string(common::root().join("tests/fixtures/fast/config.toml")).unwrap();
+    let scenario = common::root().join("tests/fixtures/fast/scenario.toml");
+    let text = text.replace("scenario.toml", &scenario.display().to_string());
+    let program = Program::with_text(&text.replace("[judge]\n", "[judge]\ndirect_share = 1.0\n"));
+    let answer = program.json(&["ask", "--json", "--strategy", "direct", "Why is the sky blue?"]);
+    assert!(answer["policies"]["afterwards"].is_null(), "the answer was out before");
+    let runs = program.run(&["export", "runs", "--format", "jsonl"]);
+    let run: Value = serde_json::from_str(runs.out.lines().next().unwrap()).unwrap();
+    assert!(run["quality"].as_object().is_some_and(|quality| quality.len() == 1), "{run}");
+}
+
+#[test]
 fn when_no_arm_can_answer_every_reason_is_told() {
     let arm = "[[arms]]\nname = \"gone\"\nbase_url = \"http://127.0.0.1:9/v1\"\nmodel = \"m\"\n";
     let program = Program::with_text(arm);

@@ -1,6 +1,8 @@
 //! `banditop ask`: one run. The answer streams to standard output as it comes; with `--json` the whole
 //! record is printed at the end, and nothing else.
 
+use std::time::Duration;
+
 use super::args::AskArgs;
 use super::context::Context;
 use super::endings::Endings;
@@ -13,6 +15,9 @@ use crate::domain::engine::{EngineHandle, RunRequest};
 use crate::domain::event::RunEvent;
 use crate::domain::record::{Origin, RunOutcome, RunRecord};
 
+/// How long a verdict on an answer that is out already is waited for, so that it is learned from.
+const LATE_VERDICT: Duration = Duration::from_secs(5);
+
 /// Runs `ask`.
 pub(super) async fn run(context: &Context, args: AskArgs) -> Outcome {
     let prompt = prompt::read(args.prompt.as_deref(), context.settings().run.max_prompt_bytes)?;
@@ -21,14 +26,25 @@ pub(super) async fn run(context: &Context, args: AskArgs) -> Outcome {
         request.messages.insert(0, Message::new("system", system));
     }
     let session = context.open(Need::Engine).await?;
-    let asked = ask(session.engine(), request, args.session, args.json).await;
+    let mut endings = Endings::listen().map_err(CliError::failed)?;
+    let asked = ask(session.engine(), request, (args.session, args.json), &mut endings).await;
+    if asked.is_ok() {
+        tokio::select! {
+            () = session.settle(LATE_VERDICT) => {}
+            () = endings.any() => {}
+        }
+    }
     let closed = session.close().await;
     asked.and(closed)
 }
 
-async fn ask(engine: &dyn EngineHandle, request: ChatRequest, talk: Option<String>, json: bool) -> Outcome {
+async fn ask(
+    engine: &dyn EngineHandle,
+    request: ChatRequest,
+    (talk, json): (Option<String>, bool),
+    endings: &mut Endings,
+) -> Outcome {
     let out = Output::new();
-    let mut endings = Endings::listen().map_err(CliError::failed)?;
     let mut run = engine.submit(RunRequest { request, origin: Origin::Person, session: talk }).await?;
     let mut screen = Answer { out: &out, shown: 0, last: None, silent: json };
     let record = loop {

@@ -2,6 +2,7 @@
 //! together, and takes them apart again in the right order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::context::Context;
 use super::factory::Factory;
@@ -105,6 +106,11 @@ impl LocalEngine {
 
     pub(super) fn simulation(&self) -> &Simulation {
         &self.simulation
+    }
+
+    /// Waits for verdicts that come after their answers, `patience` at most.
+    pub(super) async fn settle(&self, patience: Duration) {
+        self.engine.settle(patience).await;
     }
 
     /// Waits for what is in flight, stores a last snapshot, closes the store; then stops the simulation.

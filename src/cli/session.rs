@@ -85,6 +85,13 @@ impl Session {
         }
     }
 
+    /// Waits for verdicts that come after their answers, `patience` at most; another process has time for its own.
+    pub(super) async fn settle(&self, patience: Duration) {
+        if let Self::Here(local) = self {
+            local.settle(patience).await;
+        }
+    }
+
     /// Ends what was started here.
     pub(super) async fn close(self) -> Outcome {
         match self {

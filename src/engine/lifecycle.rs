@@ -82,6 +82,14 @@ impl Engine {
         Arc::new(LocalHandle(Arc::clone(&self.shared)))
     }
 
+    /// Waits for the verdicts on answers that are being judged afterwards, `patience` at most: stopping cancels them.
+    pub async fn settle(&self, patience: Duration) {
+        let all = u32::try_from(AT_ONCE).unwrap_or(u32::MAX);
+        if timeout(patience, self.shared.late.acquire_many(all)).await.is_err() {
+            tracing::debug!("a verdict that comes later than that is not waited for");
+        }
+    }
+
     /// Takes no further run, waits for those in flight, cancels what is left after the configured time,
     /// stores a last snapshot and closes the store.
     pub async fn stop(mut self) -> StopReport {
