@@ -48,8 +48,19 @@ fn seen(arm: &ArmId, rng: &mut fastrand::Rng) -> ArmObservation {
 
 /// A pool of `arms` that has seen `runs` of every arm.
 fn pool(d: usize, arms: usize, runs: u64, forgetting: f64) -> (RouterState, Vec<ArmId>, fastrand::Rng) {
+    pool_of(FeatureBlock::Embedding, d, arms, runs, forgetting)
+}
+
+/// The same over dimensions of that block.
+fn pool_of(
+    block: FeatureBlock,
+    d: usize,
+    arms: usize,
+    runs: u64,
+    forgetting: f64,
+) -> (RouterState, Vec<ArmId>, fastrand::Rng) {
     let mut rng = fastrand::Rng::with_seed(7);
-    let blocks = (0..d).map(|i| if i == 0 { FeatureBlock::Intercept } else { FeatureBlock::Embedding }).collect();
+    let blocks = (0..d).map(|i| if i == 0 { FeatureBlock::Intercept } else { block }).collect();
     let config = RouterConfig { d, blocks, forgetting, ..RouterConfig::default() };
     let weights = Weights::new([0.7, 0.2, 0.1, 0.0, 0.0, 0.0], 0.0).unwrap_or_default();
     let mut state = RouterState::new(config, weights, 1.0, 0.01);
@@ -244,6 +255,41 @@ fn decision(c: &mut Criterion) {
     group.finish();
 }
 
+/// What slopes in common cost: the same decision over dimensions that arms have in common, readings and all, from
+/// 2,560 observations on; and one reading (with the refresh that a decay is).
+fn common(c: &mut Criterion) {
+    let mut group = c.benchmark_group("common");
+    for (d, arms) in [(10, 4), (26, 3), (35, 8), (64, 32)] {
+        let size = format!("d{d}_arms{arms}");
+        for forgetting in [1.0, 0.999] {
+            let (mut state, names, mut rng) = pool_of(FeatureBlock::Length, d, arms, 0, forgetting);
+            let entries = taught(d, &names, 2_560, &mut rng);
+            for entry in &entries {
+                state.apply(entry);
+            }
+            let (mut desk, mut next) = (Desk::default(), 0);
+            group.bench_function(BenchmarkId::new(format!("decision_gamma{forgetting}"), &size), |b| {
+                b.iter(|| {
+                    let entry = &entries[next];
+                    next = (next + 1) % entries.len();
+                    if let RouterCommand::Observe(observation) = &entry.command {
+                        let contexts = Contexts::same(&observation.x);
+                        LinUcb.select_on(&mut desk, &state, contexts, &names, 1, &mut || 0.5);
+                    }
+                    state.apply(entry);
+                });
+            });
+        }
+        let (mut state, names, mut rng) = pool_of(FeatureBlock::Length, d, arms, 0, 1.0);
+        for entry in &taught(d, &names, 2_560, &mut rng) {
+            state.apply(entry);
+        }
+        let read = entry(1, RouterCommand::Decay { factor: 1.0, arms: Vec::new() });
+        group.bench_function(BenchmarkId::new("reading", &size), |b| b.iter(|| state.apply(&read)));
+    }
+    group.finish();
+}
+
 fn forecast(c: &mut Criterion) {
     let (state, _, mut rng) = pool(8, 10, 200, 1.0);
     let contexts: Vec<Arc<ArmContexts>> = (0..500).map(|_| Arc::new(context(8, &mut rng).into())).collect();
@@ -252,5 +298,5 @@ fn forecast(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, select, update, decision, forecast);
+criterion_group!(benches, select, update, decision, common, forecast);
 criterion_main!(benches);

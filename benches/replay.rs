@@ -39,7 +39,7 @@ fn router(kind: RouterKind, forgetting: f64) -> Contestant {
     let setup = RouterSetup {
         kind,
         // As shipped.
-        alpha: if kind == RouterKind::Lints { 0.3 } else { 0.5 },
+        alpha: if kind == RouterKind::Lints { 0.24 } else { 0.45 },
         explore_share: 0.001,
         config,
         set: SetChoice::ExpectedBest,

@@ -45,7 +45,8 @@ fn quality(arm: &ArmId, quality: f64, signals: Vec<f64>, trial: bool, dollars: O
 
 fn allocations(kind: RouterKind, forgetting: f64, k: usize, own: usize, ceiling: Option<f64>) -> u64 {
     let mut rng = fastrand::Rng::with_seed(1);
-    let blocks = (0..D).map(|i| if i == 0 { FeatureBlock::Intercept } else { FeatureBlock::Embedding }).collect();
+    let block = |i: usize| [FeatureBlock::Length, FeatureBlock::Intent, FeatureBlock::Embedding][i % 3];
+    let blocks = (0..D).map(|i| if i == 0 { FeatureBlock::Intercept } else { block(i) }).collect();
     let config = RouterConfig { d: D, blocks, forgetting, ..RouterConfig::default() };
     let mut state = RouterState::new(config, Weights::default(), 1.0, 0.05);
     let names: Vec<ArmId> = (0..ARMS).map(|i| ArmId::new(&format!("arm-{i}"))).collect();

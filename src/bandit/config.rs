@@ -59,6 +59,15 @@ pub struct PriorConfig {
     /// afford less of it for each arm: see [`PriorConfig::caution_among`].
     #[serde(default)]
     pub caution: f64,
+    /// What exploration adds as observations get more: its reach is multiplied by √(1 + growth·ln(1 + n·q/arms)), n
+    /// being all of the pool's. An arm that is left alone while others are seen ever more often is asked again, and
+    /// one that is seen as often as its share is not. 0 is textbook.
+    #[serde(default)]
+    pub growth: f64,
+    /// How many times the stated precision slopes are drawn towards those of the pool, at most, where qualities say
+    /// so; 1 leaves every arm's slopes to itself, as does fixed noise. See `shrinkage.rs`.
+    #[serde(default)]
+    pub most_strength: f64,
 }
 
 impl Default for PriorConfig {
@@ -76,7 +85,9 @@ impl Default for PriorConfig {
             noise_prior_n: 10.0,
             noise: Noise::Estimated,
             noise_pool: 10.0,
-            caution: 8.0,
+            caution: 11.0,
+            growth: 0.1,
+            most_strength: 300.0,
         }
     }
 }
@@ -169,6 +180,15 @@ impl RouterConfig {
     pub fn first_tries_among(&self, arms: usize) -> u32 {
         let fair = u32::try_from(40 / arms.max(1)).unwrap_or(u32::MAX);
         self.first_tries.min(fair.max(3))
+    }
+
+    /// Which dimensions arms have in common: `d` values. Lengths and intents, where noise is estimated. One strength for
+    /// all presumes that they matter alike, which of many embedding dimensions a few do; signals are an arm's own.
+    pub(crate) fn common(&self) -> Vec<bool> {
+        let shares = self.prior.most_strength > 1.0 && matches!(self.prior.noise, Noise::Estimated);
+        let is_common =
+            |block: Option<&FeatureBlock>| matches!(block, Some(FeatureBlock::Length | FeatureBlock::Intent));
+        (0..self.d).map(|i| shares && is_common(self.blocks.get(i))).collect()
     }
 
     /// The prior precision of each dimension: `d` values above 0. A dimension without a block counts as

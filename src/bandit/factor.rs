@@ -14,7 +14,7 @@
 use nalgebra::DMatrix;
 use nalgebra::linalg::Cholesky;
 
-use super::kernels::{packed_len, rank_one, rank_two, scale, symmetric_times};
+use super::kernels::{dot, packed_len, rank_one, rank_two, scale, symmetric_times};
 
 /// The share of a diagonal value that must be left of it when its turn comes: what is lost here is lost twice
 /// over in A·A⁻¹.
@@ -49,6 +49,31 @@ impl Factor {
         }
         fill(&mut self.inverse);
         self.by_cholesky(d)
+    }
+
+    /// log |A| and bᵀA⁻¹b of what `fill` writes, at a third of the cost of A⁻¹: its Cholesky factor row by row, and b
+    /// with it. None where there is none in floating point. `b` is spoilt.
+    pub(crate) fn determine(&mut self, d: usize, fill: impl Fn(&mut [f64]), b: &mut [f64]) -> Option<(f64, f64)> {
+        self.inverse.resize(packed_len(d), 0.0);
+        fill(&mut self.inverse);
+        let (mut log, mut form) = (0.0, 0.0);
+        for i in 0..d {
+            let (above, rest) = self.inverse.split_at_mut(packed_len(i));
+            let row = &mut rest[..=i];
+            for j in 0..i {
+                let other = &above[packed_len(j)..packed_len(j + 1)];
+                row[j] = (row[j] - dot(&row[..j], &other[..j])) / other[j];
+            }
+            let pivot = row[i] - dot(&row[..i], &row[..i]);
+            if !(pivot > 0.0 && pivot.is_finite()) {
+                return None;
+            }
+            row[i] = pivot.sqrt();
+            b[i] = (b[i] - dot(&row[..i], &b[..i])) / row[i];
+            form += b[i] * b[i];
+            log += pivot.ln();
+        }
+        Some((log, form))
     }
 
     /// Writes A⁻¹, packed.
@@ -205,6 +230,19 @@ mod tests {
                 assert!(worst < 1e-12, "{d}, {condition}: {worst:e}");
             }
         }
+    }
+
+    #[test]
+    fn a_determinant_and_a_form_are_those_of_the_inverse() {
+        let fill = |a: &mut [f64]| a.copy_from_slice(&[4.0, 1.0, 3.0, 0.5, -1.0, 2.0]);
+        let (mut factor, mut solved, b) = (Factor::default(), [0.0; 3], [1.0, -2.0, 0.5]);
+        assert!(factor.of(3, fill));
+        factor.solve(&b, &mut solved);
+        let (log, form) = factor.determine(3, fill, &mut b.clone()).unwrap();
+        // 4·(6 − 1) − 1·(2 + 0.5) + 0.5·(−1 − 1.5)
+        assert!((log.exp() - 16.25).abs() < 1e-12, "{log}");
+        assert!((form - dot(&b, &solved)).abs() < 1e-12, "{form}");
+        assert!(factor.determine(3, |a| a.fill(1.0), &mut b.clone()).is_none(), "of rank one");
     }
 
     #[test]

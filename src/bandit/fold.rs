@@ -5,19 +5,18 @@
 
 use std::sync::Arc;
 
-use super::beside::{Added, Beside};
-use super::drift::{ArmDrift, Drift};
-use super::lens::Lens;
+use super::beside::Added;
+use super::drift::Drift;
 use super::recent::UNLEARNED;
 use super::regression::discount;
 use super::state::{ArmState, Buffers, PoolState, RouterState, Shared};
-use super::stats::{ArmStatistics, Late, Seen};
+use super::stats::{Late, Seen};
 use crate::domain::clock::Timestamp;
 use crate::domain::command::{ArmObservation, LogEntry, Observation, RouterCommand};
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::prior::ArmPrior;
-use crate::domain::spec::{ArmSpec, DriftReaction, Lifecycle};
-use crate::domain::terms::Weights;
+use crate::domain::spec::{DriftReaction, Lifecycle};
+use crate::domain::terms::{Column, Weights};
 
 /// Decays by hand that are remembered per arm for late feedback; older ones merge into one.
 const REMEMBERED_DECAYS: usize = 32;
@@ -71,8 +70,9 @@ impl RouterState {
             RouterCommand::RemoveArm { arm } => self.remove_arm(arm),
             RouterCommand::ResetArm { arm } => self.reset_arm(arm),
             RouterCommand::SetPrior { feature_version, arms } if *feature_version == self.config().feature_version => {
-                for belief in arms {
-                    self.believe(belief);
+                let known = arms.iter().filter(|belief| self.believe(belief)).count();
+                if known > 0 {
+                    self.read_slopes();
                 }
             }
             RouterCommand::SetNormaliser { normaliser }
@@ -94,6 +94,7 @@ impl RouterState {
         if !self.mode.learning_paused {
             self.compare(observation);
         }
+        let mut judged = 0;
         for seen in &observation.arms {
             let Some(i) = self.find(seen.arm.as_str()) else { continue };
             let arm = Arc::make_mut(&mut self.arms[i]);
@@ -110,9 +111,10 @@ impl RouterState {
             if !self.mode.learning_paused && observation.x.len() + seen.signals.len() == self.shared.config.d {
                 let prior = &self.shared.prior;
                 let step = self.steps;
-                let Buffers { updates, x, .. } = &mut self.buffers;
+                let Buffers { updates, x, .. } = &mut *self.buffers;
                 let x = full(&observation.x, seen, x);
                 let innovation = arm.stats.observe(prior, step, x, &Seen::from(seen), updates);
+                judged += u64::from(innovation.is_some());
                 let drift = &self.shared.config.drift;
                 if let Some(found) = innovation.and_then(|innovation| arm.drift.quality(drift, innovation, at, step))
                     && drift.reaction == DriftReaction::Forget
@@ -125,6 +127,7 @@ impl RouterState {
                 }
             }
         }
+        self.count_judged(judged);
         if let Some(expected) = expected {
             self.settle(observation, expected);
         }
@@ -151,7 +154,7 @@ impl RouterState {
         if racers.clone().nth(1).is_none() {
             return;
         }
-        let Buffers { mut x, mut judged, updates, offers } = std::mem::take(&mut self.buffers);
+        let Buffers { updates, reading, mut x, mut judged, offers } = std::mem::take(&mut *self.buffers);
         judged.clear();
         judged.extend(racers.filter_map(|seen| {
             let i = self.find(seen.arm.as_str())?;
@@ -172,7 +175,7 @@ impl RouterState {
                 }
             }
         }
-        self.buffers = Buffers { updates, x, judged, offers };
+        *self.buffers = Buffers { updates, reading, x, judged, offers };
     }
 
     fn amend(&mut self, run: RunId, arm: &ArmId, x: &[f64], late: Late) {
@@ -187,8 +190,10 @@ impl RouterState {
         let by_hand: f64 = arm.pool.decays.iter().filter(|(at, _)| *at >= step).map(|(_, kept)| kept).product();
         let weight = by_hand * discount(self.shared.prior.forgetting, self.steps - step.min(self.steps));
         let shift = arm.pool.shifts.iter().filter(|(at, _)| *at >= step).map(|(_, by)| by).sum();
+        let is_first = late.column == Column::Quality && late.old.is_none();
         arm.stats.amend(&self.shared.prior, self.steps, x, &Late { weight, at: step, shift, ..late });
         arm.refocus(&self.shared, &self.weights);
+        self.count_judged(u64::from(is_first));
     }
 
     fn decay(&mut self, factor: f64, arms: &[ArmId]) {
@@ -199,10 +204,13 @@ impl RouterState {
             }
         }
         self.decay_races(factor, &|arm| arms.is_empty() || arms.contains(&arm.spec.name));
+        if arms.is_empty() || arms.iter().any(|arm| self.find(arm.as_str()).is_some()) {
+            self.read_slopes();
+        }
     }
 
     /// Races of which one arm or both are to be forgotten in part.
-    fn decay_races(&mut self, factor: f64, is_hit: &dyn Fn(&ArmState) -> bool) {
+    pub(super) fn decay_races(&mut self, factor: f64, is_hit: &dyn Fn(&ArmState) -> bool) {
         let hit: Vec<bool> = self.arms.iter().map(|arm| is_hit(arm)).collect();
         for j in 0..self.arms.len() {
             if hit[j] {
@@ -226,7 +234,7 @@ impl RouterState {
     }
 
     /// Takes arms out, as long as another stays that could answer.
-    fn take_out(&mut self, arms: &[ArmId], into: Lifecycle, by: &str) {
+    pub(super) fn take_out(&mut self, arms: &[ArmId], into: Lifecycle, by: &str) {
         for name in arms {
             let others = self.arms.iter().filter(|arm| arm.spec.name != *name);
             let stays = others.into_iter().any(|arm| can_answer(arm.pool.lifecycle, into));
@@ -245,7 +253,7 @@ impl RouterState {
     }
 
     /// Back on probation, with part of what was known forgotten: its last observations are old.
-    fn bring_back(&mut self, name: &ArmId) {
+    pub(super) fn bring_back(&mut self, name: &ArmId) {
         let Some(i) = self.find(name.as_str()) else { return };
         if self.arms[i].pool.lifecycle.is_candidate() {
             return;
@@ -270,76 +278,13 @@ impl RouterState {
         }
     }
 
-    fn add_arm(&mut self, spec: &ArmSpec) {
-        if let Some(i) = self.find(spec.name.as_str()) {
-            let was_enabled = self.arms[i].spec.enabled;
-            let arm = Arc::make_mut(&mut self.arms[i]);
-            arm.spec = spec.clone();
-            // Another declaration may be what mends it.
-            arm.pool.ejections = 0;
-            match (was_enabled, spec.enabled) {
-                (true, false) => self.take_out(std::slice::from_ref(&spec.name), Lifecycle::Deactivated, "config"),
-                (false, true) => self.bring_back(&spec.name),
-                _ => {}
-            }
-            return;
-        }
-        let mut pool = PoolState { since_step: self.steps, ..PoolState::default() };
-        if !spec.enabled {
-            pool.lifecycle = Lifecycle::Deactivated;
-            pool.reason = Some("by config".to_owned());
-        }
-        self.add_fresh(spec.clone(), pool);
-    }
-
-    /// An arm of which nothing is known yet.
-    pub(super) fn add_fresh(&mut self, spec: ArmSpec, pool: PoolState) {
-        let stats = ArmStatistics::new(&self.shared.prior, &self.pool_mean(), self.steps);
-        let (drift, lens, beside) = (ArmDrift::default(), Lens::default(), Beside::default());
-        let mut arm = ArmState { spec, pool, stats, drift, lens, beside };
-        arm.refocus(&self.shared, &self.weights);
-        self.arms.push(Arc::new(arm));
-    }
-
-    /// Takes an arm out with all it knows, as long as another stays that could answer.
-    fn remove_arm(&mut self, name: &ArmId) {
-        let is_other = |arm: &&Arc<ArmState>| arm.spec.name != *name;
-        if self.arms.iter().filter(is_other).any(|arm| can_answer(arm.pool.lifecycle, Lifecycle::Deactivated)) {
-            let Some(gone) = self.find(name.as_str()) else { return };
-            self.arms.remove(gone);
-            for arm in &mut self.arms {
-                Arc::make_mut(arm).beside.leave_out(gone);
-            }
-        }
-    }
-
-    fn reset_arm(&mut self, name: &ArmId) {
-        let Some(i) = self.find(name.as_str()) else { return };
-        let mean = {
-            let mut others = self.clone();
-            others.arms.remove(i);
-            others.pool_mean()
-        };
-        self.decay_races(0.0, &|arm| arm.spec.name == *name);
-        let arm = Arc::make_mut(&mut self.arms[i]);
-        arm.beside = Beside::default();
-        arm.stats = ArmStatistics::new(&self.shared.prior, &mean, self.steps);
-        arm.drift = ArmDrift::default();
-        arm.pool.trials = 0;
-        arm.pool.wins = 0;
-        arm.pool.served = 0;
-        arm.pool.since_step = self.steps;
-        arm.pool.decays.clear();
-        arm.pool.shifts.clear();
-        arm.refocus(&self.shared, &self.weights);
-    }
-
-    /// Data stays; what was believed before goes.
-    fn believe(&mut self, belief: &ArmPrior) {
-        let Some(i) = self.find(belief.arm.as_str()) else { return };
+    /// Data stays; what was believed before goes. Whether there is such an arm.
+    fn believe(&mut self, belief: &ArmPrior) -> bool {
+        let Some(i) = self.find(belief.arm.as_str()) else { return false };
         let arm = Arc::make_mut(&mut self.arms[i]);
         arm.stats.believe(&self.shared.prior, belief);
         arm.refocus(&self.shared, &self.weights);
+        true
     }
 
     fn change_pool(&mut self, name: &ArmId, change: impl FnOnce(&mut PoolState)) {

@@ -99,16 +99,17 @@ impl Lens {
         // Caution is for what a choice is sure to find out. A group of its own may not be: a race shows no full
         // answer of an arm that loses, and one that never won would be raced for ever for what only winning tells.
         let groups = [
-            (noise.variance(&self.residuals), Some(&stats.judged), noise.caution),
-            (preview, stats.preview.as_ref(), 0.0),
-            (answer, Some(&stats.answer), 0.0),
+            (noise.variance(&self.residuals), Some(&stats.judged), Some(noise)),
+            (preview, stats.preview.as_ref(), None),
+            (answer, Some(&stats.answer), None),
         ];
         let (mut variance, mut reach) = (0.0, 0.0);
-        for (of_group, regression, caution) in groups {
+        for (of_group, regression, cautious) in groups {
             let Some(regression) = regression.filter(|_| of_group > 0.0) else { continue };
             let spread = regression.spread(prior, probe);
             variance += of_group * spread;
-            reach += of_group * spread * (1.0 + caution * spread.sqrt()).powi(2);
+            let further = cautious.map_or(1.0, |noise| noise.further(spread));
+            reach += of_group * spread * further;
         }
         Standing {
             mean: dot(&self.theta, probe.x()),

@@ -5,6 +5,7 @@
 //! and every random number are arguments. The inner loops are our own scalar code, so that the same log
 //! gives the same statistics bit for bit; nalgebra inverts what elimination would lose digits of.
 
+mod arms;
 mod beliefs;
 mod beside;
 mod choose;
@@ -26,6 +27,7 @@ mod recent;
 mod refold;
 mod regression;
 mod router;
+mod shrinkage;
 mod snapshot;
 mod state;
 mod stats;

@@ -60,7 +60,11 @@ pub(crate) struct PoolNoise {
     variance: f64,
     least: f64,
     /// See [`PriorConfig::caution_among`].
-    pub(crate) caution: f64,
+    caution: f64,
+    /// See [`PriorConfig::growth`].
+    growth: f64,
+    /// Σₐ nₐ over the number of arms.
+    n: f64,
 }
 
 impl PoolNoise {
@@ -72,7 +76,15 @@ impl PoolNoise {
             variance: squares / n.max(1e-9),
             least: config.sigma_floor * config.sigma_floor,
             caution: config.caution_among(count),
+            growth: config.growth.max(0.0),
+            n: (n - prior.noise_n).max(0.0) / count.max(1) as f64,
         }
+    }
+
+    /// By how much an arm's reach exceeds its uncertainty where its spread is that, squared.
+    pub(crate) fn further(&self, spread: f64) -> f64 {
+        let grown = if self.growth > 0.0 { 1.0 + self.growth * (self.n * spread).ln_1p() } else { 1.0 };
+        grown * (1.0 + self.caution * spread.sqrt()).powi(2)
     }
 
     /// The residual variance of that arm's share of the reward.
@@ -94,7 +106,14 @@ mod tests {
     }
 
     fn pool(config: &PriorConfig, arms: &[Residuals]) -> PoolNoise {
-        let prior = Prior { lambda: vec![1.0], noise_sum: 1.5, noise_n: 10.0, forgetting: 1.0, window: None };
+        let prior = Prior {
+            lambda: vec![1.0],
+            common: vec![false],
+            noise_sum: 1.5,
+            noise_n: 10.0,
+            forgetting: 1.0,
+            window: None,
+        };
         PoolNoise::of(&prior, config, arms.iter().copied())
     }
 

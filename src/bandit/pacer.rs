@@ -56,6 +56,8 @@ const SAFETY_FULL: f64 = 1.2;
 const EXHAUSTED: f64 = 0.93;
 /// Exploration of dearer arms with money that nothing else would spend, in units of uncertainty.
 const SURPLUS_ALPHA: f64 = 2.0;
+/// How many uncertainties a policy's reach is under a ceiling: α is meant for a reach with caution in it.
+const PLAIN: f64 = 1.0 / 0.9;
 /// What the ratio of realised to expected dollars keeps at every observation, and its prior weight.
 const RATIO: (f64, f64) = (0.95, 5.0);
 /// Observations before that ratio is taken: the first estimates are the prior's.

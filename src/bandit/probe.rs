@@ -16,9 +16,9 @@ pub(crate) struct Probe {
     outer: Vec<f64>,
     /// Dimensions that all candidates share.
     shared: usize,
-    /// xᵀΛ⁻¹x over the shared dimensions, and over all.
-    q_shared: f64,
-    q_prior: f64,
+    /// xᵀΛ⁻¹x over the shared dimensions, and over all: of what arms have in common, and of the rest.
+    q_shared: [f64; 2],
+    q_prior: [f64; 2],
     /// The step it is scored at.
     step: u64,
 }
@@ -55,7 +55,8 @@ impl Probe {
         self.x[own.end..].fill(0.0);
         let rows = self.shared..self.x.len();
         fold_outer_rows(&self.x, rows.clone(), &mut self.outer);
-        self.q_prior = self.q_shared + spread_of(prior, &self.x, rows);
+        let [common, rest] = spread_of(prior, &self.x, rows);
+        self.q_prior = [self.q_shared[0] + common, self.q_shared[1] + rest];
     }
 
     /// The context: `d` values.
@@ -68,9 +69,10 @@ impl Probe {
         &self.outer
     }
 
-    /// xᵀΛ⁻¹x.
-    pub(crate) const fn q_prior(&self) -> f64 {
-        self.q_prior
+    /// xᵀΛ⁻¹x, where the precision of common slopes is `strength` times that of Λ.
+    pub(crate) fn q_prior(&self, strength: f64) -> f64 {
+        let [common, rest] = self.q_prior;
+        common / strength + rest
     }
 
     /// The step it is scored at.
@@ -79,8 +81,12 @@ impl Probe {
     }
 }
 
-fn spread_of(prior: &Prior, x: &[f64], dimensions: std::ops::Range<usize>) -> f64 {
-    x[dimensions.clone()].iter().zip(&prior.lambda[dimensions]).map(|(x, l)| x * x / l).sum()
+fn spread_of(prior: &Prior, x: &[f64], dimensions: std::ops::Range<usize>) -> [f64; 2] {
+    let mut spread = [0.0; 2];
+    for i in dimensions {
+        spread[usize::from(!prior.common[i])] += x[i] * x[i] / prior.lambda[i];
+    }
+    spread
 }
 
 #[cfg(test)]
@@ -91,6 +97,7 @@ mod tests {
     fn turning_to_a_candidate_equals_looking_at_its_whole_context() {
         let prior = Prior {
             lambda: vec![1.0, 30.0, 5.0, 2.0, 9.0],
+            common: vec![false, true, true, false, false],
             noise_sum: 1.0,
             noise_n: 1.0,
             forgetting: 1.0,
@@ -102,7 +109,7 @@ mod tests {
             probe.turn(&prior, &signals);
             let whole = Probe::new(&prior, &[&[1.0, 0.3, -0.4], &signals[..]].concat(), 7);
             assert_eq!((probe.x(), probe.outer()), (whole.x(), whole.outer()));
-            assert!((probe.q_prior() - whole.q_prior()).abs() < 1e-15);
+            assert!((probe.q_prior(1.0) - whole.q_prior(1.0)).abs() < 1e-15);
         }
         probe.turn(&prior, &[]);
         assert_eq!(probe.outer(), Probe::new(&prior, &[1.0, 0.3, -0.4, 0.0, 0.0], 7).outer());

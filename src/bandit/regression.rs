@@ -9,8 +9,8 @@
 //! the same parts, where one is given, belongs to the prior: it is added to Λ, ΛΘ₀ and S₀, and never forgotten. A⁻¹, Θ̂
 //! and R are *derived*: they follow each observation in O(d²) (Sherman–Morrison, and the recursive least
 //! squares that goes with it) and are recomputed from A on a schedule and
-//! whenever a residual check fails. Without data Θ̂ = Θ₀ and A⁻¹ = Λ⁻¹. Θ₀ is non-zero on the intercept
-//! only.
+//! whenever a residual check fails. Without data Θ̂ = Θ₀ and A⁻¹ = Λ⁻¹. Θ₀ is what is expected without a
+//! context on the intercept, and on slopes 0 until a pool says otherwise (`regression/shrink.rs`).
 //!
 //! Forgetting scales the data parts and never the prior, so nothing winds up. All data parts are kept as
 //! they were summed, with one factor that is theirs: to forget is to change that factor, exactly and in
@@ -20,6 +20,7 @@
 
 mod derive;
 mod level;
+mod shrink;
 mod window;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use super::kernels::{axpy, packed_len, quadratic, rank_one, scale};
 
 pub(crate) use derive::Scratch;
+pub(crate) use shrink::{Fit, Within};
 use window::Piece;
 pub(crate) use window::Window;
 
@@ -40,6 +42,8 @@ const SMALLEST_FACTOR: f64 = 1e-60;
 pub(crate) struct Prior {
     /// The diagonal of Λ: `d` values above 0.
     pub lambda: Vec<f64>,
+    /// Which dimensions arms have in common: `d` values.
+    pub common: Vec<bool>,
     /// S₀ = ν₀σ₀² · 𝟙𝟙ᵀ: under weights that sum to 1 this is the prior of a single response.
     pub noise_sum: f64,
     /// ν₀.
@@ -48,6 +52,13 @@ pub(crate) struct Prior {
     pub forgetting: f64,
     /// How far back data reach, where not for ever.
     pub window: Option<Window>,
+}
+
+impl Prior {
+    /// Whether arms have anything in common.
+    pub(crate) fn has_common(&self) -> bool {
+        self.common.contains(&true)
+    }
 }
 
 /// How far one observation was from what had been expected of it.
@@ -79,6 +90,12 @@ pub(crate) struct Regression {
     as_of: u64,
     /// Θ₀ on the intercept: `m` values.
     prior_mean: Vec<f64>,
+    /// Θ₀ on common slopes, and 0 elsewhere: `m` columns of `d`. None: 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    prior_slopes: Vec<f64>,
+    /// How many times Λ the precision of common slopes is.
+    #[serde(default = "one")]
+    strength: f64,
     /// A⁻¹, packed.
     inverse: Vec<f64>,
     /// Θ̂: `m` columns of `d`.
@@ -123,6 +140,8 @@ impl Regression {
             n: 0.0,
             as_of: step,
             prior_mean: prior_mean.to_vec(),
+            prior_slopes: Vec::new(),
+            strength: 1.0,
             inverse: vec![0.0; packed_len(d)],
             theta: vec![0.0; d * m],
             residual: vec![0.0; packed_len(m)],
@@ -150,6 +169,7 @@ impl Regression {
             && self.n >= 0.0
             && self.factor.is_normal()
             && self.factor > 0.0
+            && self.slopes_are_sound()
             && self.base.as_ref().is_none_or(|base| base.is_sound(d, m))
             && self.pieces_are_sound()
     }
@@ -272,6 +292,7 @@ impl Regression {
         let mut part = self.clone();
         part.m = m;
         part.prior_mean = self.prior_mean[columns.clone()].to_vec();
+        part.prior_slopes = self.slopes_of(columns.clone()).to_vec();
         part.sums = self.sums[columns.start * self.d..columns.end * self.d].to_vec();
         part.theta = self.theta[columns.start * self.d..columns.end * self.d].to_vec();
         part.moments = sub_triangle(&self.moments, columns.clone());
@@ -291,6 +312,7 @@ impl Regression {
             .map(|v| v.to_bits())
             .chain([self.factor.to_bits(), self.n.to_bits(), self.as_of])
             .chain(believed.map(|v| v.to_bits()))
+            .chain(self.slope_bits())
             .chain(self.piece_bits())
     }
 
@@ -360,7 +382,7 @@ fn replace(sums: &mut [f64], moments: &mut [f64], x: &[f64], [old, new]: [&[f64]
     rank_one(moments, w, new);
 }
 
-/// A snapshot of before there was a factor.
+/// A snapshot of before there was a factor, or a strength.
 const fn one() -> f64 {
     1.0
 }

@@ -11,6 +11,7 @@ use super::config::{PriorConfig, RouterConfig};
 use super::drift::{ArmDrift, DriftConfig};
 use super::lens::Lens;
 use super::pacer::Pacer;
+use super::shrinkage::Shrinkage;
 use super::state::{ArmState, PoolState, RouterState};
 use super::stats::ArmStatistics;
 use crate::domain::context::Normaliser;
@@ -70,6 +71,9 @@ struct Header {
     folding: Option<Folding>,
     #[serde(default)]
     folded_since: Sequence,
+    /// None in a snapshot of before arms had slopes in common.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shrinkage: Option<Shrinkage>,
 }
 
 /// Settings that the fold depends on and that are in no command.
@@ -121,6 +125,7 @@ impl RouterState {
             pacer: self.pacer.as_deref().cloned(),
             folding: Some(Folding::of(&self.shared.config)),
             folded_since: self.folded_since,
+            shrinkage: self.shared.prior.has_common().then(|| (*self.shrinkage).clone()),
         };
         let mut parts = vec![("router".to_owned(), bytes(&header))];
         for arm in &self.arms {
@@ -167,6 +172,10 @@ impl RouterState {
             arm.refocus(&state.shared, &state.weights);
             state.arms.push(Arc::new(arm));
         }
+        if header.shrinkage.as_ref().is_some_and(|shrinkage| !shrinkage.is_sound(config.d)) {
+            return Err(StateFault::Corrupt("the slopes that arms have in common do not fit".to_owned()));
+        }
+        state.adopt_shrinkage(header.shrinkage, header.prior == config.prior);
         state.gather_noise();
         Ok(state)
     }

@@ -15,6 +15,7 @@ use super::pacer::{Pacer, Paid};
 use super::probe::Probe;
 use super::recent::RecentRuns;
 use super::regression::{Prior, Scratch, Window};
+use super::shrinkage::{Reading, Shrinkage};
 use super::stats::{ArmStatistics, COLUMNS};
 use crate::domain::clock::Timestamp;
 use crate::domain::context::Normaliser;
@@ -42,15 +43,19 @@ pub struct RouterState {
     pub(super) normaliser: Option<Arc<Normaliser>>,
     /// Derived: see [`Self::gather_noise`].
     pub(super) noise: PoolNoise,
+    /// What slopes are drawn towards.
+    pub(super) shrinkage: Box<Shrinkage>,
     /// Under a ceiling of dollars.
     pub(super) pacer: Option<Arc<Pacer>>,
-    pub(super) buffers: Buffers,
+    pub(super) buffers: Box<Buffers>,
 }
 
 /// Buffers of the fold, and nothing that is known: a clone begins with none of its own.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     pub(super) updates: Scratch,
+    /// None until the first reading.
+    pub(super) reading: Option<Box<Reading>>,
     /// A context with an arm's own signals behind it.
     pub(super) x: Vec<f64>,
     /// Who was judged in a race: position in the pool, quality, and what had been expected.
@@ -163,11 +168,13 @@ impl RouterState {
     pub fn new(config: RouterConfig, weights: Weights, alpha: f64, explore_share: f64) -> Self {
         let prior = Prior {
             lambda: config.lambdas(),
+            common: config.common(),
             noise_sum: config.prior.noise_prior * config.prior.noise_prior_n,
             noise_n: config.prior.noise_prior_n,
             forgetting: config.forgetting,
             window: Window::of(config.window),
         };
+        let shrinkage = Shrinkage::new(&prior, &config.prior);
         Self {
             shared: Arc::new(Shared { config, prior }),
             weights,
@@ -181,8 +188,9 @@ impl RouterState {
             recent: RecentRuns::default(),
             normaliser: None,
             noise: PoolNoise::default(),
+            shrinkage: Box::new(shrinkage),
             pacer: None,
-            buffers: Buffers::default(),
+            buffers: Box::default(),
         }
     }
 
@@ -295,6 +303,8 @@ impl RouterState {
             let words = arm.stats.bits().into_iter().chain(arm.beside.bits()).chain(counts).chain(arm.drift.bits());
             words.chain(share).chain(arm.pool.bits()).flat_map(u64::to_le_bytes).for_each(&mut absorb);
         }
+        let shrinkage = self.shared.prior.has_common().then(|| self.shrinkage.bits());
+        shrinkage.into_iter().flatten().flat_map(u64::to_le_bytes).for_each(&mut absorb);
         let pacer = self.pacer.iter().flat_map(|pacer| pacer.bits());
         pacer.flat_map(u64::to_le_bytes).for_each(&mut absorb);
         hash

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kernels::dot;
 use super::regression::{Believed, Innovation, Prior, Regression, Scratch, Window};
+use super::shrinkage::Shrinkage;
 use crate::domain::command::{AnswerOutcome, ArmObservation, PreviewTerms};
 use crate::domain::prior::{ArmPrior, ResponsePrior};
 use crate::domain::terms::Column;
@@ -206,6 +207,18 @@ impl ArmStatistics {
         let groups = [Some(&mut self.judged), self.preview.as_mut(), Some(&mut self.answer)];
         for group in groups.into_iter().flatten() {
             group.adopt_window(prior, step);
+        }
+    }
+
+    /// Draws the slopes of the terms towards those that arms have in common. What answers cost is each arm's own.
+    pub(crate) fn draw_slopes(&mut self, prior: &Prior, to: &Shrinkage, scratch: &mut Scratch) {
+        let (quality, others) = to.slopes.split_at(to.slopes.len() / REWARD_COLUMNS);
+        match &mut self.preview {
+            None => self.judged.draw_slopes(prior, to.strength, &to.slopes, scratch),
+            Some(preview) => {
+                self.judged.draw_slopes(prior, to.strength, quality, scratch);
+                preview.draw_slopes(prior, to.strength, others, scratch);
+            }
         }
     }
 

@@ -160,8 +160,8 @@ impl RouterSettings {
     #[must_use]
     pub fn alpha_for(&self, policy: RouterKind) -> f64 {
         self.alpha.unwrap_or(match policy {
-            RouterKind::Lints => 0.3,
-            RouterKind::Linucb | RouterKind::Baseline | RouterKind::Uniform => 0.5,
+            RouterKind::Lints => 0.24,
+            RouterKind::Linucb | RouterKind::Baseline | RouterKind::Uniform => 0.45,
         })
     }
 }

@@ -59,7 +59,7 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
     row("router.k", Kind::Integer { min: 1, max: 16 }, Some("3"), Value("router-k"),
         "previews per race", |d, v| d.settings.router.k = v.size()),
     row("router.alpha", Kind::Number { min: 0.0, max: 100.0 }, None, Value("bandit-alpha"),
-        "exploration, in units of an arm's own uncertainty; default: 0.5 for linucb, 0.3 for lints",
+        "exploration, in units of an arm's own uncertainty; default: 0.45 for linucb, 0.24 for lints",
         |d, v| d.settings.router.alpha = Some(v.number())),
     row("router.ridge", Kind::Number { min: 1e-6, max: 1e6 }, Some("1"), Value("bandit-ridge"),
         "strength of the prior (ridge), a factor on every block's own", |d, v| d.settings.router.ridge = v.number()),

@@ -77,8 +77,8 @@ fn later_sources_win_and_a_fault_names_its_source() {
     assert_eq!(alpha(&with(&environment, &vec![])), "0.2");
     assert_eq!(alpha(&with(&environment, &flags)), "0.3");
     assert_eq!(load(&with(&environment, &flags)).unwrap().router.k, 2);
-    assert_eq!(alpha(&sources(ONE_ARM)), "0.5");
-    assert_eq!(alpha(&sources(&format!("[router]\npolicy = \"lints\"\n{ONE_ARM}"))), "0.3");
+    assert_eq!(alpha(&sources(ONE_ARM)), "0.45");
+    assert_eq!(alpha(&sources(&format!("[router]\npolicy = \"lints\"\n{ONE_ARM}"))), "0.24");
 
     let bad = vec![("BANDITOP_BANDIT_ALPHA".to_owned(), "lots".to_owned())];
     let fault = load(&with(&bad, &vec![("router-k".to_owned(), "0".to_owned())])).unwrap_err();

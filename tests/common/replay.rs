@@ -7,7 +7,7 @@ use banditop::features::LengthFeatures;
 
 /// What `router.alpha` is for that policy, as shipped.
 pub(crate) const fn alpha(kind: RouterKind) -> f64 {
-    if matches!(kind, RouterKind::Lints) { 0.3 } else { 0.5 }
+    if matches!(kind, RouterKind::Lints) { 0.24 } else { 0.45 }
 }
 
 /// `router.explore` and `features.length_threshold` as shipped.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::curve::lambda_for;
 use super::in_flight::InFlight;
-use super::{CAP, EXHAUSTED, RATIO, SAFETY, SAFETY_FULL, SURPLUS_ALPHA, TOKENS};
+use super::{CAP, EXHAUSTED, PLAIN, RATIO, SAFETY, SAFETY_FULL, SURPLUS_ALPHA, TOKENS};
 use crate::bandit::choose::Contender;
 use crate::bandit::kernels::dot;
 use crate::bandit::state::{ArmState, RouterState};
@@ -43,8 +43,9 @@ impl Tariff<'_> {
         let mean = self.mean.map_or(dollars, |mean| arm.expected_dollars(mean));
         *contender = contender.priced(self.per_dollar * dollars);
         // A wider reach for arms that were seen little would mostly buy more of the cheap ones, which the account
-        // leaves open at any time: under a ceiling the plain uncertainty explores.
-        contender.standing.reach = contender.standing.uncertainty;
+        // leaves open at any time: under a ceiling the plain uncertainty explores, and further by as much as policies are
+        // told to go less far for the wider reach.
+        contender.standing.reach = PLAIN * contender.standing.uncertainty;
         Offer { dollars, mean, open: self.affords(mean, dollars) }
     }
 

@@ -37,29 +37,18 @@ impl Clone for Scratch {
 impl Regression {
     /// Recomputes A⁻¹, Θ̂ and R from the statistics.
     pub(crate) fn refresh(&mut self, prior: &Prior, scratch: &mut Scratch) {
+        if self.n == 0.0 && self.base.is_none() {
+            return self.expect_nothing_new(prior);
+        }
         let Scratch { b, factor, .. } = scratch;
         let (d, kept) = (self.d, self.factor);
-        let (data, base) = (&self.data, self.base.as_deref());
-        let fill = |a: &mut [f64]| {
-            for (value, data) in a.iter_mut().zip(data) {
-                *value = kept * data;
-            }
-            if let Some(base) = base {
-                axpy(a, 1.0, &base.data);
-            }
-            for (i, lambda) in prior.lambda.iter().enumerate() {
-                a[packed_len(i) + i] += lambda;
-            }
-        };
-        if !factor.of(d, fill) {
+        if !factor.of(d, |a| self.write_precision(prior, kept, self.strength, a)) {
             return;
         }
         factor.write_inverse(&mut self.inverse);
         b.clear();
         b.extend(self.sums.iter().map(|sum| kept * sum));
-        for (column, mean) in b.chunks_exact_mut(d).zip(&self.prior_mean) {
-            column[0] += prior.lambda[0] * mean;
-        }
+        self.add_expected(prior, b);
         if let Some(base) = &self.base {
             axpy(b, 1.0, &base.sums);
         }
@@ -69,11 +58,30 @@ impl Regression {
         for i in 0..self.m {
             for j in 0..=i {
                 let believed = self.base.as_ref().map_or(0.0, |base| base.moments[packed_len(i) + j]);
-                let start = prior.noise_sum + prior.lambda[0] * self.prior_mean[i] * self.prior_mean[j] + believed;
+                let start = prior.noise_sum + self.expected_squares(prior, i, j) + believed;
                 let explained = dot(&b[i * d..(i + 1) * d], &self.theta[j * d..(j + 1) * d]);
                 self.residual[packed_len(i) + j] = start + kept * self.moments[packed_len(i) + j] - explained;
             }
         }
+        self.since_refresh = 0;
+        self.refreshed_at = self.as_of;
+    }
+
+    /// What is derived of no data: the prior itself.
+    fn expect_nothing_new(&mut self, prior: &Prior) {
+        self.inverse.fill(0.0);
+        self.theta.fill(0.0);
+        for i in 0..self.d {
+            self.inverse[packed_len(i) + i] = 1.0 / Self::precision(prior, self.strength, i);
+        }
+        for c in 0..self.m {
+            let column = c * self.d..(c + 1) * self.d;
+            if !self.prior_slopes.is_empty() {
+                self.theta[column.clone()].copy_from_slice(&self.prior_slopes[column.clone()]);
+            }
+            self.theta[column.start] = self.prior_mean[c];
+        }
+        self.residual.fill(prior.noise_sum);
         self.since_refresh = 0;
         self.refreshed_at = self.as_of;
     }
@@ -89,7 +97,7 @@ impl Regression {
             return q;
         }
         let kept = discount(prior.forgetting, lag);
-        let most = probe.q_prior().max(q);
+        let most = probe.q_prior(self.strength).max(q);
         q * most / (kept * most + (1.0 - kept) * q)
     }
 
@@ -141,6 +149,7 @@ impl Regression {
             axpy(back, 1.0, believed);
         }
         let wanted = |i: usize| f64::from(i == which);
-        (0..d).map(|i| (back[i] + prior.lambda[i] * column[i] - wanted(i)).abs()).fold(0.0, f64::max)
+        let left = |i: usize| back[i] + Self::precision(prior, self.strength, i) * column[i] - wanted(i);
+        (0..d).map(|i| left(i).abs()).fold(0.0, f64::max)
     }
 }

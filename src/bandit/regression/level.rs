@@ -62,8 +62,14 @@ mod tests {
 
     #[test]
     fn moving_what_was_observed_equals_observing_it_moved() {
-        let prior =
-            Prior { lambda: vec![1.0, 3.0, 3.0], noise_sum: 1.5, noise_n: 10.0, forgetting: 0.99, window: None };
+        let prior = Prior {
+            lambda: vec![1.0, 3.0, 3.0],
+            common: vec![false; 3],
+            noise_sum: 1.5,
+            noise_n: 10.0,
+            forgetting: 0.99,
+            window: None,
+        };
         let mut rng = fastrand::Rng::with_seed(4);
         let rows: Vec<([f64; 3], [f64; 2])> =
             (0..50).map(|_| ([1.0, rng.f64(), rng.f64()], [rng.f64(), rng.f64()])).collect();

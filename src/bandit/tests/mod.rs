@@ -12,6 +12,7 @@ mod properties;
 mod recorded;
 mod scale;
 mod select;
+mod shrinkage;
 mod window;
 
 use std::io::Read;
@@ -35,9 +36,18 @@ pub(super) fn config(d: usize) -> RouterConfig {
     RouterConfig { d, blocks, feature_version: format!("test-{d}"), ..RouterConfig::default() }
 }
 
-/// LinUCB as the textbooks have it: unit noise, Λ = λI, nothing believed, nobody tried first.
-pub(super) fn textbook(d: usize, lambda: f64) -> RouterConfig {
+/// The same of lengths and, in every third place, intents: dimensions that arms have in common.
+pub(super) fn worded(d: usize) -> RouterConfig {
+    let block = |i: usize| if i.is_multiple_of(3) { FeatureBlock::Intent } else { FeatureBlock::Length };
     let mut config = config(d);
+    config.blocks = (0..d).map(|i| if i == 0 { FeatureBlock::Intercept } else { block(i) }).collect();
+    config
+}
+
+/// LinUCB as the textbooks have it: unit noise, Λ = λI, nothing believed, nobody tried first. Arms could have
+/// slopes in common, and do not.
+pub(super) fn textbook(d: usize, lambda: f64) -> RouterConfig {
+    let mut config = worded(d);
     let prior = &mut config.prior;
     for value in [
         &mut prior.lambda_intercept,
@@ -52,6 +62,7 @@ pub(super) fn textbook(d: usize, lambda: f64) -> RouterConfig {
     prior.optimism = 0.0;
     prior.noise = Noise::Fixed(1.0);
     prior.caution = 0.0;
+    prior.growth = 0.0;
     config.first_tries = 0;
     config.drift.reaction = DriftReaction::Off;
     config

@@ -9,7 +9,7 @@ use super::super::probe::Probe;
 use super::super::regression::{Prior, Regression, Scratch};
 
 fn prior(d: usize, forgetting: f64) -> Prior {
-    Prior { lambda: vec![1.0; d], noise_sum: 1.5, noise_n: 10.0, forgetting, window: None }
+    Prior { lambda: vec![1.0; d], common: vec![false; d], noise_sum: 1.5, noise_n: 10.0, forgetting, window: None }
 }
 
 fn dense(packed: &[f64], d: usize) -> DMatrix<f64> {
@@ -117,7 +117,7 @@ proptest! {
             let probe = Probe::new(&prior, &context(), now);
             let (scored, least) = (regression.spread(&prior, &probe), exact.spread(&prior, &probe));
             prop_assert!(scored >= least * (1.0 - 1e-9), "{scored} below the exact {least}");
-            prop_assert!(scored <= probe.q_prior() * (1.0 + 1e-9), "{scored} above the prior's {}", probe.q_prior());
+            prop_assert!(scored <= probe.q_prior(1.0) * (1.0 + 1e-9), "{scored} above the prior's {}", probe.q_prior(1.0));
         }
     }
 }
