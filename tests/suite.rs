@@ -44,6 +44,22 @@ fn a_suite_goes_through_the_real_race() {
 }
 
 #[test]
+fn a_suite_under_a_ceiling_says_who_keeps_to_it() {
+    let program = Program::fast();
+    std::fs::write(program.home().join("small.toml"), SUITE).unwrap();
+    let args = ["compare", "small.toml", "--shuffles", "1", "--k", "2", "--budget-per-request", ".0003", "--json"];
+    let found = program.json(&args);
+    let policies = found["policies"].as_array().unwrap();
+    let names: Vec<&str> = policies.iter().filter_map(|p| p["policy"].as_str()).collect();
+    let paced = ["linucb_paced", "lints_paced", "linucb", "lints"];
+    assert_eq!(names, [&paced[..], &["linucb_top_k", "uniform", "best_fixed", "baseline"]].concat());
+    for policy in policies {
+        let (used, race) = (policy["utilisation"].as_f64().unwrap(), policy["usd_per_race"].as_f64().unwrap());
+        assert!((used - race / 0.0003).abs() < 1e-9, "previews and judge are paid for too: {policy}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_suite_is_said_all_at_once() {
     let program = Program::fast();
     let wrong = SUITE.replace("coding-merge", "coding-nothing").replace("rounds = 2", "rounds = 0");

@@ -127,7 +127,7 @@ pub struct Report {
     pub usd_per_race: Option<f64>,
     /// The ceiling; null without one.
     pub budget_per_request_usd: Option<f64>,
-    /// Dollars per request, of served answers, over the ceiling; null without one.
+    /// Dollars per request, of served answers (over a suite: of whole races), over the ceiling; null without one.
     pub utilisation: Option<f64>,
     /// The same by shuffle; empty without a ceiling.
     pub utilisation_per_shuffle: Vec<f64>,
@@ -193,6 +193,16 @@ impl Report {
             best_fixed_mixture: options.ceiling.and_then(|ceiling| best_mixture(problem, &ground, ceiling)),
             decisions_per_s: None,
         }
+    }
+
+    /// Where all that a race cost was spent, previews and judge included: that is what a ceiling is about then.
+    #[must_use]
+    pub fn charged_whole_races(mut self, passes: &[Pass]) -> Self {
+        let Some(ceiling) = self.budget_per_request_usd else { return self };
+        self.utilisation = self.usd_per_race.map(|dollars| dollars / ceiling);
+        let each = passes.iter().filter_map(Pass::mean_raced_dollars);
+        self.utilisation_per_shuffle = each.map(|dollars| dollars / ceiling).collect();
+        self
     }
 
     /// With the seconds that the caller measured for all passes.

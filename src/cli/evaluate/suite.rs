@@ -63,7 +63,10 @@ pub(super) fn text(file: &Path) -> Option<Outcome<String>> {
 /// Who takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Player {
+    /// Under the ceiling, where there is one.
     Router(RouterKind),
+    /// The same without the ceiling.
+    Unpaced(RouterKind),
     /// The first router, with the k highest scores.
     TopK,
     /// Every race between arms drawn uniformly.
@@ -75,19 +78,20 @@ enum Player {
 }
 
 impl Player {
-    const ALL: [Self; 6] = [
-        Self::Router(RouterKind::Linucb),
-        Self::Router(RouterKind::Lints),
-        Self::TopK,
-        Self::Uniform,
-        Self::BestSingle,
-        Self::Baseline,
-    ];
+    /// All of them: under a ceiling the routers also without it, as everybody else is.
+    fn all(has_ceiling: bool) -> Vec<Self> {
+        let kinds = [RouterKind::Linucb, RouterKind::Lints];
+        let unpaced = kinds.map(Self::Unpaced).into_iter().filter(|_| has_ceiling);
+        let others = [Self::TopK, Self::Uniform, Self::BestSingle, Self::Baseline];
+        kinds.map(Self::Router).into_iter().chain(unpaced).chain(others).collect()
+    }
 
-    const fn name(self) -> Name {
+    const fn name(self, has_ceiling: bool) -> Name {
         match self {
-            Self::Router(RouterKind::Lints) => Name::Lints,
-            Self::Router(_) => Name::Linucb,
+            Self::Router(RouterKind::Lints) if has_ceiling => Name::LintsPaced,
+            Self::Router(_) if has_ceiling => Name::LinucbPaced,
+            Self::Router(RouterKind::Lints) | Self::Unpaced(RouterKind::Lints) => Name::Lints,
+            Self::Router(_) | Self::Unpaced(_) => Name::Linucb,
             Self::TopK => Name::LinucbTopK,
             Self::Uniform => Name::Uniform,
             Self::BestSingle => Name::BestFixed,
@@ -120,21 +124,25 @@ pub(super) async fn compare(
 ) -> Outcome<(SuiteSpec, Comparison)> {
     let suite: SuiteSpec = parse_toml(text, name).map_err(CliError::usage)?;
     let stage = Stage::new(context, &suite, name, k, shuffles)?;
-    let options =
-        Options { shuffles, seed: stage.settings.simulation.seed, k: stage.settings.router.k, ..Options::default() };
+    let router = &stage.settings.router;
+    let (seed, k, ceiling) = (stage.settings.simulation.seed, router.k, router.budget_per_request);
+    let options = Options { shuffles, seed, k, ceiling, ..Options::default() };
+    let players = Player::all(ceiling.is_some());
     let clock = context.clock();
     let started = clock.monotonic();
-    let mut passes: Vec<Vec<Pass>> = vec![Vec::new(); Player::ALL.len()];
+    let mut passes: Vec<Vec<Pass>> = vec![Vec::new(); players.len()];
     for shuffle in 0..shuffles {
-        let together = try_join_all(Player::ALL.map(|player| stage.pass(player, shuffle))).await?;
+        let together = try_join_all(players.iter().map(|player| stage.pass(*player, shuffle))).await?;
         for (all, pass) in passes.iter_mut().zip(together) {
             all.push(pass);
         }
         stage.tell(clock.monotonic().saturating_sub(started));
     }
     // Nobody's time is taken: they play at once, and most of it is the models'.
-    let report = |(player, passes): (&Player, &Vec<Pass>)| Report::new(player.name(), &stage.problem, &options, passes);
-    let reports = Player::ALL.iter().zip(&passes).map(report).collect();
+    let report = |(player, passes): (&Player, &Vec<Pass>)| {
+        Report::new(player.name(ceiling.is_some()), &stage.problem, &options, passes).charged_whole_races(passes)
+    };
+    let reports = players.iter().zip(&passes).map(report).collect();
     let found = Comparison::of(&stage.problem, reports, &passes, options.seed, &uniforms);
     Ok((suite, found))
 }
@@ -169,7 +177,7 @@ impl<'a> Stage<'a> {
         let prompts: Vec<Prompt> = (0..suite.rounds).flat_map(|_| each.iter().cloned()).collect();
         let scenario = calm(&suite.stage(simulation.scenario(), &each).map_err(wrong)?);
         let problem = truth(&arms, &scenario, &prompts, &settings)?.repeating(each.len());
-        let all = prompts.len() * shuffles * Player::ALL.len();
+        let all = prompts.len() * shuffles * Player::all(settings.router.budget_per_request.is_some()).len();
         let (done, progress) = (Cell::new(0), RefCell::new(Progress::new()));
         Ok(Self { context, settings, scenario, prompts, arms, problem, done, all, progress })
     }
@@ -184,14 +192,17 @@ impl<'a> Stage<'a> {
         let started = clock.monotonic();
         let mut settings = self.settings.clone();
         settings.simulation.seed = settings.simulation.seed.wrapping_add(1_000_003 * shuffle as u64);
+        if !matches!(player, Player::Router(_)) {
+            settings.router.budget_per_request = None;
+        }
         match player {
-            Player::Router(kind) => settings.router.policy = kind,
+            Player::Router(kind) | Player::Unpaced(kind) => settings.router.policy = kind,
             Player::TopK => settings.router.policy = RouterKind::Linucb,
             Player::Uniform => settings.router.policy = RouterKind::Uniform,
             Player::BestSingle => settings.strategy = Strategy::Direct,
             Player::Baseline => settings.strategy = Strategy::Baseline,
         }
-        if matches!(player, Player::Router(_) | Player::TopK | Player::Uniform) {
+        if matches!(player, Player::Router(_) | Player::Unpaced(_) | Player::TopK | Player::Uniform) {
             settings.strategy = Strategy::Race;
         }
         let seed = settings.simulation.seed;

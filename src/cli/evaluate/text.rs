@@ -173,9 +173,11 @@ pub(super) fn comparison(found: &Comparison) -> String {
     let mut text = String::new();
     if let Some(first) = found.policies.first() {
         let (rows, arms, shuffles) = (first.rows, first.arms.len(), first.shuffles);
+        let ceiling =
+            first.budget_per_request_usd.map_or_else(String::new, |usd| format!(", ceiling {usd:.6} a request"));
         _ = writeln!(
             text,
-            "k {}, {rows} rows × {arms} arms, d {}, {shuffles} shuffles, seed {}\n",
+            "k {}, {rows} rows × {arms} arms, d {}, {shuffles} shuffles, seed {}{ceiling}\n",
             first.k, first.d, first.seed
         );
     }
