@@ -59,11 +59,15 @@ impl EmbeddingSource {
         if let Some(known) = locked(&self.cache).get(key) {
             return Ok(known);
         }
-        let answer = self.ask(key, text, retry.clone()).ok_or("too many embeddings are under way")?;
+        let said = Said::default();
+        let answer = self.ask(key, text, retry.clone(), &said).ok_or("too many embeddings are under way")?;
         match timeout(self.patience, answer).await {
             Ok(Ok(found)) => found,
             Ok(Err(_)) => Err("the embedding was given up".to_owned()),
-            Err(_) => Err(format!("no embedding within {} ms", self.patience.as_millis())),
+            Err(_) => {
+                let cause = locked(&said).take().map_or_else(String::new, |cause| format!(": {cause}"));
+                Err(format!("no embedding within {} ms{cause}", self.patience.as_millis()))
+            }
         }
     }
 
@@ -80,6 +84,7 @@ impl EmbeddingSource {
         key: u128,
         text: String,
         retry: Retry,
+        said: &Said,
     ) -> Option<oneshot::Receiver<Result<Arc<EmbeddingSample>, String>>> {
         let mut calls = locked(&self.calls);
         while calls.try_join_next().is_some() {}
@@ -88,8 +93,9 @@ impl EmbeddingSource {
         }
         let (sender, answer) = oneshot::channel();
         let (embedder, cache, slots) = (Arc::clone(&self.embedder), Arc::clone(&self.cache), self.slots);
+        let said = Arc::clone(said);
         calls.spawn(async move {
-            let asked = timeout(LATEST, embed(embedder.as_ref(), &text, &retry)).await;
+            let asked = timeout(LATEST, embed(embedder.as_ref(), &text, &retry, &said)).await;
             let found = match asked {
                 Ok(Ok(embedding)) => take_in(&cache, key, &embedding, slots),
                 Ok(Err(failure)) => {
@@ -109,8 +115,11 @@ impl EmbeddingSource {
     }
 }
 
+/// What the last call that failed said, while another is waited for.
+type Said = Arc<Mutex<Option<String>>>;
+
 /// Asks, and again where that may help; the budget is the endpoint's.
-async fn embed(embedder: &dyn Embedder, text: &str, retry: &Retry) -> Result<Vec<f32>, Failure> {
+async fn embed(embedder: &dyn Embedder, text: &str, retry: &Retry, said: &Said) -> Result<Vec<f32>, Failure> {
     let started = Instant::now();
     let mut tries = retry.begin("embedding", 0);
     loop {
@@ -118,6 +127,7 @@ async fn embed(embedder: &dyn Embedder, text: &str, retry: &Retry) -> Result<Vec
             Ok(found) => return Ok(found),
             Err(failure) => failure,
         };
+        *locked(said) = Some(failure.message.clone());
         match tries.again(&failure, LATEST, started.elapsed()) {
             Some(wait) => sleep(wait).await,
             None => return Err(failure),
@@ -301,7 +311,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_passes_is_tried_again_and_the_late_answer_serves_the_next_prompt() {
         let (embedder, source) = source(100);
-        assert_eq!(source.of("flaky".to_owned(), &Retry::default()).await.unwrap_err(), "no embedding within 150 ms");
+        let reason = source.of("flaky".to_owned(), &Retry::default()).await.unwrap_err();
+        assert_eq!(reason, "no embedding within 150 ms: h refused", "the cause, though it is asked again");
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(source.of("flaky".to_owned(), &Retry::default()).await.is_ok());
         assert_eq!(embedder.0.load(Ordering::SeqCst), 2, "the second call was the retry");
