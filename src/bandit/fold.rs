@@ -12,7 +12,7 @@ use super::regression::discount;
 use super::state::{ArmState, Buffers, PoolState, RouterState, Shared};
 use super::stats::{Late, Seen};
 use crate::domain::clock::Timestamp;
-use crate::domain::command::{ArmObservation, LogEntry, Observation, RouterCommand};
+use crate::domain::command::{Actor, ArmObservation, LogEntry, Observation, RouterCommand};
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::prior::ArmPrior;
 use crate::domain::spec::{DriftReaction, Lifecycle};
@@ -32,7 +32,7 @@ impl RouterState {
                 let late = Late { column: *column, old: *old, new: *new, preview, weight: 1.0, at: 0, shift: 0.0 };
                 self.amend(*run, arm, x, late);
             }
-            RouterCommand::Decay { factor, arms } => self.decay(*factor, arms),
+            RouterCommand::Decay { factor, arms } => self.decay(*factor, arms, matches!(entry.actor, Actor::Rule(_))),
             RouterCommand::Prune { victims, .. } => self.take_out(victims, Lifecycle::Pruned, entry.actor.name()),
             RouterCommand::Deactivate { arms } => self.take_out(arms, Lifecycle::Deactivated, entry.actor.name()),
             RouterCommand::Reactivate { arms } => arms.iter().for_each(|arm| self.bring_back(arm)),
@@ -196,11 +196,15 @@ impl RouterState {
         self.count_judged(u64::from(is_first));
     }
 
-    fn decay(&mut self, factor: f64, arms: &[ArmId]) {
+    fn decay(&mut self, factor: f64, arms: &[ArmId], by_rule: bool) {
         let steps = self.steps;
         for i in 0..self.arms.len() {
             if arms.is_empty() || arms.contains(&self.arms[i].spec.name) {
                 self.decay_arm(i, factor, steps);
+                // What a rule does at set times is no answer to an alarm.
+                if !by_rule {
+                    Arc::make_mut(&mut self.arms[i]).drift.found = None;
+                }
             }
         }
         self.decay_races(factor, &|arm| arms.is_empty() || arms.contains(&arm.spec.name));
@@ -228,7 +232,6 @@ impl RouterState {
     fn decay_arm(&mut self, i: usize, factor: f64, step: u64) {
         let arm = Arc::make_mut(&mut self.arms[i]);
         arm.stats.decay(&self.shared.prior, step, factor);
-        arm.drift.found = None;
         arm.remember_decay(step, factor);
         arm.refocus(&self.shared, &self.weights);
     }
@@ -260,6 +263,7 @@ impl RouterState {
         }
         let (keep, runs) = (self.shared.config.reactivation_keep, self.shared.config.probation_runs);
         self.decay_arm(i, keep, self.steps);
+        Arc::make_mut(&mut self.arms[i]).drift.found = None;
         self.decay_races(keep, &|arm| arm.spec.name == *name);
         self.change_pool(name, |pool| {
             pool.lifecycle = if runs == 0 { Lifecycle::Active } else { Lifecycle::Probation };

@@ -83,7 +83,7 @@ impl PoolNoise {
 
     /// By how much an arm's reach exceeds its uncertainty where its spread is that, squared.
     pub(crate) fn further(&self, spread: f64) -> f64 {
-        let grown = if self.growth > 0.0 { 1.0 + self.growth * (self.n * spread).ln_1p() } else { 1.0 };
+        let grown = if self.growth > 0.0 { 1.0 + self.growth * (1.0 + self.n * spread).ln() } else { 1.0 };
         grown * (1.0 + self.caution * spread.sqrt()).powi(2)
     }
 

@@ -82,9 +82,12 @@ impl Probe {
 }
 
 fn spread_of(prior: &Prior, x: &[f64], dimensions: std::ops::Range<usize>) -> [f64; 2] {
+    let scaled = x[dimensions.clone()].iter().zip(&prior.lambda[dimensions.clone()]).map(|(x, lambda)| x * x / lambda);
     let mut spread = [0.0; 2];
-    for i in dimensions {
-        spread[usize::from(!prior.common[i])] += x[i] * x[i] / prior.lambda[i];
+    for (value, is_common) in scaled.zip(&prior.common[dimensions]) {
+        let common = if *is_common { value } else { 0.0 };
+        spread[0] += common;
+        spread[1] += value - common;
     }
     spread
 }

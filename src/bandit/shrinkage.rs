@@ -14,7 +14,7 @@
 //! they were set. Dollars are no common affair: the group *answer* keeps its own slopes.
 //!
 //! A reading is a function of the statistics and of nothing else, so of all that was observed before it the order
-//! does not matter. It is taken when the pool has some tenth more observations, a moment that their number alone
+//! does not matter. It is taken when the pool has some seventh more observations, a moment that their number alone
 //! determines, at once where a person changes what is known (decay, prior), and where a snapshot has none. Between two
 //! readings, arms learn under the last one, in O(d²). A reading is a refresh of every arm and five factorisations more
 //! of each: some `arms·d³·4/3` multiply-adds, at most every `arms·d/4` observations (5 µs an arm at d = 10, 30 at 26; see
@@ -37,7 +37,7 @@ const STRENGTHS: [f64; 5] = [1.0, 3.0, 10.0, 30.0, 300.0];
 const FIRST: f64 = 20.0;
 const APART: f64 = 10.0;
 /// Growth of the observations' weight from one reading to the next.
-const GROWTH: f64 = 0.1;
+const GROWTH: f64 = 0.15;
 
 /// The last reading, and when the next is due.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

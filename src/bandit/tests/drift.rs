@@ -5,7 +5,9 @@ use super::super::refold::{exclusions, refold};
 use super::super::router::router;
 use super::super::state::RouterState;
 use super::{Log, config, quality, quality_only};
-use crate::domain::command::RouterCommand;
+use crate::domain::clock::Timestamp;
+use crate::domain::command::{Actor, LogEntry, RouterCommand};
+use crate::domain::ids::TimeId;
 use crate::domain::spec::DriftReaction;
 use crate::domain::spec::RouterKind;
 use crate::domain::terms::Column;
@@ -45,6 +47,21 @@ fn a_fallen_arm_is_believed_to_be_where_it_is() {
     let found = arm.drift.unwrap();
     assert!((found.size + 0.4).abs() < 0.1 && found.since <= found.found, "{found:?}");
     assert!(log.state.arm("b").unwrap().drift.is_none());
+}
+
+/// What a rule forgets at set times answers no alarm; what a person forgets does.
+#[test]
+fn only_a_persons_decay_ends_what_was_found() {
+    let mut log = two();
+    fall(&mut log, "a", &X);
+    let by = |log: &mut Log, actor: Actor| {
+        let (sequence, at) = (log.state.sequence() + 1, Timestamp::from_millis(9));
+        let command = RouterCommand::Decay { factor: 0.9, arms: Vec::new() };
+        log.state.apply(&LogEntry { sequence, id: TimeId::new(at, sequence), actor, at, command });
+        log.state.arm("a").unwrap().drift.is_some()
+    };
+    assert!(by(&mut log, Actor::Rule("decay".to_owned())));
+    assert!(!by(&mut log, Actor::Person("ann".to_owned())));
 }
 
 /// A rating of a run from before the fall is of what that run taught, which stands at the level after it by now.
