@@ -125,7 +125,7 @@ pub(super) fn ended(model: &mut Model, ticket: Ticket) {
     }
 }
 
-/// Records of shown runs that are to be read anew: see [`OwnRun::wants_reading`].
+/// Records of shown runs that are to be read anew: see `OwnRun::wants_reading`.
 pub(super) fn read_anew(model: &mut Model) -> Vec<Effect> {
     let (live, now) = (Arc::clone(&model.live), model.now);
     let shown = [model.conversation.own.as_mut(), model.runs.opened.as_mut()];
