@@ -164,7 +164,8 @@ impl Rig {
         drop(handle);
         // The endpoint has a thread of its own: what we did to it, it may see a moment later.
         let made = if self.panics { 0 } else { made(&record, bad, &arms[0].1) };
-        bad.sees(|seen| seen.len() >= made && seen.iter().all(|call| call.over.is_some())).await;
+        let is_over = bad.sees(|seen| seen.len() >= made && seen.iter().all(|call| call.over.is_some())).await;
+        assert!(is_over, "{made} calls were made and are to be over: {:?}", bad.calls());
         let played = Played {
             screens: screens(&snapshot, &events).map(|screen| squashed(&screen)),
             log: self.store.log(),
@@ -207,7 +208,8 @@ fn made(record: &RunRecord, bad: &Server, url: &str) -> usize {
     let is_there = url.split("://").nth(1) == bad.base_url().split("://").nth(1);
     let previews = record.previews.iter().map(|preview| (&preview.arm, &preview.handling));
     let attempts = record.attempts.iter().map(|attempt| (&attempt.arm, &attempt.handling));
-    let of_bad = previews.chain(attempts).filter(|(arm, _)| is_there && arm.as_str() == "bad");
+    let of_bad =
+        previews.chain(attempts).filter(|(arm, handling)| is_there && arm.as_str() == "bad" && !handling.unmade);
     of_bad.map(|(_, handling)| 1 + handling.retries.len()).sum()
 }
 
