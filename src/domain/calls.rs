@@ -46,6 +46,9 @@ pub struct PreviewRecord {
 /// What asking the judge took, the second asking included.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct JudgingRecord {
+    /// Who was asked; empty in records of earlier versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub judge: String,
     /// Calls made.
     pub calls: u32,
     /// Tokens of the tasks.
@@ -54,6 +57,9 @@ pub struct JudgingRecord {
     pub tokens_out: u32,
     /// Dollars; unknown prices count as 0.
     pub cost_usd: f64,
+    /// Seconds to the first token of the first reply; absent where none came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttft_s: Option<f64>,
     /// Why the last call failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,

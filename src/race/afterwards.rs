@@ -11,6 +11,7 @@ use std::sync::Arc;
 use fastrand::Rng;
 use tokio_util::sync::CancellationToken;
 
+use super::answers::length;
 use super::budget::{Purse, Reservation};
 use super::events::{EventSink, Wire};
 use super::judge::JudgeStage;
@@ -87,7 +88,11 @@ impl Race {
             request: &record.request,
             target: what.target,
             retry: &Retry::new(config.retry, Arc::clone(&self.extras), what.seed ^ SALT),
-            timers: Timers { rules: &config.timeouts, signals: &what.knowledge.signals, length: 0.0 },
+            timers: Timers {
+                rules: &config.timeouts,
+                signals: &what.knowledge.signals,
+                length: length(&record.context.names, &record.context.x),
+            },
             health: &self.judge_health,
         };
         let events = EventSink::none();

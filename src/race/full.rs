@@ -196,7 +196,7 @@ impl FullStage<'_> {
     }
 
     fn limits(&self, arm: &ArmId) -> Limits {
-        let times = self.timers.of(arm, Phase::Answer);
+        let times = self.timers.answer(arm);
         Limits {
             first_token: times.first_token,
             between_tokens: times.between_tokens,

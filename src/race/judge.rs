@@ -154,26 +154,27 @@ impl JudgeStage<'_> {
             Ok(model) => model,
             Err(failure) => {
                 let (scores, error) = (Err(failure.to_string()), Some(failure));
-                return Asked { scores, record: JudgingRecord { error, ..JudgingRecord::default() } };
+                let judge = choice.name().to_owned();
+                return Asked { scores, record: JudgingRecord { judge, error, ..JudgingRecord::default() } };
             }
         };
         let labels: Vec<String> = (0..lots.len()).map(label).collect();
         let task = self.task(lots, &labels);
-        let (whole, learned) = self.timers.judge();
+        let times = self.timers.judge(choice.name());
         let started = Instant::now();
-        let mut record = JudgingRecord::default();
+        let mut record = JudgingRecord { judge: choice.name().to_owned(), ..JudgingRecord::default() };
         let mut fault = None;
         for nth in 0..ASKED {
-            let left = whole.saturating_sub(started.elapsed());
+            let left = times.whole.saturating_sub(started.elapsed());
             if left.is_zero() {
                 break;
             }
             let limits = Limits {
-                first_token: self.config.timeouts.first_token.min(left),
-                between_tokens: self.config.timeouts.between_tokens,
+                first_token: times.first_token,
+                between_tokens: times.between_tokens,
                 whole: left,
                 spent: Duration::ZERO,
-                learned,
+                learned: times.learned,
                 phase: Phase::Judge,
                 price,
                 max_bytes: (self.config.judge.max_tokens as usize).saturating_mul(16),
@@ -244,6 +245,10 @@ struct Asked {
 }
 
 fn take(record: &mut JudgingRecord, report: &CallReport, price: Option<Price>) {
+    if record.calls == 0 {
+        record.ttft_s = report.ttft_s;
+    }
+    record.handling.longest_gap_s = longer(record.handling.longest_gap_s, report.handling.longest_gap_s);
     record.calls += u32::from(!report.handling.unmade) + report.handling.times();
     record.tokens_in = record.tokens_in.saturating_add(report.usage.input_tokens);
     record.tokens_out = record.tokens_out.saturating_add(report.usage.output_tokens);
@@ -254,6 +259,10 @@ fn take(record: &mut JudgingRecord, report: &CallReport, price: Option<Price>) {
     record.handling.cached_tokens = record.handling.cached_tokens.saturating_add(report.handling.cached_tokens);
     record.handling.miscounted |= report.handling.miscounted;
     record.handling.deadlines = record.handling.deadlines.or(report.handling.deadlines);
+}
+
+fn longer(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    one.into_iter().chain(other).reduce(f64::max)
 }
 
 /// A reply that is no verdict.

@@ -21,6 +21,7 @@ mod hedge;
 mod holds;
 mod judge;
 mod judge_health;
+mod judge_pace;
 mod local_judge;
 mod models;
 mod opinion;

@@ -106,7 +106,7 @@ impl PreviewStage<'_> {
     }
 
     fn limits(&self, arm: &ArmId) -> Limits {
-        let times = self.timers.of(arm, Phase::Preview);
+        let times = self.timers.preview(arm);
         Limits {
             first_token: times.first_token,
             between_tokens: times.between_tokens,

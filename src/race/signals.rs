@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::answers::{Answers, Outlook};
+use super::judge_pace::{JudgeFold, JudgePaces};
 use super::rolling::RollingLatency;
-use super::timeouts::{Call, JudgeFold, Pace, PaceFold, Paces};
+use super::timeouts::{Call, PaceFold, Paces};
 use crate::domain::clock::Timestamp;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::flag::Flag;
@@ -45,25 +46,23 @@ pub struct ArmSignal {
 pub struct Signals {
     arms: BTreeMap<ArmId, ArmSignal>,
     answers: Answers,
-    /// How long verdicts take.
-    judge: Pace,
+    judge: JudgePaces,
 }
 
 impl Signals {
     /// Signals given by arm.
     #[must_use]
     pub fn new(arms: BTreeMap<ArmId, ArmSignal>) -> Self {
-        Self { arms, answers: Answers::default(), judge: Pace::default() }
+        Self { arms, ..Self::default() }
     }
 
-    /// How long verdicts take.
-    #[must_use]
-    pub const fn judge(&self) -> Pace {
-        self.judge
+    /// How long the judge of that name takes; nothing where another one was asked last.
+    pub(super) fn judge(&self, name: &str) -> JudgePaces {
+        if *self.judge.name == *name { self.judge.clone() } else { JudgePaces::default() }
     }
 
     #[cfg(test)]
-    pub(super) fn judged_at(judge: Pace) -> Self {
+    pub(super) fn judged_at(judge: JudgePaces) -> Self {
         Self { judge, ..Self::default() }
     }
 
@@ -173,7 +172,7 @@ impl SignalFold {
 
     fn summarise(&mut self) {
         let arms = self.arms.iter().map(|(id, f)| (id.clone(), f.summary())).collect();
-        self.summary = Arc::new(Signals { arms, answers: self.answers.clone(), judge: self.judge.pace() });
+        self.summary = Arc::new(Signals { arms, answers: self.answers.clone(), judge: self.judge.paces() });
     }
 
     /// Takes a probe in, of an arm that is out: a call like any other.

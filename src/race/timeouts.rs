@@ -5,7 +5,7 @@
 //!
 //! A call that ran out of its time counts as having taken that time, here and nowhere else: an arm that
 //! has become slower for good would otherwise never be waited for long enough to be seen answering. The
-//! judge has one deadline for its whole verdict, which follows the p99 of its verdicts in the same way.
+//! judge's deadlines follow its own verdicts in the same way; see `judge_pace.rs`.
 //!
 //! Connecting has no percentiles of its own: it is a part of the time to the first token, so the arm's deadline for
 //! that ends it too, and the setting of the adapter is only its upper bound.
@@ -18,7 +18,7 @@ use super::signals::Signals;
 use crate::domain::failure::Failure;
 use crate::domain::handling::Handling;
 use crate::domain::ids::ArmId;
-use crate::domain::record::{AttemptRecord, JudgingRecord, PreviewRecord};
+use crate::domain::record::{AttemptRecord, PreviewRecord};
 use crate::domain::tally::Phase;
 
 /// Calls that percentiles are of: the newest.
@@ -74,7 +74,7 @@ pub(crate) struct Times {
     pub(crate) first_token: Duration,
     pub(crate) between_tokens: Duration,
     pub(crate) whole: Duration,
-    /// Whether any of them is the arm's own.
+    /// Whether any of them is the endpoint's own.
     pub(crate) learned: bool,
 }
 
@@ -90,18 +90,34 @@ pub(crate) struct Timers<'a> {
 }
 
 impl Timers<'_> {
-    /// The deadlines of a call of `arm` for a preview or an answer.
-    pub(crate) fn of(&self, arm: &ArmId, phase: Phase) -> Times {
+    /// The deadlines of a preview of `arm`.
+    pub(crate) fn preview(&self, arm: &ArmId) -> Times {
+        let (rules, paces) = (self.rules, self.paces(arm));
+        self.times(paces.first_token, paces.between_tokens, (rules.preview, paces.preview, rules.follow.fixed[2]))
+    }
+
+    /// The deadlines of a full answer of `arm`.
+    pub(crate) fn answer(&self, arm: &ArmId) -> Times {
+        let (rules, paces) = (self.rules, self.paces(arm));
+        self.times(paces.first_token, paces.between_tokens, (rules.full, paces.answer, rules.follow.fixed[3]))
+    }
+
+    /// The deadlines of asking the judge of that name; the whole one is of a verdict, every asking of it included.
+    pub(crate) fn judge(&self, name: &str) -> Times {
+        let (rules, paces) = (self.rules, self.signals.judge(name));
+        self.times(paces.first_token, paces.between_tokens, (rules.judge, paces.whole, rules.follow.fixed[4]))
+    }
+
+    fn paces(&self, arm: &ArmId) -> Paces {
+        self.signals.get(arm).map(|signal| signal.paces).unwrap_or_default()
+    }
+
+    /// `whole`: what is set, what was seen, and whether a person has set it.
+    fn times(&self, first_token: Pace, between_tokens: Pace, (whole, pace, fixed): (Duration, Pace, bool)) -> Times {
         let rules = self.rules;
-        let paces = self.signals.get(arm).map(|signal| signal.paces).unwrap_or_default();
-        let (whole, pace, fixed) = match phase {
-            Phase::Preview => (rules.preview, paces.preview, rules.follow.fixed[2]),
-            Phase::Judge => (rules.judge, self.signals.judge(), rules.follow.fixed[4]),
-            Phase::Answer => (rules.full, paces.answer, rules.follow.fixed[3]),
-        };
         let token = (rules.follow.floor, rules.follow.ceiling);
-        let first_token = self.follow(rules.follow.fixed[0], paces.first_token, token);
-        let between_tokens = self.follow(rules.follow.fixed[1], paces.between_tokens, token);
+        let first_token = self.follow(rules.follow.fixed[0], first_token, token);
+        let between_tokens = self.follow(rules.follow.fixed[1], between_tokens, token);
         // A good long answer after short ones must not be cut for having been unusual.
         let own = self.follow(fixed, pace, (whole / 2, whole * 2));
         Times {
@@ -110,13 +126,6 @@ impl Timers<'_> {
             whole: own.unwrap_or(whole),
             learned: first_token.or(between_tokens).or(own).is_some(),
         }
-    }
-
-    /// How long a verdict may take, every asking of it included, and whether that follows the judge.
-    pub(crate) fn judge(&self) -> (Duration, bool) {
-        let whole = self.rules.judge;
-        let own = self.follow(self.rules.follow.fixed[4], self.signals.judge(), (whole / 2, whole * 2));
-        (own.unwrap_or(whole), own.is_some())
     }
 
     fn follow(&self, fixed: bool, pace: Pace, (floor, ceiling): (Duration, Duration)) -> Option<Duration> {
@@ -132,10 +141,10 @@ impl Timers<'_> {
 
 /// The newest seconds of one kind.
 #[derive(Clone, Debug, Default)]
-struct Newest(VecDeque<f64>);
+pub(super) struct Newest(VecDeque<f64>);
 
 impl Newest {
-    fn push(&mut self, seconds: f64) {
+    pub(super) fn push(&mut self, seconds: f64) {
         if !seconds.is_finite() || seconds < 0.0 {
             return;
         }
@@ -146,7 +155,7 @@ impl Newest {
     }
 
     /// The smallest value that at least 99 % do not exceed.
-    fn pace(&self) -> Pace {
+    pub(super) fn pace(&self) -> Pace {
         let mut sorted: Vec<f64> = self.0.iter().copied().collect();
         sorted.sort_unstable_by(f64::total_cmp);
         let rank = (sorted.len() * 99).div_ceil(100).saturating_sub(1);
@@ -162,32 +171,6 @@ pub(super) struct PaceFold {
     preview: Newest,
     answer: Newest,
     paces: Paces,
-}
-
-/// How long verdicts take, folded over what judging took.
-#[derive(Clone, Debug, Default)]
-pub(super) struct JudgeFold {
-    whole: Newest,
-    pace: Pace,
-}
-
-impl JudgeFold {
-    /// Takes in a verdict that took `seconds`. One that ran out of its time counts as having taken that time; one
-    /// that failed otherwise, or was asked for again, says nothing.
-    pub(super) fn absorb(&mut self, judging: &JudgingRecord, seconds: f64) {
-        match judging.error.as_ref().map(|failure| failure.kind.as_ref()) {
-            None if judging.calls == 1 => self.whole.push(seconds),
-            Some("phase_timeout") => {
-                judging.handling.deadlines.into_iter().for_each(|deadlines| self.whole.push(deadlines.whole_s));
-            }
-            _ => return,
-        }
-        self.pace = self.whole.pace();
-    }
-
-    pub(super) const fn pace(&self) -> Pace {
-        self.pace
-    }
 }
 
 /// One call, as a record has it.
@@ -266,7 +249,7 @@ mod tests {
     fn times(fold: &PaceFold, rules: &PhaseTimeouts, length: f64) -> Times {
         let signal = ArmSignal { paces: fold.paces(), ..ArmSignal::default() };
         let signals = Signals::new(BTreeMap::from([(ArmId::new("a"), signal)]));
-        Timers { rules, signals: &signals, length }.of(&ArmId::new("a"), Phase::Preview)
+        Timers { rules, signals: &signals, length }.preview(&ArmId::new("a"))
     }
 
     fn handling(first_token_s: f64) -> Handling {
@@ -306,32 +289,6 @@ mod tests {
         assert_eq!(after.between_tokens, rules.follow.floor, "three times a tenth of a second is below the floor");
         assert_eq!(after.whole, rules.preview / 2, "nine seconds are below the floor of a preview");
         assert!((times(&fold, &rules, 1.0).first_token.as_secs_f64() - 9.0).abs() < 1e-6, "a long prompt takes longer");
-    }
-
-    #[test]
-    fn a_verdict_is_waited_for_as_long_as_the_judge_nearly_ever_takes() {
-        let (mut rules, mut fold) = (PhaseTimeouts::default(), JudgeFold::default());
-        let deadline = |fold: &JudgeFold, rules: &PhaseTimeouts| {
-            let signals = Signals::judged_at(fold.pace());
-            Timers { rules, signals: &signals, length: 0.0 }.judge()
-        };
-        let quick = JudgingRecord { calls: 1, ..JudgingRecord::default() };
-        for _ in 0..19 {
-            fold.absorb(&quick, 5.0);
-        }
-        fold.absorb(&JudgingRecord { calls: 2, ..JudgingRecord::default() }, 60.0);
-        assert_eq!(deadline(&fold, &rules), (rules.judge, false), "asked twice says nothing");
-        fold.absorb(&quick, 5.0);
-        assert_eq!(deadline(&fold, &rules), (Duration::from_secs(15), true));
-        let late = Failure::new(FailureClass::Transient, "phase_timeout", "");
-        fold.absorb(&JudgingRecord { calls: 1, error: Some(late), handling: handling(9.0), ..quick.clone() }, 0.1);
-        assert_eq!(deadline(&fold, &rules), (rules.judge * 2, true), "it took the twenty seconds that it had");
-        let down = Failure::new(FailureClass::Transient, "connect", "");
-        let known = fold.pace();
-        fold.absorb(&JudgingRecord { calls: 1, error: Some(down), ..quick }, 0.01);
-        assert_eq!(fold.pace(), known);
-        rules.follow.fixed[4] = true;
-        assert_eq!(deadline(&fold, &rules), (rules.judge, false), "what a person set holds");
     }
 
     #[test]

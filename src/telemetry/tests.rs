@@ -105,8 +105,7 @@ pub(super) fn record(number: u64) -> RunRecord {
             tokens_in: 200,
             tokens_out: 40,
             cost_usd: 0.0005,
-            error: None,
-            handling: Handling::default(),
+            ..JudgingRecord::default()
         }),
         order: vec![ArmId::new("swift"), ArmId::new("penny")],
         attempts: vec![attempt("swift", None)],

@@ -8,6 +8,7 @@ use crate::domain::chat::ChatRequest;
 use crate::domain::command::{Actor, RouterCommand};
 use crate::domain::engine::{EngineHandle, JournalQuery, RunRequest};
 use crate::domain::ids::ArmId;
+use crate::domain::money::Price;
 use crate::domain::record::{Origin, SessionRecord};
 use crate::domain::snapshot::EngineSnapshot;
 use crate::domain::spec::{ConfigFacts, Lifecycle, Strategy};
@@ -322,4 +323,26 @@ async fn the_log_after_the_newest_snapshot_stays_short() {
         applied(&handle, decay()).await;
     }
     assert!(distance() < 10, "in its own time: the length");
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_long_the_judge_is_waited_for_is_known_again() {
+    const VERDICT: &str = r#"{"scores": {
+        "A": {"relevance": 0.8, "coverage": 0.8, "faithfulness": 0.8, "hallucination_risk": 0.2, "overall": 0.8},
+        "B": {"relevance": 0.8, "coverage": 0.8, "faithfulness": 0.8, "hallucination_risk": 0.2, "overall": 0.7}}}"#;
+    let mut rig = Rig::new(&["a", "b"]);
+    rig.judge = Some(Price::default());
+    rig.stage.script("judge", Script::Answer(VERDICT, Duration::from_secs(1)));
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    for n in 0..20 {
+        ask(&handle, &format!("question {n}")).await;
+    }
+    engine.stop().await;
+    let again = rig.start().await;
+    rig.stage.script("judge", Script::Hang);
+    let judging = ask(&again.handle(), "one more").await.judging.clone().unwrap();
+    let deadlines = judging.handling.deadlines.unwrap();
+    assert_eq!((judging.judge.as_str(), judging.error.unwrap().kind.as_ref()), ("judge", "first_token_timeout"));
+    assert!(deadlines.learned && (3.0..3.2).contains(&deadlines.first_token_s), "{deadlines:?}");
 }

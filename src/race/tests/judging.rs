@@ -4,6 +4,8 @@ use super::doubles::*;
 use crate::domain::answer::FinishReason;
 use crate::domain::failure::FailureClass;
 use crate::domain::judging::Verdict;
+use crate::domain::record::{JudgingRecord, RunRecord};
+use crate::race::SignalFold;
 
 fn says(reply: &str) -> Vec<Step> {
     vec![text(reply), finish(FinishReason::Stop)]
@@ -155,4 +157,70 @@ async fn where_the_judge_failed_history_decides_between_answers_that_look_like_s
     let told = two_arms().judged_by(&judge_by_length()).run("why is the sky blue").await.report.record;
     let ordering = told.ordering.unwrap();
     assert!(ordering.counts && ordering.decided.is_empty() && ordering.worth.len() == 2, "{ordering:?}");
+}
+
+/// What a race knows after `verdicts` of a judge whose first token takes `first` ms; over a restart, too, since records
+/// are what is kept.
+async fn after(verdicts: usize, first: u64) -> (Pool, Vec<RunRecord>) {
+    let mut pool = two_arms().judged_by(&late_by(first));
+    let mut fold = SignalFold::new(64);
+    let mut records = Vec::new();
+    for _ in 0..verdicts {
+        let record = pool.run("why is the sky blue").await.report.record;
+        let stored: RunRecord = serde_json::from_str(&serde_json::to_string(&record).unwrap()).unwrap();
+        fold.absorb(&stored);
+        records.push(record);
+    }
+    pool.signals = fold.summary().as_ref().clone();
+    (pool, records)
+}
+
+/// A fair judge that begins to reply after `first` ms.
+fn late_by(first: u64) -> std::sync::Arc<Scripted> {
+    Scripted::replying(move |call| [vec![Step::Wait(first)], verdict_by_length(call)].concat())
+}
+
+async fn judging_of(pool: &Pool) -> (JudgingRecord, bool) {
+    let record = pool.run("why is the sky blue").await.report.record;
+    (record.judging.unwrap(), record.verdict.unwrap().local_fallback)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_judge_is_waited_for_as_long_as_it_is_used_to_take_and_no_longer() {
+    let (pool, records) = after(20, 800).await;
+    let first = records[0].judging.as_ref().unwrap();
+    assert_eq!((first.judge.as_str(), first.ttft_s), ("judge", Some(0.805)));
+    let hangs = pool.judged_by(&Scripted::new([vec![Step::Hang]]));
+    let started = tokio::time::Instant::now();
+    let (judging, is_local) = judging_of(&hangs).await;
+    assert_eq!((judging.error.unwrap().kind.as_ref(), is_local), ("first_token_timeout", true));
+    let deadline = judging.handling.deadlines.unwrap();
+    assert!(deadline.learned && (2.4..2.6).contains(&deadline.first_token_s), "{deadline:?}");
+    let took = started.elapsed().as_secs_f64();
+    assert!((deadline.first_token_s..deadline.first_token_s + 0.1).contains(&took), "{took}");
+    let (_, is_local) = judging_of(&hangs.judged_by(&late_by(2_300))).await;
+    assert!(!is_local, "three times as slow as ever is not yet out");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_judge_that_is_slow_by_nature_is_heard_out() {
+    let fresh = two_arms().judged_by(&late_by(14_000));
+    assert_eq!(judging_of(&fresh).await.0.error.unwrap().kind, "first_token_timeout", "nothing is known of it");
+    let (pool, _) = after(20, 8_000).await;
+    let (judging, is_local) = judging_of(&pool.judged_by(&late_by(14_000))).await;
+    assert!(!is_local && judging.error.is_none(), "{judging:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_judge_that_falls_silent_is_given_up_at_its_own_pace() {
+    let chatty = || Scripted::replying(|call| [vec![text(" "), Step::Wait(100)], verdict_by_length(call)].concat());
+    let mut fold = SignalFold::new(64);
+    let mut pool = two_arms().judged_by(&chatty());
+    for _ in 0..20 {
+        fold.absorb(&pool.run("why").await.report.record);
+    }
+    pool.signals = fold.summary().as_ref().clone();
+    let (judging, is_local) = judging_of(&pool.judged_by(&Scripted::new([vec![text("{"), Step::Hang]]))).await;
+    assert_eq!((judging.error.unwrap().kind.as_ref(), is_local), ("stall", true));
+    assert!((judging.handling.deadlines.unwrap().between_tokens_s - 2.0).abs() < 1e-9, "the floor");
 }
