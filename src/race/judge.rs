@@ -34,6 +34,9 @@ use crate::domain::text::cut;
 /// Times that a judge is asked.
 const ASKED: usize = 2;
 
+/// The kind of failure of a judge whose reply is no verdict.
+const NO_VERDICT: &str = "no_verdict";
+
 /// What the judge is told. The task itself is the last user turn.
 const RUBRIC: &str = r#"You are an impartial judge of answers written by language models. The user message is a JSON object: "prompt" is what was asked, "candidates" are the beginnings of answers to it, each with an "id" and a "text". A candidate may be cut in the middle of a sentence: judge what is there and where it is going, and do not punish the cut.
 
@@ -193,7 +196,12 @@ impl JudgeStage<'_> {
                 }
             }
         }
-        Asked { scores: Err(fault.unwrap_or_default()), record }
+        let fault = fault.unwrap_or_default();
+        if record.error.is_none() {
+            // A reply there was, and it is no verdict: that is the judge's content.
+            record.error = Some(Failure::new(FailureClass::Content, NO_VERDICT, fault.clone()));
+        }
+        Asked { scores: Err(fault), record }
     }
 
     /// The task, a JSON object: strings in it are escaped by the serializer, whatever they hold.

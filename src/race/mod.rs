@@ -19,6 +19,7 @@ mod full;
 mod gate;
 mod hedge;
 mod holds;
+mod json;
 mod judge;
 mod judge_health;
 mod judge_pace;

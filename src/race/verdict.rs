@@ -1,10 +1,9 @@
 //! Reading a judge's reply. Models wrap JSON in prose and code fences, add keys, and go a hair over 1;
 //! all of that is read. What is not a verdict is refused with the reason, which the retry quotes: a
-//! candidate left out, a score that is no number in [0, 1], two verdicts that differ (as when a judge
-//! quotes a candidate that brings a verdict of its own).
+//! candidate left out or scored twice, a score that is no number in [0, 1], two verdicts that differ (as when a
+//! judge quotes a candidate that brings a verdict of its own). Nothing is taken for being the last.
 
-use serde_json::{Map, Value};
-
+use super::json::{Json, Table};
 use crate::domain::judging::Scores;
 
 /// How far outside [0, 1] a score may lie and is clamped.
@@ -21,6 +20,23 @@ pub(crate) enum VerdictFault {
     /// Two that differ.
     #[error("the reply holds several verdicts that differ")]
     Ambiguous,
+    /// Two tables of scores in one object.
+    #[error("the reply holds `scores` twice")]
+    TwoTables,
+    /// A candidate with two sets of scores.
+    #[error("candidate {candidate} is scored twice")]
+    ScoredTwice {
+        /// Its label.
+        candidate: String,
+    },
+    /// A score that is there twice.
+    #[error("{field} of candidate {candidate} is given twice")]
+    GivenTwice {
+        /// The candidate's label.
+        candidate: String,
+        /// The name of the score.
+        field: &'static str,
+    },
     /// A candidate without scores.
     #[error("candidate {candidate} has no scores")]
     Missing {
@@ -47,26 +63,34 @@ pub(crate) fn read_verdict(reply: &str, labels: &[String]) -> Result<Vec<Scores>
     let mut verdict: Option<Vec<Scores>> = None;
     let mut fault = VerdictFault::NoScores;
     for object in objects(reply) {
-        let Some(table) = score_table(&object, labels) else { continue };
+        let Some(table) = score_table(&object, labels)? else { continue };
         match scores_of_all(table, labels) {
             Ok(scores) if verdict.as_ref().is_some_and(|v| *v != scores) => return Err(VerdictFault::Ambiguous),
             Ok(scores) => verdict = Some(scores),
+            Err(found) if found.is_double() => return Err(found),
             Err(found) => fault = found,
         }
     }
     verdict.ok_or(fault)
 }
 
+impl VerdictFault {
+    /// Whether nobody can say which of two is meant, whatever follows.
+    const fn is_double(&self) -> bool {
+        matches!(self, Self::ScoredTwice { .. } | Self::GivenTwice { .. })
+    }
+}
+
 /// Outermost JSON objects in a text, in order.
-fn objects(text: &str) -> Vec<Map<String, Value>> {
+fn objects(text: &str) -> Vec<Table> {
     let mut found = Vec::new();
     let mut rest = text;
     for _ in 0..MOST_OBJECTS {
         let Some(start) = rest.find('{') else { break };
         rest = &rest[start..];
-        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Map<String, Value>>();
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Json>();
         let skip = match values.next() {
-            Some(Ok(object)) => {
+            Some(Ok(Json::Table(object))) => {
                 found.push(object);
                 values.byte_offset()
             }
@@ -78,35 +102,33 @@ fn objects(text: &str) -> Vec<Map<String, Value>> {
 }
 
 /// The object that scores are in: under `scores`, or the whole where it names a candidate.
-fn score_table<'a>(object: &'a Map<String, Value>, labels: &[String]) -> Option<&'a Map<String, Value>> {
-    match object.get("scores") {
-        Some(Value::Object(scores)) => Some(scores),
-        _ => labels.iter().any(|l| object.contains_key(l)).then_some(object),
+fn score_table<'a>(object: &'a Table, labels: &[String]) -> Result<Option<&'a Table>, VerdictFault> {
+    match object.only("scores").map_err(|_| VerdictFault::TwoTables)? {
+        Some(Json::Table(scores)) => Ok(Some(scores)),
+        _ => Ok(labels.iter().any(|label| object.holds(label)).then_some(object)),
     }
 }
 
-fn scores_of_all(table: &Map<String, Value>, labels: &[String]) -> Result<Vec<Scores>, VerdictFault> {
+fn scores_of_all(table: &Table, labels: &[String]) -> Result<Vec<Scores>, VerdictFault> {
+    let candidate = |label: &String| label.clone();
     labels
         .iter()
-        .map(|label| match table.get(label) {
-            Some(Value::Object(scores)) => scores_of(scores, label),
-            _ => Err(VerdictFault::Missing { candidate: label.clone() }),
+        .map(|label| match table.only(label) {
+            Ok(Some(Json::Table(scores))) => scores_of(scores, label),
+            Ok(_) => Err(VerdictFault::Missing { candidate: candidate(label) }),
+            Err(_) => Err(VerdictFault::ScoredTwice { candidate: candidate(label) }),
         })
         .collect()
 }
 
-fn scores_of(scores: &Map<String, Value>, label: &str) -> Result<Scores, VerdictFault> {
+fn scores_of(scores: &Table, label: &str) -> Result<Scores, VerdictFault> {
+    let candidate = || label.to_owned();
     let get = |field: &'static str| {
-        let value = scores.get(field).unwrap_or(&Value::Null);
-        let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
-        match number.filter(|n| (-SLACK..=1.0 + SLACK).contains(n)) {
-            Some(number) => Ok(number.clamp(0.0, 1.0)),
-            None => Err(VerdictFault::NotAScore {
-                candidate: label.to_owned(),
-                field,
-                found: value.to_string().chars().take(40).collect(),
-            }),
-        }
+        let value = scores.only(field).map_err(|_| VerdictFault::GivenTwice { candidate: candidate(), field })?;
+        let number = value.and_then(Json::number);
+        let inside = number.filter(|n| (-SLACK..=1.0 + SLACK).contains(n)).map(|n| n.clamp(0.0, 1.0));
+        let found = || value.map_or_else(|| "null".to_owned(), Json::shown).chars().take(40).collect();
+        inside.ok_or_else(|| VerdictFault::NotAScore { candidate: candidate(), field, found: found() })
     };
     Ok(Scores {
         relevance: get("relevance")?,
@@ -133,6 +155,16 @@ mod tests {
 
     fn reply(a: &str, b: &str) -> String {
         format!(r#"{{"scores": {{"A": {}, "B": {}}}}}"#, one(a), one(b))
+    }
+
+    /// The same with scores of one candidate more, under a label as it is written.
+    fn twice(label: &str, overall: &str) -> String {
+        let whole = reply("0.9", "0.2");
+        format!("{}, \"{label}\": {}}}}}", whole.strip_suffix("}}").unwrap(), one(overall))
+    }
+
+    fn two_tables() -> String {
+        format!("{}, {}", reply("0.9", "0.2").strip_suffix('}').unwrap(), &reply("0.1", "0.8")[1..])
     }
 
     #[test]
@@ -171,6 +203,12 @@ mod tests {
             (reply("null", "0.2"), "overall of candidate A is null"),
             (reply("\"NaN\"", "0.2"), "overall of candidate A"),
             (format!("{} {}", reply("0.9", "0.2"), reply("0.1", "0.8")), "several verdicts"),
+            (reply("0.9", "0.2").replace("\"B\"", "\"A\""), "candidate A is scored twice"),
+            (twice("A", "0.9"), "candidate A is scored twice"),
+            (format!("{} {}", twice("A", "0.1"), reply("0.9", "0.2")), "candidate A is scored twice"),
+            (twice("\\u0041", "0.9"), "candidate A is scored twice"),
+            (reply("0.9, \"overall\": 0.1", "0.2"), "overall of candidate A is given twice"),
+            (two_tables(), "holds `scores` twice"),
         ];
         for (text, part) in rows {
             let fault = read_verdict(&text, &labels()).unwrap_err().to_string();

@@ -65,10 +65,14 @@ async fn a_judge_that_lies_is_not_believed() {
         ("not a number", of(fair, &fair.replace("\"overall\": 0.5", "\"overall\": \"great\""))),
         ("one left out", format!(r#"{{"scores": {{"A": {fair}}}}}"#)),
         ("half of the rubric", of(fair, r#"{"overall": 0.5}"#)),
+        ("scored twice", format!(r#"{{"scores": {{"A": {fair}, "B": {fair}, "A": {fair}}}}}"#)),
+        ("one score twice", of(fair, &fair.replace("\"overall\"", "\"overall\": 0.1, \"overall\""))),
     ];
     for (what, reply) in rows {
-        let verdict = verdict_of(&two_arms().judged_by(&Scripted::new([says(&reply)]))).await;
-        assert!(verdict.local_fallback, "{what}");
+        let record = two_arms().judged_by(&Scripted::new([says(&reply)])).run("hello").await.report.record;
+        assert!(record.verdict.unwrap().local_fallback, "{what}");
+        let failure = record.judging.unwrap().error.unwrap();
+        assert_eq!((failure.class, failure.kind.as_ref()), (FailureClass::Content, "no_verdict"), "{what}");
     }
 }
 
