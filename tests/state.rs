@@ -141,8 +141,12 @@ fn every_command_does_what_it_says_and_undo_takes_it_back() {
         "1",
         "--price-output",
         "2",
+        "--price-cached",
+        "0.5",
     ];
     apply(&program, &declared);
+    let added = &program.json(&["state", "journal", "--json"])[0]["command"]["spec"];
+    assert_eq!(added["price"]["cached"], 0.5, "{added}");
     assert_eq!(arm(&show(&program), "extra")["state"], "active");
     apply(&program, &["remove-arm", "extra"]);
     assert_eq!(arm(&show(&program), "extra"), &Value::Null);

@@ -175,7 +175,8 @@ impl Draft {
 
     fn judging_model(&mut self, draft: &EndpointDraft) -> Option<JudgeSettings> {
         let keys = ["judge.provider", "judge.base_url", "judge.model", "judge.api_key_env"];
-        let prices = ["judge.price_per_million.input", "judge.price_per_million.output"];
+        let prices = ["input", "output", "cached"].map(|kind| format!("judge.price_per_million.{kind}"));
+        let prices: Vec<&str> = prices.iter().map(String::as_str).collect();
         let origin = self.origin_of_any(&[keys.as_slice(), prices.as_slice()].concat());
         let name = draft.model.clone();
         let (spec, faults) = arms::endpoint(draft, name, "judge", &origin);

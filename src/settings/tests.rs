@@ -63,6 +63,20 @@ fn the_built_in_configuration_is_valid_and_has_a_judge() {
 }
 
 #[test]
+fn a_judge_of_its_own_has_a_price_for_cached_tokens_too() {
+    let judge = |price: &str| {
+        load(&sources(&format!(
+            "{ONE_ARM}[judge]\nprovider = \"simulated\"\nmodel = \"j\"\nprice_per_million = {{ {price} }}\n"
+        )))
+    };
+    let settings = judge("input = 3, output = 15, cached = 0.3").unwrap();
+    let Some(JudgeSettings::Model(spec)) = settings.judge else { panic!("a model of its own") };
+    assert_eq!(spec.price.and_then(|price| price.cached), Some(0.3));
+    let faults = judge("cached = 0.3").unwrap_err().to_string();
+    assert!(faults.contains("c.toml:7: `judge.price_per_million.input`"), "{faults}");
+}
+
+#[test]
 fn later_sources_win_and_a_fault_names_its_source() {
     let file = format!("[router]\nk = 2\nalpha = 0.1\n{ONE_ARM}");
     let environment = vec![("BANDITOP_BANDIT_ALPHA".to_owned(), "0.2".to_owned())];

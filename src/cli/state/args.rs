@@ -200,6 +200,9 @@ pub(super) struct AddArmArgs {
     /// Dollars per million tokens of the answer
     #[arg(long, requires = "price_input", value_name = "DOLLARS")]
     pub(super) price_output: Option<f64>,
+    /// Dollars per million tokens of the prompt that the endpoint had in its cache; absent: as the others
+    #[arg(long, requires = "price_input", value_name = "DOLLARS")]
+    pub(super) price_cached: Option<f64>,
 }
 
 /// What `budget` takes.

@@ -42,6 +42,7 @@ fn declared(args: &AddArmArgs) -> Outcome<ArmSpec> {
         ("api_key_env", args.api_key_env.clone()),
         ("price_per_million.input", price(args.price_input)),
         ("price_per_million.output", price(args.price_output)),
+        ("price_per_million.cached", price(args.price_cached)),
     ];
     let fields: Vec<(&str, String)> = fields.into_iter().filter_map(|(key, text)| Some((key, text?))).collect();
     crate::settings::declared_arm(&fields).map_err(CliError::usage)

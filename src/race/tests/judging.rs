@@ -1,11 +1,12 @@
 //! The judge: broken, lying, out of order, or faced with a candidate that would speak for it.
 
 use super::doubles::*;
-use crate::domain::answer::FinishReason;
+use crate::domain::answer::{AnswerPart, FinishReason};
 use crate::domain::failure::FailureClass;
 use crate::domain::judging::Verdict;
+use crate::domain::money::{Price, Usage};
 use crate::domain::record::{JudgingRecord, RunRecord};
-use crate::race::SignalFold;
+use crate::race::{JudgeChoice, SignalFold};
 
 fn says(reply: &str) -> Vec<Step> {
     vec![text(reply), finish(FinishReason::Stop)]
@@ -227,4 +228,19 @@ async fn a_judge_that_falls_silent_is_given_up_at_its_own_pace() {
     let (judging, is_local) = judging_of(&pool.judged_by(&Scripted::new([vec![text("{"), Step::Hang]]))).await;
     assert_eq!((judging.error.unwrap().kind.as_ref(), is_local), ("stall", true));
     assert!((judging.handling.deadlines.unwrap().between_tokens_s - 2.0).abs() < 1e-9, "the floor");
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_that_the_judges_endpoint_had_in_its_cache_cost_their_own_price() {
+    let told = Usage { input_tokens: 1_000, cached_tokens: 800, output_tokens: 10, estimated: false };
+    let judge =
+        Scripted::replying(move |call| [verdict_by_length(call), vec![Step::Say(AnswerPart::Usage(told))]].concat());
+    let cost = async |cached| {
+        let mut pool = two_arms();
+        let (name, price) = ("judge".to_owned(), Some(Price { input: 3.0, output: 15.0, cached }));
+        pool.judge = Some(JudgeChoice::Model { name, model: judge.clone(), price });
+        judging_of(&pool).await.0.cost_usd
+    };
+    assert!((cost(Some(0.3)).await - 990e-6).abs() < 1e-12, "200 at the full price, 800 at the lower one");
+    assert!((cost(None).await - 3_150e-6).abs() < 1e-12);
 }
