@@ -12,7 +12,7 @@ use std::process::Command;
 use banditop::domain::clock::Timestamp;
 use banditop::domain::failure::FailureClass;
 use banditop::domain::flag::Flag;
-use banditop::domain::handling::ExtraCount;
+use banditop::domain::handling::{ExtraCount, Helper};
 use banditop::domain::ids::ArmId;
 use banditop::domain::observer::Objective;
 use banditop::domain::ratio::Ratio;
@@ -133,6 +133,7 @@ fn full() -> EngineSnapshot {
         arms: vec![arm_row(&arm)],
         tally: tally.into(),
         objectives: vec![slo],
+        helpers: Helper::ALL.map(|helper| (helper, ExtraCount { left: 2.0, calls: 1, ..ExtraCount::default() })).into(),
         budget_per_request_usd: some,
         budget_per_day_usd: some,
         account: Some(SpendAccount { requests: 1, spent_usd: 0.5, allowed_usd: 0.5, utilisation: some, lambda: 0.5 }),

@@ -14,14 +14,18 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use banditop::domain::answer::ModelFactory;
 use banditop::domain::command::{Actor, RouterCommand};
 use banditop::domain::engine::CommandRequest;
 use banditop::domain::ids::CommandId;
+use banditop::domain::spec::{ArmSpec, Provider};
 use banditop::gateway::observe::{ObserveDoor, ObserveError};
+use banditop::race::JudgeChoice;
 use banditop::store::MemoryStore;
 use serde_json::Value;
 
 use common::program::Program;
+use common::scripted::{Troupe, parts_with};
 use common::watched::{ARMS, Watched, get, samples, sum};
 
 /// Figures of the whole: where in `state show --json`, and as what in `/metrics`.
@@ -168,6 +172,40 @@ async fn the_overview_metrics_and_state_show_agree() {
     watched.shows(32).await;
     let more = samples(&watched.get("/metrics").await.1).len();
     assert!(more <= series + 40, "{series} series became {more}");
+    watched.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_judge_has_a_budget_of_retries_of_its_own_whatever_arms_are_called() {
+    let arms = ["swift", "judge", "embedding"];
+    let troupe = Troupe::answering(&arms);
+    let nobody = ArmSpec {
+        name: "out of reach".into(),
+        provider: Provider::Simulated,
+        base_url: String::new(),
+        model: "m".to_owned(),
+        api_key_env: None,
+        price: None,
+        enabled: true,
+    };
+    let model = troupe.build(&nobody).unwrap();
+    let store = Arc::new(MemoryStore::new());
+    let parts = parts_with(&arms, Arc::new(troupe), store, |race| {
+        race.config.extras.trickle_per_s = 0.0;
+        race.config.retry.base = Duration::from_millis(1);
+        race.judge = Some(JudgeChoice::Model { name: "swift".to_owned(), model, price: None });
+    });
+    let watched = Box::pin(Watched::made_of(parts)).await;
+    watched.ask("why?").await;
+    watched.shows(1).await;
+    let found = samples(&watched.get("/metrics").await.1);
+    // Two retries out of ten; the first call found the bucket full.
+    assert_eq!(found["banditop_endpoint_retries_left{endpoint=\"judge\"}"], 8.0);
+    assert_eq!(found["banditop_endpoint_extras_denied_total{endpoint=\"judge\"}"], 0.0);
+    for arm in arms {
+        assert_eq!(found[&format!("banditop_arm_retries_left{{arm=\"{arm}\"}}")], 10.0, "{arm}");
+    }
+    assert_eq!(sum(&found, "banditop_endpoint_retries_left", "embedding"), 0.0, "nobody asked it");
     watched.end().await;
 }
 

@@ -82,6 +82,30 @@ pub struct ExtraCount {
     pub denied: u64,
 }
 
+/// An endpoint that is no arm: its budget of extra calls is its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Helper {
+    /// A judge that is a model of its own; one that is an arm has the arm's.
+    Judge,
+    /// The endpoint of embeddings.
+    Embedding,
+}
+
+impl Helper {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Judge, Self::Embedding];
+
+    /// The name in metrics and on screen.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Judge => "judge",
+            Self::Embedding => "embedding",
+        }
+    }
+}
+
 impl Handling {
     /// Whether there is nothing to say.
     #[must_use]

@@ -2,6 +2,7 @@
 //! data" everywhere; 0 is a measured zero. Fractions are [`Ratio`]s, so nothing in here can break a
 //! drawing. `state show --json` and every pane are projections of this one struct.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::alarm::Alarm;
 use super::clock::Timestamp;
 use super::command::{Durability, JournalEntry};
 use super::context::Intent;
-use super::handling::ExtraCount;
+use super::handling::{ExtraCount, Helper};
 use super::ids::{ArmId, RunId, Sequence};
 use super::observer::Objective;
 use super::ratio::Ratio;
@@ -72,6 +73,9 @@ pub struct EngineSnapshot {
     /// How the objectives stand, as configured.
     #[serde(default)]
     pub objectives: Vec<Objective>,
+    /// Extra calls of endpoints that are no arms, where they were ever called.
+    #[serde(default)]
+    pub helpers: BTreeMap<Helper, ExtraCount>,
     /// Charts.
     pub series: Arc<Series>,
     /// Open alarms, newest first.

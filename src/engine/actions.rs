@@ -5,8 +5,8 @@
 use crate::domain::command::{Acknowledgement, Durability, JournalEntry, RouterCommand};
 use crate::domain::engine::{CommandRequest, EngineError};
 use crate::domain::ids::Sequence;
-
 use crate::domain::text::is_showable;
+use crate::race::Endpoint;
 
 use super::history::Rewound;
 use super::idempotency;
@@ -64,7 +64,7 @@ impl Owner {
                 self.folds.health.forget(arm);
                 self.folds.signals.forget(arm);
                 self.folds.alarms.clear_arm(arm);
-                self.shared.race.extras().forget(arm.as_str());
+                self.shared.race.extras().forget(&Endpoint::Arm(arm.clone()));
                 self.equip();
             }
             RouterCommand::Reactivate { arms } | RouterCommand::Deactivate { arms } => {

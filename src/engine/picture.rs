@@ -1,16 +1,20 @@
 //! What a screen sees, from what the owner knows: one immutable picture, built in well under a
 //! millisecond. Nothing is decided here, and nothing that is not known is shown as zero.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use tokio::time::Instant;
 
 use crate::bandit::ArmView;
 use crate::domain::clock::Timestamp;
+use crate::domain::handling::{ExtraCount, Helper};
 use crate::domain::ids::{ArmId, Sequence};
 use crate::domain::observer::Objective;
 use crate::domain::ratio::Ratio;
 use crate::domain::snapshot::{ArmLimits, ArmRow, EngineSnapshot, Series, SpendAccount, StoreStatus, Totals};
 use crate::domain::spec::{ShareLimits, Strategy};
-use crate::race::{Race, Signals};
+use crate::race::{Endpoint, Race, Signals};
 
 use super::folds::Folds;
 use super::owner::Owner;
@@ -53,6 +57,12 @@ impl Owner {
     }
 }
 
+/// Extra calls of endpoints that are no arms, of those that were ever called.
+fn helpers(race: &Race) -> BTreeMap<Helper, ExtraCount> {
+    let count = |helper| race.extras().count(&Endpoint::Helper(helper), Instant::now());
+    Helper::ALL.into_iter().filter_map(|helper| Some((helper, count(helper)?))).collect()
+}
+
 impl Folds {
     /// The picture that `view` completes.
     pub(super) fn picture(&mut self, view: View<'_>) -> EngineSnapshot {
@@ -91,6 +101,7 @@ impl Folds {
             totals: Totals { in_flight: view.in_flight, ..self.stats.totals(view.now) },
             tally: self.stats.tally(),
             objectives: view.objectives,
+            helpers: helpers(view.race),
             series,
             alarms: self.alarms.list(),
             store: view.store,
@@ -127,7 +138,7 @@ impl Folds {
             effective_n: arm.effective_n,
             served_by_intent: figures.served_by_intent,
             limits: arm.share_limits.map(|(set, since)| self.limits(name, set, since, view.now)),
-            extras: view.race.extras().count(name.as_str(), tokio::time::Instant::now()),
+            extras: view.race.extras().count(&Endpoint::Arm(name.clone()), Instant::now()),
         }
     }
 

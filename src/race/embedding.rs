@@ -11,10 +11,12 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::extra::Endpoint;
 use super::retry::Retry;
 use crate::domain::context::{Context, Normaliser};
 use crate::domain::embedding::Embedder;
 use crate::domain::failure::Failure;
+use crate::domain::handling::Helper;
 use crate::features::{embedding_direction, project_embedding};
 
 /// Calls under way at once; with more the run goes without.
@@ -121,7 +123,7 @@ type Said = Arc<Mutex<Option<String>>>;
 /// Asks, and again where that may help; the budget is the endpoint's.
 async fn embed(embedder: &dyn Embedder, text: &str, retry: &Retry, said: &Said) -> Result<Vec<f32>, Failure> {
     let started = Instant::now();
-    let mut tries = retry.begin("embedding", 0);
+    let mut tries = retry.begin(&Endpoint::Helper(Helper::Embedding), 0);
     loop {
         let failure = match embedder.embed(text).await {
             Ok(found) => return Ok(found),

@@ -12,7 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-use crate::domain::handling::ExtraCount;
+use crate::domain::handling::{ExtraCount, Helper};
+use crate::domain::ids::ArmId;
 
 /// How much more may be sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,6 +32,15 @@ impl Default for ExtraRules {
     fn default() -> Self {
         Self { retry_share: 0.2, extra_share: 0.2, trickle_per_s: 0.2, burst: 10.0 }
     }
+}
+
+/// Whose budget it is. An arm may have any name: one that is named `judge` shares nothing with the judge.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Endpoint {
+    /// An arm's, whatever it is asked for.
+    Arm(ArmId),
+    /// One that is no arm's.
+    Helper(Helper),
 }
 
 /// A call that nobody asked for.
@@ -63,11 +73,11 @@ pub struct ExtraBudget {
 #[derive(Debug, Default)]
 struct Books {
     all: Option<Bucket>,
-    endpoints: BTreeMap<String, Endpoint>,
+    endpoints: BTreeMap<Endpoint, Account>,
 }
 
 #[derive(Debug)]
-struct Endpoint {
+struct Account {
     bucket: Bucket,
     count: ExtraCount,
 }
@@ -79,9 +89,9 @@ impl ExtraBudget {
         Self { rules, books: Mutex::default() }
     }
 
-    /// A call that somebody asked for is about to be made to `endpoint` (an arm's name, `judge`,
-    /// `embedding`): every such call, of every phase, earns its share.
-    pub fn called(&self, endpoint: &str, now: Instant) {
+    /// A call that somebody asked for is about to be made to `endpoint`: every such call, of every phase, earns its
+    /// share.
+    pub fn called(&self, endpoint: &Endpoint, now: Instant) {
         let mut books = self.books();
         books.all(self.rules, now).earn(self.rules.extra_share, &self.rules);
         let found = books.endpoint(endpoint, self.rules, now);
@@ -94,7 +104,7 @@ impl ExtraBudget {
     ///
     /// # Errors
     /// [`Denied`]: the call must not be made, and nothing was taken.
-    pub fn take(&self, extra: Extra, endpoint: &str, now: Instant) -> Result<(), Denied> {
+    pub fn take(&self, extra: Extra, endpoint: &Endpoint, now: Instant) -> Result<(), Denied> {
         let mut books = self.books();
         let is_open = books.all(self.rules, now).holds_one();
         let found = books.endpoint(endpoint, self.rules, now);
@@ -119,7 +129,7 @@ impl ExtraBudget {
 
     /// What an endpoint was granted and refused, with what is left at `now`; absent where it was never called.
     #[must_use]
-    pub fn count(&self, endpoint: &str, now: Instant) -> Option<ExtraCount> {
+    pub fn count(&self, endpoint: &Endpoint, now: Instant) -> Option<ExtraCount> {
         let mut books = self.books();
         let found = books.endpoints.get_mut(endpoint)?;
         found.bucket.pass(now, &self.rules);
@@ -127,7 +137,7 @@ impl ExtraBudget {
     }
 
     /// Forgets an endpoint that has left the pool.
-    pub fn forget(&self, endpoint: &str) {
+    pub fn forget(&self, endpoint: &Endpoint) {
         self.books().endpoints.remove(endpoint);
     }
 
@@ -145,9 +155,9 @@ impl Books {
         bucket
     }
 
-    fn endpoint(&mut self, name: &str, rules: ExtraRules, now: Instant) -> &mut Endpoint {
-        let fresh = || Endpoint { bucket: Bucket::full(&rules, now), count: ExtraCount::default() };
-        let found = self.endpoints.entry(name.to_owned()).or_insert_with(fresh);
+    fn endpoint(&mut self, endpoint: &Endpoint, rules: ExtraRules, now: Instant) -> &mut Account {
+        let fresh = || Account { bucket: Bucket::full(&rules, now), count: ExtraCount::default() };
+        let found = self.endpoints.entry(endpoint.clone()).or_insert_with(fresh);
         found.bucket.pass(now, &rules);
         found
     }
@@ -192,36 +202,53 @@ mod tests {
     use proptest::prelude::*;
     use std::time::Duration;
 
+    fn arm(name: &str) -> Endpoint {
+        Endpoint::Arm(ArmId::new(name))
+    }
+
+    #[test]
+    fn an_arm_named_like_another_endpoint_has_a_budget_of_its_own() {
+        let (budget, now) = (ExtraBudget::new(ExtraRules::default()), Instant::now());
+        for helper in Helper::ALL {
+            budget.called(&arm(helper.name()), now);
+            assert_eq!(budget.count(&Endpoint::Helper(helper), now), None);
+        }
+    }
+
     #[test]
     fn an_endpoint_is_retried_for_a_share_of_its_calls_and_a_trickle() {
         let rules = ExtraRules { retry_share: 0.2, extra_share: 1.0, trickle_per_s: 0.1, burst: 2.0 };
         let (budget, start) = (ExtraBudget::new(rules), Instant::now());
-        let retry = |now| budget.take(Extra::Retry, "a", now);
+        let retry = |now| budget.take(Extra::Retry, &arm("a"), now);
         assert_eq!([retry(start), retry(start), retry(start)], [Ok(()), Ok(()), Err(Denied::Endpoint)]);
-        assert_eq!(budget.take(Extra::Retry, "b", start), Err(Denied::Traffic), "both have drawn on the same bucket");
+        assert_eq!(
+            budget.take(Extra::Retry, &arm("b"), start),
+            Err(Denied::Traffic),
+            "both have drawn on the same bucket"
+        );
         for _ in 0..5 {
-            budget.called("a", start);
+            budget.called(&arm("a"), start);
         }
         assert_eq!([retry(start), retry(start)], [Ok(()), Err(Denied::Endpoint)], "five calls earn one");
         let later = start + Duration::from_secs(10);
         assert_eq!([retry(later), retry(later)], [Ok(()), Err(Denied::Endpoint)], "so do ten seconds");
-        let count = budget.count("a", later).unwrap();
+        let count = budget.count(&arm("a"), later).unwrap();
         assert_eq!((count.calls, count.retries, count.denied), (5, 4, 3));
         assert!(count.left < 1.0);
-        budget.forget("a");
-        assert_eq!(budget.count("a", later), None);
+        budget.forget(&arm("a"));
+        assert_eq!(budget.count(&arm("a"), later), None);
     }
 
     #[test]
     fn hedges_draw_on_the_share_of_the_traffic_and_on_no_endpoints_retries() {
         let rules = ExtraRules { retry_share: 0.0, extra_share: 0.5, trickle_per_s: 0.0, burst: 1.0 };
         let (budget, now) = (ExtraBudget::new(rules), Instant::now());
-        assert_eq!(budget.take(Extra::Hedge, "a", now), Ok(()));
-        assert_eq!(budget.take(Extra::Hedge, "b", now), Err(Denied::Traffic));
-        assert_eq!(budget.take(Extra::Retry, "a", now), Err(Denied::Traffic));
-        budget.called("b", now);
-        budget.called("b", now);
-        assert_eq!(budget.take(Extra::Retry, "a", now), Ok(()), "a hedge took none of its own retries");
+        assert_eq!(budget.take(Extra::Hedge, &arm("a"), now), Ok(()));
+        assert_eq!(budget.take(Extra::Hedge, &arm("b"), now), Err(Denied::Traffic));
+        assert_eq!(budget.take(Extra::Retry, &arm("a"), now), Err(Denied::Traffic));
+        budget.called(&arm("b"), now);
+        budget.called(&arm("b"), now);
+        assert_eq!(budget.take(Extra::Retry, &arm("a"), now), Ok(()), "a hedge took none of its own retries");
     }
 
     proptest! {
@@ -236,7 +263,7 @@ mod tests {
             let mut now = start;
             for (what, endpoint, ms) in steps {
                 now += Duration::from_millis(ms);
-                let endpoint = ["a", "b", "c"][usize::from(endpoint)];
+                let endpoint = &arm(["a", "b", "c"][usize::from(endpoint)]);
                 let _ = match what {
                     0 => { budget.called(endpoint, now); Ok(()) },
                     1 => budget.take(Extra::Hedge, endpoint, now),
@@ -244,7 +271,7 @@ mod tests {
                 };
                 let passed = (now - start).as_secs_f64();
                 let names = ["a", "b", "c"].into_iter();
-                let counts: BTreeMap<_, _> = names.filter_map(|name| Some((name, budget.count(name, now)?))).collect();
+                let counts: BTreeMap<_, _> = names.filter_map(|name| Some((name, budget.count(&arm(name), now)?))).collect();
                 let bound = |share: f64, calls: u64| share.mul_add(calls as f64, trickle.mul_add(passed, burst)) + 1e-6;
                 for (name, count) in &counts {
                     prop_assert!(count.retries as f64 <= bound(share, count.calls), "{name}");

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::call::{CallReport, Limits};
 use super::config::RaceConfig;
 use super::events::Wire;
+use super::extra::Endpoint;
 use super::flags::{Extent, inspect};
 use super::models::ModelRegistry;
 use super::outlet::Lane;
@@ -136,7 +137,9 @@ impl FullStage<'_> {
         let mut report = match self.models.model(arm) {
             Ok(model) => {
                 let beside = index > 0 && matches!(lane, Lane::Beside(..));
-                let whom = Whom { name: arm.as_str(), phase: Phase::Answer, nth: index as usize, beside };
+                let endpoint = Endpoint::Arm(arm.clone());
+                let (name, nth) = (arm.as_str(), index as usize);
+                let whom = Whom { name, endpoint: &endpoint, phase: Phase::Answer, nth, beside };
                 self.retry.read(whom, &model, self.call(index), self.limits(arm), lane, wire).await
             }
             Err(failure) => CallReport::not_made(failure),

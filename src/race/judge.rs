@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::call::{CallReport, Limits};
 use super::config::RaceConfig;
 use super::events::Wire;
+use super::extra::Endpoint;
 use super::judge_health::JudgeHealth;
 use super::local_judge;
 use super::models::ModelRegistry;
@@ -24,6 +25,7 @@ use crate::domain::answer::{ChatModel, ModelCall};
 use crate::domain::chat::{ChatRequest, Message};
 use crate::domain::event::RunEvent;
 use crate::domain::failure::{Failure, FailureClass};
+use crate::domain::handling::Helper;
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::judging::{Candidate, JudgeTask, Scores, Verdict};
 use crate::domain::money::Price;
@@ -75,6 +77,14 @@ impl JudgeChoice {
         match self {
             Self::Arm(arm) => arm.as_str(),
             Self::Model { name, .. } => name,
+        }
+    }
+
+    /// Whose budget of extra calls is drawn on.
+    fn endpoint(&self) -> Endpoint {
+        match self {
+            Self::Arm(arm) => Endpoint::Arm(arm.clone()),
+            Self::Model { .. } => Endpoint::Helper(Helper::Judge),
         }
     }
 }
@@ -163,7 +173,7 @@ impl JudgeStage<'_> {
         };
         let labels: Vec<String> = (0..lots.len()).map(label).collect();
         let task = self.task(lots, &labels);
-        let times = self.timers.judge(choice.name());
+        let (endpoint, times) = (choice.endpoint(), self.timers.judge(choice.name()));
         let started = Instant::now();
         let mut record = JudgingRecord { judge: choice.name().to_owned(), ..JudgingRecord::default() };
         let mut fault = None;
@@ -182,7 +192,7 @@ impl JudgeStage<'_> {
                 price,
                 max_bytes: (self.config.judge.max_tokens as usize).saturating_mul(16),
             };
-            let whom = Whom { name: choice.name(), phase: Phase::Judge, nth, beside: false };
+            let whom = Whom { name: choice.name(), endpoint: &endpoint, phase: Phase::Judge, nth, beside: false };
             let call = self.call(&task, fault.as_deref());
             let report = self.retry.read(whom, &model, call, limits, Lane::Silent, wire).await;
             take(&mut record, &report, price);

@@ -57,7 +57,7 @@ pub use budget::{BudgetRules, DayAccount, DayFull, Reservation};
 pub use config::{JudgeConfig, PhaseTimeouts, RaceConfig};
 pub use embedding::{EmbeddingSample, EmbeddingSource};
 pub use events::{EventSink, Gone};
-pub use extra::{Denied, Extra, ExtraBudget, ExtraRules};
+pub use extra::{Denied, Endpoint, Extra, ExtraBudget, ExtraRules};
 pub use hedge::{HedgeRules, HedgeStart};
 pub use holds::{Hold, Holds};
 pub use judge::JudgeChoice;

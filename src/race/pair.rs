@@ -16,6 +16,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::events::Wire;
+use super::extra::Endpoint;
 use super::flags::{Extent, flags};
 use super::full::{Ended, FullStage, Tried};
 use super::hedge::{Outcome, Stand, winner};
@@ -188,7 +189,8 @@ impl FullStage<'_> {
     /// Why not.
     fn may_hedge(&self, arm: &ArmId, wire: Wire<'_>) -> Result<(), String> {
         let affords = self.affords(arm, wire).map_err(|failure| failure.to_string());
-        let taken = affords.and_then(|()| self.retry.take_hedge(arm.as_str()).map_err(|denied| denied.to_string()));
+        let taken = affords
+            .and_then(|()| self.retry.take_hedge(&Endpoint::Arm(arm.clone())).map_err(|denied| denied.to_string()));
         taken.inspect_err(|reason| tracing::debug!(%arm, reason, "no second answer beside the first"))
     }
 }

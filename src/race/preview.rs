@@ -11,6 +11,7 @@ use super::cached::Remembered;
 use super::call::{CallReport, Limits};
 use super::config::RaceConfig;
 use super::events::Wire;
+use super::extra::Endpoint;
 use super::flags::{Extent, inspect};
 use super::models::ModelRegistry;
 use super::outlet::Lane;
@@ -76,7 +77,9 @@ impl PreviewStage<'_> {
     pub(super) async fn ask(&self, nth: usize, arm: &ArmId, wire: Wire<'_>) -> PreviewRecord {
         let mut report = match self.models.model(arm) {
             Ok(model) => {
-                let whom = Whom { name: arm.as_str(), phase: Phase::Preview, nth, beside: false };
+                let endpoint = Endpoint::Arm(arm.clone());
+                let (name, phase) = (arm.as_str(), Phase::Preview);
+                let whom = Whom { name, endpoint: &endpoint, phase, nth, beside: false };
                 self.retry.read(whom, &model, self.call(nth), self.limits(arm), Lane::Preview(arm), wire).await
             }
             Err(failure) => CallReport::not_made(failure),

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep};
 
 use super::call::{CallReport, Limits, cancelled, read};
 use super::events::Wire;
-use super::extra::{Denied, Extra, ExtraBudget, ExtraRules};
+use super::extra::{Denied, Endpoint, Extra, ExtraBudget, ExtraRules};
 use super::outlet::Lane;
 use super::reading::Late;
 use crate::domain::answer::{ChatModel, ModelCall};
@@ -75,8 +75,10 @@ impl Default for Retry {
 /// Which call of a run it is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Whom<'a> {
-    /// The arm's name, or the judge's: whose budget it is.
+    /// The arm's name, or the judge's.
     pub(crate) name: &'a str,
+    /// Whose budget it is.
+    pub(crate) endpoint: &'a Endpoint,
     /// What the call is for.
     pub(crate) phase: Phase,
     /// Its place there.
@@ -105,9 +107,9 @@ impl Retry {
     ) -> CallReport {
         let started = Instant::now();
         if !whom.beside {
-            self.budget.called(whom.name, Instant::now());
+            self.budget.called(whom.endpoint, Instant::now());
         }
-        let mut tries = self.tries(whom.name, (whom.nth as u64) << 8 | (whom.phase as u64 + 1));
+        let mut tries = self.tries(whom.endpoint, (whom.nth as u64) << 8 | (whom.phase as u64 + 1));
         tries.holds_up = whom.phase == Phase::Preview;
         tries.handling.deadlines = Some(deadlines(&limits));
         loop {
@@ -144,26 +146,26 @@ impl Retry {
     ///
     /// # Errors
     /// Why it must not be made.
-    pub(super) fn take_hedge(&self, name: &str) -> Result<(), Denied> {
-        self.budget.take(Extra::Hedge, name, Instant::now())
+    pub(super) fn take_hedge(&self, endpoint: &Endpoint) -> Result<(), Denied> {
+        self.budget.take(Extra::Hedge, endpoint, Instant::now())
     }
 
-    /// The first try of a call to `name` is about to be made. `salt` sets calls of one run apart.
-    pub(super) fn begin(&self, name: &str, salt: u64) -> Tries<'_> {
-        self.budget.called(name, Instant::now());
-        self.tries(name, salt)
+    /// The first try of a call to `endpoint` is about to be made. `salt` sets calls of one run apart.
+    pub(super) fn begin(&self, endpoint: &Endpoint, salt: u64) -> Tries<'_> {
+        self.budget.called(endpoint, Instant::now());
+        self.tries(endpoint, salt)
     }
 
-    fn tries(&self, name: &str, salt: u64) -> Tries<'_> {
+    fn tries(&self, endpoint: &Endpoint, salt: u64) -> Tries<'_> {
         let rng = Rng::with_seed(self.seed ^ salt.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        Tries { retry: self, name: name.to_owned(), rng, handling: Handling::default(), holds_up: false }
+        Tries { retry: self, endpoint: endpoint.clone(), rng, handling: Handling::default(), holds_up: false }
     }
 }
 
 /// The tries of one call.
 pub(super) struct Tries<'a> {
     retry: &'a Retry,
-    name: String,
+    endpoint: Endpoint,
     rng: Rng,
     pub(super) handling: Handling,
     /// Whether others wait while it waits.
@@ -194,7 +196,7 @@ impl Tries<'_> {
         let left = Left { phase: whole.saturating_sub(spent), waited: self.waited(), holds_up: self.holds_up };
         let wait = self.retry.rules.wait(failure, made, left, &mut self.rng);
         let paid = wait.and_then(|wait| {
-            let taken = self.retry.budget.take(Extra::Retry, &self.name, Instant::now());
+            let taken = self.retry.budget.take(Extra::Retry, &self.endpoint, Instant::now());
             taken.map(|()| wait).map_err(|denied| Cow::Owned(denied.to_string()))
         });
         match paid {
@@ -282,6 +284,10 @@ mod tests {
         Retry::new(rules, Arc::new(ExtraBudget::new(ExtraRules::default())), 7)
     }
 
+    fn arm() -> Endpoint {
+        Endpoint::Arm("a".into())
+    }
+
     const MINUTE: Duration = Duration::from_mins(1);
 
     #[tokio::test(start_paused = true)]
@@ -303,7 +309,7 @@ mod tests {
         ];
         for (failure, expected) in rows {
             let retry = retry(RetryRules::default());
-            let wait = retry.begin("a", 1).again(&failure, MINUTE, Duration::ZERO);
+            let wait = retry.begin(&arm(), 1).again(&failure, MINUTE, Duration::ZERO);
             assert_eq!(wait.is_some(), expected, "{failure}");
         }
     }
@@ -315,7 +321,7 @@ mod tests {
         for (asked, left, expected) in rows {
             let asked = Duration::from_secs_f64(asked);
             let failure = Failure { retry_after: Some(asked), ..failure(FailureClass::Transient, "http_429") };
-            let mut tries = retry.begin("a", 1);
+            let mut tries = retry.begin(&arm(), 1);
             let wait = tries.again(&failure, Duration::from_secs(left), Duration::ZERO);
             assert_eq!(wait.is_some(), expected, "{asked:?} of {left}");
             assert!(wait.is_none_or(|wait| (asked..asked + retry.rules.base).contains(&wait)), "{wait:?}");
@@ -327,7 +333,7 @@ mod tests {
     async fn patience_is_for_all_waits_of_a_call_and_shorter_where_others_wait() {
         let waits = |asked: f64, holds_up| {
             let retry = retry(RetryRules { attempts: 9, ..RetryRules::default() });
-            let mut tries = Tries { holds_up, ..retry.begin("a", 1) };
+            let mut tries = Tries { holds_up, ..retry.begin(&arm(), 1) };
             let retry_after = (asked > 0.0).then(|| Duration::from_secs_f64(asked));
             let failure = Failure { retry_after, ..failure(FailureClass::Transient, "http_429") };
             std::iter::from_fn(|| tries.again(&failure, MINUTE, Duration::ZERO)).take(8).count()
@@ -343,7 +349,7 @@ mod tests {
         let failure = failure(FailureClass::Transient, "http_503");
         let wait = |seed, salt| {
             let retry = Retry { seed, ..retry(RetryRules::default()) };
-            retry.begin("a", salt).again(&failure, MINUTE, Duration::ZERO)
+            retry.begin(&arm(), salt).again(&failure, MINUTE, Duration::ZERO)
         };
         assert_eq!(wait(1, 1), wait(1, 1));
         assert_ne!(wait(1, 1), wait(2, 1));
@@ -355,7 +361,7 @@ mod tests {
         let rules = ExtraRules { retry_share: 0.0, trickle_per_s: 0.0, burst: 1.0, ..ExtraRules::default() };
         let retry = Retry { budget: Arc::new(ExtraBudget::new(rules)), ..retry(RetryRules::default()) };
         let failure = failure(FailureClass::Transient, "reset");
-        let mut tries = retry.begin("a", 1);
+        let mut tries = retry.begin(&arm(), 1);
         assert!(tries.again(&failure, MINUTE, Duration::ZERO).is_some());
         assert!(tries.again(&failure, MINUTE, Duration::ZERO).is_none());
         assert_eq!(tries.handling.times(), 1);
@@ -376,7 +382,7 @@ mod tests {
             };
             let budget = ExtraBudget::new(ExtraRules { burst: 100.0, ..ExtraRules::default() });
             let retry = Retry { rules, budget: Arc::new(budget), seed };
-            let mut tries = retry.begin("a", 3);
+            let mut tries = retry.begin(&arm(), 3);
             let failure = failure(FailureClass::Transient, "reset");
             let whole = Duration::from_millis(left_ms);
             let mut spent = Duration::ZERO;

@@ -38,6 +38,7 @@ pub fn render(snapshot: &EngineSnapshot, sinks: &[SinkFigures]) -> Result<String
     searches(&mut families, &snapshot.tally);
     arms_counted(&mut families, &snapshot.tally);
     arms_now(&mut families, &snapshot.arms);
+    helpers(&mut families, snapshot);
     router(&mut families, snapshot);
     state(&mut families, snapshot);
     objectives(&mut families, snapshot);
@@ -325,6 +326,20 @@ fn arms_now(f: &mut Families, arms: &[ArmRow]) {
             let is_in = f64::from(u8::from(arm.state == state));
             states.with(&[("arm", arm.arm.as_str()), ("state", state.name())], is_in);
         }
+    }
+}
+
+/// Endpoints that are no arms, under names of their own: an arm may be called `judge`.
+fn helpers(f: &mut Families, snapshot: &EngineSnapshot) {
+    let mut left = f.gauge("endpoint_retries_left", "Retries that the budget of an endpoint that is no arm holds now.");
+    for (helper, extras) in &snapshot.helpers {
+        left.with(&[("endpoint", helper.name())], extras.left);
+    }
+    drop(left);
+    let mut denied =
+        f.counter("endpoint_extras_denied_total", "Retries of an endpoint that is no arm that a budget refused.");
+    for (helper, extras) in &snapshot.helpers {
+        denied.count(&[("endpoint", helper.name())], extras.denied);
     }
 }
 

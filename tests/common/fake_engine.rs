@@ -115,6 +115,7 @@ pub(crate) fn snapshot(revision: u64) -> EngineSnapshot {
         totals: Totals::default(),
         tally: Arc::default(),
         objectives: Vec::new(),
+        helpers: std::collections::BTreeMap::new(),
         series: Arc::new(Series::default()),
         alarms: Vec::new(),
         store: StoreStatus { kind: "memory".to_owned(), durability: Durability::Durable, notice: None },

@@ -55,6 +55,15 @@ impl Watched {
     }
 
     pub(crate) async fn with(store: Arc<dyn StateStore>, change: impl FnOnce(&mut ConfigFacts)) -> Self {
+        // The third one has no script: it cannot be reached.
+        let troupe = Troupe::answering(&["swift", "penny"]);
+        let mut parts = parts(&ARMS, &troupe, store);
+        change(&mut parts.facts);
+        Box::pin(Self::made_of(parts)).await
+    }
+
+    /// Whatever engine these parts make.
+    pub(crate) async fn made_of(parts: EngineParts) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let slo = SloSpec {
             name: "p95".into(),
@@ -73,10 +82,6 @@ impl Watched {
             judge: None,
             webhook: None,
         });
-        // The third one has no script: it cannot be reached.
-        let troupe = Troupe::answering(&["swift", "penny"]);
-        let mut parts = parts(&ARMS, &troupe, store);
-        change(&mut parts.facts);
         let engine = Engine::start(EngineParts { observer: telemetry.clone(), ..parts }).await.unwrap();
         telemetry.watch(&engine.handle());
         let door = ObserveDoor::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();

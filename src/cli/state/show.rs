@@ -44,6 +44,7 @@ fn shape(snapshot: &EngineSnapshot) -> Value {
         "spent_today_usd": snapshot.totals.usd_today,
         "account": snapshot.account,
         "arms": arms,
+        "endpoints": snapshot.helpers,
         "conversations": snapshot.tally.conversations,
         "totals": snapshot.totals,
         "objectives": snapshot.objectives,

@@ -70,6 +70,7 @@ pub(super) fn selected_detail(model: &Model, theme: &Theme, room: usize) -> Stri
         let made = extras.retries + extras.hedges;
         parts.push(format!("{made} extra calls, {} refused, {:.0} retries left", extras.denied, extras.left));
     }
+    parts.extend(refused_to_helpers(model));
     if row.spec.model != row.arm.as_str() {
         parts.push(row.spec.model.clone());
     }
@@ -81,6 +82,14 @@ pub(super) fn selected_detail(model: &Model, theme: &Theme, room: usize) -> Stri
     let told = parts.join(&between);
     let longer = places_in_words(row).map(|places| format!("{told}{between}{places}"));
     longer.filter(|longer| longer.chars().count() <= room).unwrap_or(told)
+}
+
+/// That retries of the judge or of embeddings were refused: they have no row of their own.
+fn refused_to_helpers(model: &Model) -> impl Iterator<Item = String> {
+    let refused = model.shown().helpers.iter().filter(|(_, extras)| extras.denied > 0);
+    refused.map(|(helper, extras)| {
+        format!("{}: {} retries, {} refused, {:.0} left", helper.name(), extras.retries, extras.denied, extras.left)
+    })
 }
 
 /// In how many judged races it was among the best, and how often it came first, second and third.

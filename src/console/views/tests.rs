@@ -291,13 +291,17 @@ fn an_own_run_shows_that_its_answer_was_judged_afterwards() {
 
 #[test]
 fn extra_calls_of_the_selected_arm_are_told_and_so_is_a_second_answer_that_was_not_to_be() {
+    use crate::domain::handling::{ExtraCount, Helper};
     let mut picture = snapshot();
-    let extras = crate::domain::handling::ExtraCount { left: 6.8, calls: 40, retries: 3, hedges: 1, denied: 2 };
+    let extras = ExtraCount { left: 6.8, calls: 40, retries: 3, hedges: 1, denied: 2 };
     picture.arms[0].extras = Some(extras);
+    let helpers = [(Helper::Judge, ExtraCount { denied: 0, ..extras }), (Helper::Embedding, extras)];
+    picture.helpers = helpers.into();
     let mut model = model_of(picture);
     model.table.selected = Some(model.shown().arms[0].arm.clone());
     let shown = frame(&model, 200, 50);
     assert!(shown.contains("4 extra calls, 2 refused, 7 retries left"), "{shown}");
+    assert!(shown.contains("embedding: 3 retries, 2 refused, 7 left") && !shown.contains("judge: 3"), "{shown}");
     let mut model = racing();
     let mut end = record();
     end.attempts[0].handling.unhedged = Some("retries and hedges have had their share of the traffic".into());

@@ -25,6 +25,7 @@ fn essence(picture: &EngineSnapshot) -> EngineSnapshot {
     same.at = crate::domain::clock::Timestamp::default();
     same.totals.runs_per_s = None;
     same.series = std::sync::Arc::default();
+    same.helpers.clear();
     std::sync::Arc::make_mut(&mut same.tally).writes = Default::default();
     for arm in &mut same.arms {
         arm.reward_history.clear();

@@ -14,7 +14,7 @@ use crate::domain::ids::ArmId;
 use crate::domain::record::RunOutcome;
 use crate::domain::spec::Strategy;
 use crate::race::signals::ArmSignal;
-use crate::race::{EventSink, ExtraRules, HedgeRules, HedgeStart, Signals};
+use crate::race::{Endpoint, EventSink, ExtraRules, HedgeRules, HedgeStart, Signals};
 
 /// Arms `a`, then `b` (then `c`), in configured order and without previews; every prompt is long.
 fn two(start: HedgeStart, scripts: [Vec<Step>; 2]) -> (Pool, [std::sync::Arc<Scripted>; 3]) {
@@ -161,7 +161,7 @@ async fn a_second_answer_earns_nothing_for_further_ones() {
     }
     assert_eq!(a.calls().len(), 60);
     assert_eq!(b.calls().len(), 21, "ten, and a fifth of the calls that somebody asked for, but of the first");
-    let count = race.extras().count("b", Instant::now()).unwrap();
+    let count = race.extras().count(&Endpoint::Arm("b".into()), Instant::now()).unwrap();
     assert_eq!((count.calls, count.hedges), (0, 21));
 }
 

@@ -6,7 +6,7 @@ use super::doubles::*;
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::spec::Strategy;
 use crate::domain::tally::Phase;
-use crate::race::ExtraRules;
+use crate::race::{Endpoint, ExtraRules};
 
 fn busy(retry_after_s: f64) -> Vec<Step> {
     let retry_after = Some(Duration::from_secs_f64(retry_after_s));
@@ -122,7 +122,7 @@ async fn the_budget_is_shared_by_all_runs() {
     for _ in 0..20 {
         race.run(pool.input("hello"), &sink, &tokio_util::sync::CancellationToken::new()).await;
     }
-    let count = race.extras().count("a", tokio::time::Instant::now()).unwrap();
+    let count = race.extras().count(&Endpoint::Arm("a".into()), tokio::time::Instant::now()).unwrap();
     assert_eq!(count.calls, 20);
     assert!((6..=7).contains(&count.retries), "three, and a fifth of twenty: {count:?}");
     assert_eq!(a.calls().len() as u64, count.calls + count.retries);
