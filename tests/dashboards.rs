@@ -111,6 +111,7 @@ fn full() -> EngineSnapshot {
         gates: vec![(GateDecision::Bandit, 1)],
         judges: [("sage".to_owned(), calls())].into(),
         searches: [("searxng".to_owned(), calls())].into(),
+        embeddings: calls(),
         end_to_end: histogram(SECONDS),
         arms: [(arm.clone(), counted)].into(),
         writes: [histogram(WRITES), histogram(WRITES)],

@@ -8,7 +8,7 @@ use super::failure::{CliError, Outcome};
 use super::output::Output;
 use super::simulation::Simulation;
 use crate::domain::spec::{ArmSpec, Provider};
-use crate::settings::{JudgeSettings, SearchKind, Settings, key_table, template};
+use crate::settings::{EncoderKind, FeatureKind, JudgeSettings, SearchKind, Settings, key_table, template};
 
 /// `config template` and `config keys`, which need no configuration.
 pub(super) fn document(action: ConfigAction) -> Option<Outcome> {
@@ -108,6 +108,10 @@ fn unpriced(settings: &Settings) -> Option<String> {
         && is_free(judge)
     {
         names.push("the judge".to_owned());
+    }
+    let (kind, embedding) = (settings.features.kind, &settings.features.embedding);
+    if kind == FeatureKind::Embedding && embedding.encoder == EncoderKind::Endpoint && embedding.price.is_none() {
+        names.push("the embedding of prompts (`features.embedding`)".to_owned());
     }
     let who = names.join(", ");
     let say =

@@ -9,7 +9,7 @@ use serde_json::Map;
 use super::simulation::Simulation;
 use crate::domain::BoxFuture;
 use crate::domain::answer::{AnswerStream, ChatModel, ModelCall, ModelFactory};
-use crate::domain::embedding::Embedder;
+use crate::domain::embedding::{Embedder, Embedding};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::search::{SearchResult, WebSearch};
 use crate::domain::spec::{ArmSpec, Provider};
@@ -134,7 +134,7 @@ fn secret(variable: &str) -> Result<String, String> {
 pub(super) struct Unavailable(pub(super) String);
 
 impl Embedder for Unavailable {
-    fn embed<'a>(&'a self, _text: &'a str) -> BoxFuture<'a, Result<Vec<f32>, Failure>> {
+    fn embed<'a>(&'a self, _text: &'a str) -> BoxFuture<'a, Result<Embedding, Failure>> {
         let failure = Failure::new(FailureClass::Configuration, "no_adapter", self.0.clone());
         Box::pin(std::future::ready(Err(failure)))
     }

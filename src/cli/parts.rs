@@ -124,10 +124,12 @@ fn search(settings: &SearchSettings, factory: &Factory) -> Option<SearchSource> 
 
 /// Where embeddings come from, where the features want one.
 pub(super) fn embedding(settings: &FeatureSettings, factory: &Factory) -> Option<EmbeddingSource> {
-    let EmbeddingSettings { dimensions, patience, cache, .. } = settings.embedding;
+    let EmbeddingSettings { encoder, dimensions, patience, cache, price, .. } = settings.embedding;
+    // Simulated models embed for nothing.
+    let price = price.or((encoder == EncoderKind::Simulated).then_some(0.0));
     let wanted = settings.kind == FeatureKind::Embedding;
     let embedder = wanted.then(|| factory.embedder(&settings.embedding)).flatten()?;
-    Some(EmbeddingSource::new(embedder, dimensions, patience, cache))
+    Some(EmbeddingSource::new(embedder, dimensions, patience, cache).priced(price))
 }
 
 /// The router's mathematics for the schema of `features`.

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::embedding::EmbeddingRecord;
 use super::ids::ArmId;
 use super::search::SearchRecord;
 use super::spec::Strategy;
@@ -22,6 +23,9 @@ pub struct Policies {
     /// The web search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchRecord>,
+    /// The embedding of the prompt, where it had to be asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedding: Option<EmbeddingRecord>,
     /// The verdict that came after the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub afterwards: Option<AfterwardsRecord>,

@@ -59,7 +59,7 @@ pub struct RunRecord {
     pub answer: Option<String>,
     /// Attempts after the first.
     pub fallbacks: u32,
-    /// Dollars of previews, judge and attempts; unknown prices count as 0.
+    /// Dollars of previews, judge, attempts, web search and embedding; unknown prices count as 0.
     pub cost_usd: f64,
     /// Seconds by phase.
     pub timings_s: Timings,

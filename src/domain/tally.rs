@@ -281,6 +281,9 @@ pub struct Tally {
     /// Web searches, by who was asked; they have no tokens.
     #[serde(default)]
     pub searches: BTreeMap<String, Calls>,
+    /// Embeddings of prompts that had to be asked for.
+    #[serde(default)]
+    pub embeddings: Calls,
     /// Verdicts that the local judge had to give.
     #[serde(default)]
     pub local_verdicts: u64,

@@ -1,10 +1,10 @@
-//! Who is told that a ceiling of dollars (per request, run or day) cannot hold for an arm or the judge: one without
+//! Who is told that a ceiling of dollars (per request, run or day) cannot hold for an arm, the judge or embeddings: one without
 //! a price costs nothing as far as anybody can tell, and would be bought without end. Pricing itself is the
 //! router's, holding the ceilings the race's.
 
 use crate::domain::alarm::Severity;
 use crate::domain::clock::Timestamp;
-use crate::race::JudgeChoice;
+use crate::race::{EmbeddingSource, JudgeChoice};
 
 use super::alarms::Notice;
 use super::owner::Owner;
@@ -24,6 +24,9 @@ impl Owner {
         // A judge that is an arm is among the arms.
         if let Some(JudgeChoice::Model { price: None, .. }) = &parts.judge {
             names.push("the judge");
+        }
+        if parts.embedding.as_ref().is_some_and(EmbeddingSource::is_unpriced) {
+            names.push("the embedding of prompts");
         }
         let notice = (has_ceiling && !names.is_empty()).then(|| {
             let message = format!(

@@ -4,10 +4,10 @@
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Response, Url};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::domain::BoxFuture;
-use crate::domain::embedding::Embedder;
+use crate::domain::embedding::{Embedder, Embedding};
 use crate::domain::failure::{Failure, FailureClass};
 
 use super::failure::Endpoint;
@@ -49,6 +49,9 @@ pub struct EmbeddingsModel {
 #[derive(Deserialize)]
 struct Answer {
     data: Vec<Row>,
+    /// Whatever it is: what it says is nice to know, and no reason to refuse the numbers.
+    #[serde(default)]
+    usage: Value,
 }
 
 #[derive(Deserialize)]
@@ -71,7 +74,7 @@ impl EmbeddingsModel {
         Ok(Self { http: config.http, url, model: config.model, authorization, endpoint })
     }
 
-    async fn ask(&self, text: &str) -> Result<Vec<f32>, Failure> {
+    async fn ask(&self, text: &str) -> Result<Embedding, Failure> {
         let mut request = self.http.to(&self.url).post(self.url.clone());
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
@@ -88,7 +91,7 @@ impl EmbeddingsModel {
         self.read(response).await
     }
 
-    async fn read(&self, mut response: Response) -> Result<Vec<f32>, Failure> {
+    async fn read(&self, mut response: Response) -> Result<Embedding, Failure> {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|fault| self.endpoint.interrupted(&fault))? {
             if body.len() + chunk.len() > LARGEST {
@@ -98,9 +101,14 @@ impl EmbeddingsModel {
         }
         let answer: Answer = serde_json::from_slice(&body)
             .map_err(|_| self.malformed("answered with something that is no embedding; check `base_url`"))?;
-        let embedding = answer.data.into_iter().next().map(|row| row.embedding).unwrap_or_default();
-        let is_sound = (1..=WIDEST).contains(&embedding.len()) && embedding.iter().all(|value| value.is_finite());
-        if is_sound { Ok(embedding) } else { Err(self.malformed("answered with an embedding without sound numbers")) }
+        let tokens = ["prompt_tokens", "total_tokens"].iter().find_map(|key| answer.usage.get(key)?.as_u64());
+        let tokens = tokens.and_then(|tokens| u32::try_from(tokens).ok());
+        let numbers = answer.data.into_iter().next().map(|row| row.embedding).unwrap_or_default();
+        let is_sound = (1..=WIDEST).contains(&numbers.len()) && numbers.iter().all(|value| value.is_finite());
+        if !is_sound {
+            return Err(self.malformed("answered with an embedding without sound numbers"));
+        }
+        Ok(Embedding { numbers, tokens })
     }
 
     fn malformed(&self, what: &str) -> Failure {
@@ -109,7 +117,7 @@ impl EmbeddingsModel {
 }
 
 impl Embedder for EmbeddingsModel {
-    fn embed<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Vec<f32>, Failure>> {
+    fn embed<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<Embedding, Failure>> {
         Box::pin(self.ask(text))
     }
 }

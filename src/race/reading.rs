@@ -229,7 +229,7 @@ impl Reading {
 }
 
 /// Whether an endpoint's count may be true: a slip of it must not use up a day's dollars, nor teach a price.
-fn is_credible(told: &Usage, estimate: &Usage) -> bool {
+pub(super) fn is_credible(told: &Usage, estimate: &Usage) -> bool {
     let most = |estimate: u32| estimate.saturating_mul(COUNT_SLACK).saturating_add(HIDDEN_TOKENS);
     told.input_tokens <= most(estimate.input_tokens) && told.output_tokens <= most(estimate.output_tokens)
 }

@@ -59,6 +59,7 @@ impl Race {
             spent.sum::<f64>() + judgement.as_ref().and_then(|j| j.asked.as_ref()).map_or(0.0, |asked| asked.cost_usd);
         let search = searched.map(|searched| searched.record.of_answer(answer.as_deref().unwrap_or_default()));
         let cost_usd = cost_usd + search.as_ref().and_then(|search| search.cost_usd).unwrap_or(0.0);
+        let cost_usd = cost_usd + setting.embedding.as_ref().and_then(|asked| asked.cost_usd).unwrap_or(0.0);
         let spent_usd = Some(cost_usd);
         let observation = teaches.then(|| Observation {
             run: setting.id,
@@ -93,7 +94,14 @@ impl Race {
             outcome,
             rating: None,
             clamped: learned.clamped,
-            policies: Policies { cache, experiment: setting.experiment, session, search, afterwards: None },
+            policies: Policies {
+                cache,
+                experiment: setting.experiment,
+                session,
+                search,
+                embedding: setting.embedding,
+                afterwards: None,
+            },
         };
         self.recollection.absorb(&record);
         let afterwards = setting.afterwards.filter(|_| observation.is_some() && can_be_judged(&record));

@@ -31,6 +31,7 @@ use crate::bandit::InFlight;
 use crate::domain::chat::ChatRequest;
 use crate::domain::clock::Timestamp;
 use crate::domain::context::Context;
+use crate::domain::embedding::EmbeddingRecord;
 use crate::domain::event::RunEvent;
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::judging::Verdict;
@@ -65,6 +66,8 @@ pub(super) struct Setting {
     /// Each candidate's own dimensions, where the schema has any.
     pub(super) signals: BTreeMap<ArmId, Vec<f64>>,
     pub(super) sample: Option<EmbeddingSample>,
+    /// What its embedding took, where that had to be asked for.
+    pub(super) embedding: Option<EmbeddingRecord>,
     pub(super) plan: Plan,
     pub(super) length_norm: f64,
     pub(super) target: u32,
@@ -99,11 +102,13 @@ impl Race {
                 if let Some(scale) = input.knowledge.state.normaliser() {
                     source.expect(scale.inputs);
                 }
-                Some(source.of(embedded_text(&input.request), &retry).await)
+                Some(source.for_run(embedded_text(&input.request), &retry, wire).await)
             }
             None => None,
         };
-        let setting = self.settle(input, at, found, retry, &mut rng);
+        let (found, asked) = found.map(|looked| (looked.found, looked.record)).unzip();
+        let mut setting = self.settle(input, at, found, retry, &mut rng);
+        setting.embedding = asked.flatten();
         let mut trail = Trail::default();
         trail.timings.features = seconds_since(started);
         self.announce(&setting, wire).await;
@@ -180,6 +185,7 @@ impl Race {
             context,
             signals,
             sample,
+            embedding: None,
             plan,
             retry,
             direction,

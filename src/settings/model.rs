@@ -207,7 +207,7 @@ pub struct FeatureSettings {
 }
 
 /// `[features.embedding]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct EmbeddingSettings {
     /// Which encoder.
     pub encoder: EncoderKind,
@@ -221,6 +221,8 @@ pub struct EmbeddingSettings {
     pub dimensions: usize,
     /// How long a run waits for its embedding.
     pub patience: Duration,
+    /// Dollars per million tokens, where that is known.
+    pub price: Option<f64>,
     /// Embeddings that are kept.
     pub cache: usize,
 }

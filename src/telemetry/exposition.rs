@@ -36,6 +36,7 @@ pub fn render(snapshot: &EngineSnapshot, sinks: &[SinkFigures]) -> Result<String
     window(&mut families, snapshot);
     calls(&mut families, &snapshot.tally);
     searches(&mut families, &snapshot.tally);
+    embeddings(&mut families, &snapshot.tally.embeddings);
     arms_counted(&mut families, &snapshot.tally);
     arms_now(&mut families, &snapshot.arms);
     helpers(&mut families, snapshot);
@@ -191,6 +192,20 @@ fn searches(f: &mut Families, tally: &Tally) {
     for (who, calls) in all {
         seconds.distribution(&[("provider", who)], &calls.seconds, SECONDS);
     }
+}
+
+fn embeddings(f: &mut Families, calls: &Calls) {
+    f.counter("embeddings_total", "Embeddings of prompts that an endpoint was asked for.").is(calls.made as f64);
+    let mut failed = f.counter("embedding_failures_total", "Embeddings that runs went without, by class of failure.");
+    calls.failed.iter().for_each(|(class, n)| failed.count(&[("class", class.name())], *n));
+    drop(failed);
+    f.counter("embedding_tokens_total", "Tokens of prompts that were embedded.").is(calls.tokens_in as f64);
+    f.counter("embedding_cost_usd_total", "Dollars of embeddings, which are in the runs' dollars too.").is(calls.usd());
+    f.histogram("embedding_duration_seconds", "Seconds that runs waited for embeddings that came.").distribution(
+        &[],
+        &calls.seconds,
+        SECONDS,
+    );
 }
 
 fn arms_counted(f: &mut Families, tally: &Tally) {

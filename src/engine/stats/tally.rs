@@ -71,6 +71,7 @@ impl Counting {
         }
         count_judge(tally, record);
         count_search(tally, record);
+        count_embedding(tally, record);
         count_places(tally, record);
         for (name, reward) in &record.rewards {
             let arm = arm_of(tally, name);
@@ -203,6 +204,13 @@ fn count_search(tally: &mut Tally, record: &RunRecord) {
     let calls = tally.searches.entry(if is_named { name } else { OTHERS }.to_owned()).or_default();
     calls.made += 1;
     count_call(calls, &Usage::default(), search.cost_usd, search.error.as_ref(), (search.seconds, None));
+}
+
+fn count_embedding(tally: &mut Tally, record: &RunRecord) {
+    let Some(asked) = &record.policies.embedding else { return };
+    let usage = Usage { input_tokens: asked.tokens, ..Usage::default() };
+    tally.embeddings.made += 1;
+    count_call(&mut tally.embeddings, &usage, asked.cost_usd, asked.error.as_ref(), (asked.seconds, None));
 }
 
 /// What came of a call; that it was made is counted where it was.

@@ -6,7 +6,7 @@ mod records;
 pub(crate) mod rig;
 mod store;
 
-pub(crate) use models::{Script, Stage};
+pub(crate) use models::{Flat, Script, Stage};
 pub(crate) use records::record;
 pub(crate) use rig::Rig;
 pub(crate) use store::FakeStore;

@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use crate::domain::BoxFuture;
 use crate::domain::answer::{AnswerPart, AnswerStream, ChatModel, FinishReason, ModelCall, ModelFactory};
+use crate::domain::embedding::{Embedder, Embedding};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::ids::ArmId;
 use crate::domain::money::Usage;
@@ -97,6 +98,16 @@ impl ChatModel for Actor {
                 Script::Panic => panic!("the script says so"),
             }
         })
+    }
+}
+
+/// Every text is the same to it, of a hundred tokens.
+#[derive(Debug)]
+pub(crate) struct Flat;
+
+impl Embedder for Flat {
+    fn embed<'a>(&'a self, _text: &'a str) -> BoxFuture<'a, Result<Embedding, Failure>> {
+        Box::pin(async { Ok(Embedding { numbers: vec![0.5; 8], tokens: Some(100) }) })
     }
 }
 

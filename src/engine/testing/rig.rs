@@ -21,10 +21,10 @@ use crate::domain::spec::{ArmSpec, ConfigFacts, ConfigPriors, Provider, RouterKi
 use crate::domain::terms::Weights;
 use crate::engine::{Engine, EngineLimits, EngineParts, HealthRules, PeriodicRules};
 use crate::features::{FeatureExtractor, LengthFeatures};
-use crate::race::{JudgeChoice, ModelRegistry, Race, RaceConfig, RaceParts};
+use crate::race::{EmbeddingSource, JudgeChoice, ModelRegistry, Race, RaceConfig, RaceParts};
 use crate::reward::{QualityLatencyCostPolicy, References};
 
-use super::{FakeStore, Stage};
+use super::{FakeStore, Flat, Stage};
 
 /// The wall clock of tests: tokio's, which can be paused.
 pub(crate) struct TokioClock(Instant);
@@ -58,6 +58,10 @@ pub(crate) struct Rig {
     pub judge: Option<Price>,
     /// Whether that price is kept from the race.
     pub is_judge_unpriced: bool,
+    /// Whether prompts are embedded; embeddings come at once.
+    pub embeds: bool,
+    /// Dollars per million tokens of embeddings.
+    pub embedding_price: Option<f64>,
     clock: Arc<TokioClock>,
 }
 
@@ -101,6 +105,8 @@ impl Rig {
             race: RaceConfig::default(),
             judge: None,
             is_judge_unpriced: false,
+            embeds: false,
+            embedding_price: None,
             clock: Arc::new(TokioClock(Instant::now())),
         }
     }
@@ -117,7 +123,9 @@ impl Rig {
                 price: (!self.is_judge_unpriced).then_some(price),
             }),
             features,
-            embedding: None,
+            embedding: self.embeds.then(|| {
+                EmbeddingSource::new(Arc::new(Flat), 16, Duration::from_secs(1), 100).priced(self.embedding_price)
+            }),
             reward: Arc::new(QualityLatencyCostPolicy::new(References::default())),
             router: RouterKind::Linucb,
             clock: self.clock.clone(),

@@ -84,6 +84,36 @@ async fn ceilings_of_a_run_and_a_day_tell_what_has_no_price_and_the_judge_too() 
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn embeddings_have_a_price_of_their_own_and_count_for_the_run_and_the_day() {
+    let mut rig = priced(Rig::new(&["a", "b"]));
+    rig.race.budget.day_usd = Some(1_000.0);
+    rig.embeds = true;
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    until(&handle, "it is told", |picture| picture.alarms.iter().any(|alarm| alarm.subject == "unpriced")).await;
+    let alarm = handle.snapshot().alarms[0].clone();
+    assert!(alarm.message.starts_with("the embedding of prompts counts as free"), "{alarm:?}");
+    let free = ask(&handle, "why?").await.cost_usd;
+    engine.stop().await;
+    let mut rig = priced(Rig::new(&["a", "b"]));
+    (rig.embeds, rig.embedding_price, rig.race.budget.day_usd) = (true, Some(1e4), Some(1_000.0));
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    let run = ask(&handle, "why?").await;
+    let asked = run.policies.embedding.clone().unwrap();
+    assert_eq!((asked.tokens, asked.cost_usd, asked.estimated), (100, Some(1.0), false));
+    assert!((run.cost_usd - free - 1.0).abs() < 1e-9, "{} beside {free}", run.cost_usd);
+    until(&handle, "it is spent today", |picture| (picture.totals.usd_today - run.cost_usd).abs() < 1e-9).await;
+    let picture = handle.snapshot();
+    let counted = &picture.tally.embeddings;
+    assert_eq!((counted.made, counted.tokens_in, counted.cost_nano), (1, 100, 1_000_000_000));
+    assert!(picture.alarms.is_empty(), "{:?}", picture.alarms);
+    let again = ask(&handle, "why?").await;
+    assert!(again.policies.embedding.is_none(), "it is known by now");
+    engine.stop().await;
+}
+
 /// Arms "a" and "b" whose quality and dollars are known: b is better and twenty times as dear.
 async fn schooled(rig: &Rig, ceiling: f64) -> Engine {
     let engine = rig.start().await;

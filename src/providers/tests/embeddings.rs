@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::server::{KEY, Server, Then, body_of, response, serve};
 use crate::domain::clock::SystemClock;
-use crate::domain::embedding::Embedder;
+use crate::domain::embedding::{Embedder, Embedding};
 use crate::domain::failure::FailureClass::{self, Configuration, Content, Transient};
 use crate::providers::{EmbeddingsConfig, EmbeddingsModel, HttpClient, Secret};
 
@@ -29,12 +29,29 @@ async fn served(status: &str, body: &str) -> Server {
 #[tokio::test]
 async fn a_text_becomes_numbers_and_the_key_travels_in_the_header() {
     let mut server = served("200 OK", r#"{"data":[{"index":0,"embedding":[0.25,-1,3e-2]}],"usage":{}}"#).await;
-    assert_eq!(model(&server.base_url).embed("hello").await.unwrap(), [0.25, -1.0, 0.03]);
+    let expected = Embedding { numbers: vec![0.25, -1.0, 0.03], tokens: None };
+    assert_eq!(model(&server.base_url).embed("hello").await.unwrap(), expected);
     let request = server.requests.recv().await.unwrap();
     assert!(request.starts_with("POST /v1/embeddings HTTP/1.1"), "{request}");
     assert!(request.to_lowercase().contains(&format!("authorization: bearer {KEY}")));
     let body = body_of(&request);
     assert_eq!((body["model"].as_str(), body["input"].as_str()), (Some("small"), Some("hello")));
+}
+
+#[tokio::test]
+async fn tokens_are_what_the_endpoint_counted_where_it_says_something_sound() {
+    let rows = [
+        (r#"{"prompt_tokens":7,"total_tokens":8}"#, Some(7)),
+        (r#"{"total_tokens":8}"#, Some(8)),
+        (r#"{"prompt_tokens":-7}"#, None),
+        (r#"{"prompt_tokens":99999999999}"#, None),
+        ("null", None),
+        ("[1]", None),
+    ];
+    for (usage, expected) in rows {
+        let server = served("200 OK", &format!(r#"{{"data":[{{"embedding":[1]}}],"usage":{usage}}}"#)).await;
+        assert_eq!(model(&server.base_url).embed("hello").await.unwrap().tokens, expected, "{usage}");
+    }
 }
 
 #[tokio::test]

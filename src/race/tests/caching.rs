@@ -12,7 +12,7 @@ use crate::domain::BoxFuture;
 use crate::domain::cache::{CacheBounds, PreviewCache};
 use crate::domain::chat::{ChatRequest, Message};
 use crate::domain::command::RouterCommand;
-use crate::domain::embedding::Embedder;
+use crate::domain::embedding::{Embedder, Embedding};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::record::{CacheRecord, Origin};
 use crate::domain::terms::Weights;
@@ -77,8 +77,8 @@ impl Stage {
 struct Blind;
 
 impl Embedder for Blind {
-    fn embed<'a>(&'a self, _text: &'a str) -> BoxFuture<'a, Result<Vec<f32>, Failure>> {
-        Box::pin(async { Ok(vec![0.1; 64]) })
+    fn embed<'a>(&'a self, _text: &'a str) -> BoxFuture<'a, Result<Embedding, Failure>> {
+        Box::pin(async { Ok(Embedding { numbers: vec![0.1; 64], tokens: None }) })
     }
 }
 

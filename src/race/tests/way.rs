@@ -9,7 +9,7 @@ use super::doubles::*;
 use crate::domain::BoxFuture;
 use crate::domain::answer::FinishReason;
 use crate::domain::clock::{Clock, ManualClock, Timestamp};
-use crate::domain::embedding::Embedder;
+use crate::domain::embedding::{Embedder, Embedding};
 use crate::domain::event::RunEvent;
 use crate::domain::failure::Failure;
 use crate::domain::record::{GateDecision, RunOutcome};
@@ -218,9 +218,9 @@ fn blank_and_huge_prompts_are_refused_before_anything_starts() {
 struct Slow(Arc<ManualClock>);
 
 impl Embedder for Slow {
-    fn embed<'a>(&'a self, _text: &'a str) -> BoxFuture<'a, Result<Vec<f32>, Failure>> {
+    fn embed<'a>(&'a self, _text: &'a str) -> BoxFuture<'a, Result<Embedding, Failure>> {
         self.0.advance(Duration::from_millis(120));
-        Box::pin(async { Ok(vec![1.0; 8]) })
+        Box::pin(async { Ok(Embedding { numbers: vec![1.0; 8], tokens: None }) })
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::super::super::widgets::number::{money, percent, seconds, unit};
 use super::Scene;
 use super::part::Part;
+use crate::domain::handling::Deadlines;
 use crate::domain::record::{AttemptRecord, RunRecord};
 
 impl Scene<'_> {
@@ -20,6 +21,8 @@ impl Scene<'_> {
         if let Some(record) = &self.own.record {
             let attempts: Vec<String> = record.attempts.iter().map(attempt).collect();
             self.section(&mut parts, "full answers", &attempts, "\n");
+            let besides: Vec<String> = judging(record).into_iter().chain(embedding(record)).collect();
+            self.section(&mut parts, "asked besides", &besides, "\n");
             let context = record.context.names.iter().zip(&record.context.x);
             let context: Vec<String> = context.map(|(name, value)| format!("{name} {}", short(*value))).collect();
             self.section(&mut parts, "context", &context, "  ");
@@ -56,10 +59,7 @@ fn attempt(attempt: &AttemptRecord) -> String {
     let first = attempt.ttft_s.map_or_else(String::new, |first| format!(", first {}", seconds(first)));
     let dollars = attempt.cost_usd.map_or_else(|| "--".to_owned(), money);
     let about = if attempt.estimated { "~" } else { "" };
-    let deadline = attempt.handling.deadlines.map_or_else(String::new, |deadlines| {
-        let learned = if deadlines.learned { " learned" } else { "" };
-        format!(", first token within {} s{learned}", seconds(deadlines.first_token_s))
-    });
+    let deadline = deadline(attempt.handling.deadlines.as_ref());
     format!(
         "  {:<14} {end}{beside}, {} s{first}, {about}{} + {} tok, {dollars}{deadline}",
         attempt.arm.as_str(),
@@ -67,6 +67,41 @@ fn attempt(attempt: &AttemptRecord) -> String {
         attempt.tokens_in,
         attempt.tokens_out,
     )
+}
+
+/// What asking the judge took.
+fn judging(record: &RunRecord) -> Option<String> {
+    let judging = record.judging.as_ref()?;
+    let end = judging.error.as_ref().map_or_else(String::new, |error| format!(" failed: {}", error.kind));
+    let name = if judging.judge.is_empty() { "judge" } else { judging.judge.as_str() };
+    let calls = if judging.calls == 1 { "1 call".to_owned() } else { format!("{} calls", judging.calls) };
+    let took = record.policies.afterwards.map_or(record.timings_s.judge, |afterwards| afterwards.seconds);
+    let first = judging.ttft_s.map_or_else(String::new, |first| format!(", first {}", seconds(first)));
+    let dollars = if judging.cost_usd > 0.0 { money(judging.cost_usd) } else { "--".to_owned() };
+    Some(format!(
+        "  {name:<14}{end} {calls}, {} s{first}, {} + {} tok, {dollars}{}",
+        seconds(took),
+        judging.tokens_in,
+        judging.tokens_out,
+        deadline(judging.handling.deadlines.as_ref()),
+    ))
+}
+
+/// What asking for the embedding of the prompt took.
+fn embedding(record: &RunRecord) -> Option<String> {
+    let asked = record.policies.embedding.as_ref()?;
+    let end = asked.error.as_ref().map_or_else(String::new, |error| format!(" failed: {}", error.kind));
+    let about = if asked.estimated { "~" } else { "" };
+    let dollars = asked.cost_usd.map_or_else(|| "--".to_owned(), money);
+    Some(format!("  {:<14}{end} {} s, {about}{} tok, {dollars}", "embedding", seconds(asked.seconds), asked.tokens))
+}
+
+/// How long a first token was waited for.
+fn deadline(deadlines: Option<&Deadlines>) -> String {
+    deadlines.map_or_else(String::new, |deadlines| {
+        let learned = if deadlines.learned { " learned" } else { "" };
+        format!(", first token within {} s{learned}", seconds(deadlines.first_token_s))
+    })
 }
 
 /// What names the run, and what it was a part of.
@@ -89,4 +124,42 @@ fn short(value: f64) -> String {
     let text = format!("{value:.4}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     text.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::fixture::record as finished;
+    use crate::domain::embedding::EmbeddingRecord;
+    use crate::domain::failure::{Failure, FailureClass};
+    use crate::domain::handling::Handling;
+    use crate::domain::record::JudgingRecord;
+
+    #[test]
+    fn what_the_judge_and_the_embedding_took_is_one_line_each() {
+        let mut record = finished();
+        (record.judging, record.timings_s.judge) = (None, 0.9);
+        assert_eq!((judging(&record), embedding(&record)), (None, None));
+        let deadlines = Deadlines { first_token_s: 2.5, between_tokens_s: 2.0, whole_s: 10.0, learned: true };
+        record.judging = Some(JudgingRecord {
+            judge: "sage".to_owned(),
+            calls: 2,
+            tokens_in: 120,
+            tokens_out: 40,
+            cost_usd: 0.0012,
+            ttft_s: Some(0.3),
+            error: Some(Failure::new(FailureClass::Content, "no_verdict", "")),
+            handling: Handling { deadlines: Some(deadlines), ..Handling::default() },
+        });
+        let asked = EmbeddingRecord { seconds: 0.15, tokens: 12, estimated: true, cost_usd: None, error: None };
+        record.policies.embedding = Some(asked);
+        let lines = [judging(&record).unwrap(), embedding(&record).unwrap()];
+        assert_eq!(
+            lines,
+            [
+                "  sage           failed: no_verdict 2 calls, 0.90 s, first 0.30, 120 + 40 tok, $0.0012, first token within 2.5 s learned",
+                "  embedding      0.15 s, ~12 tok, --",
+            ]
+        );
+    }
 }
