@@ -142,7 +142,8 @@ async fn the_judge_speaks_json_over_the_wire() {
         let text = ask(&client(&server, model), prompt, Some(64)).await.unwrap().text;
         candidates.push(Candidate { id: id.to_owned(), text });
     }
-    let task = serde_json::to_string(&JudgeTask { prompt: prompt.to_owned(), candidates }).unwrap();
+    let task =
+        serde_json::to_string(&JudgeTask { prompt: prompt.to_owned(), candidates, ..JudgeTask::default() }).unwrap();
     let verdict = ask(&client(&server, "referee"), &task, None).await.unwrap().text;
     let reply: JudgeReply = serde_json::from_str(&verdict).unwrap();
     assert!(reply.scores["B"].overall > reply.scores["A"].overall.max(reply.scores["C"].overall) + 0.2, "{reply:?}");

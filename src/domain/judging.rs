@@ -1,6 +1,6 @@
 //! The judge's task and its verdict, in the form that travels. The task is the last user turn of an
 //! ordinary chat request, a JSON object; candidates are JSON strings, so that no text of a candidate
-//! can close its own quotes. The verdict is a JSON object too.
+//! can close its own quotes, and so do pages that answers were written with. The verdict is a JSON object too.
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,28 @@ use serde::{Deserialize, Serialize};
 use super::ids::ArmId;
 
 /// What the judge is given. Candidates are anonymous and in random order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JudgeTask {
     /// What was asked, cut to a bounded length.
     pub prompt: String,
     /// Two or more, or one.
     pub candidates: Vec<Candidate>,
+    /// What a web search found that the candidates were written with, in its order; each cut to a bounded length.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub search_results: Vec<Evidence>,
+}
+
+/// One result of the web search.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// What a candidate cites it by, from 1.
+    pub number: usize,
+    /// The page's title.
+    pub title: String,
+    /// The page's address.
+    pub url: String,
+    /// What it says, as far as the search tells.
+    pub snippet: String,
 }
 
 /// One anonymous candidate.

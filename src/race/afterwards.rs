@@ -86,6 +86,8 @@ impl Race {
             models: &self.parts.models,
             run: record.run_id,
             request: &record.request,
+            // The answer was written with them.
+            found: record.policies.search.as_ref().map_or(&[], |search| search.results.as_slice()),
             target: what.target,
             retry: &Retry::new(config.retry, Arc::clone(&self.extras), what.seed ^ SALT),
             timers: Timers {

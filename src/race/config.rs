@@ -88,6 +88,8 @@ pub struct JudgeConfig {
     pub max_prompt_bytes: usize,
     /// Bytes of each candidate that the judge is shown.
     pub max_candidate_bytes: usize,
+    /// Bytes of all results of a web search that the judge is shown.
+    pub max_evidence_bytes: usize,
     /// Whether scores of the local fallback judge, standing in for a judge that failed, teach the
     /// router. Off by default: an outage of the judge must not poison what was learned about quality.
     /// Where no judge is configured the local one is the judge, and does teach.
@@ -149,6 +151,7 @@ impl Default for JudgeConfig {
             max_tokens: 1024,
             max_prompt_bytes: 16_000,
             max_candidate_bytes: 8_000,
+            max_evidence_bytes: 8_000,
             local_teaches: false,
             outages: JudgeOutages::default(),
         }

@@ -4,7 +4,7 @@
 //! result can close the block that it stands in, since the characters that would are replaced.
 //!
 //! A search that fails, takes too long or has no money left never fails the run: it goes on without, and
-//! the record says why. The judge is shown the request as it came.
+//! the record says why. The judge is shown the request as it came, and the results beside it: see `judge.rs`.
 
 use std::fmt::Write as _;
 use std::sync::Arc;

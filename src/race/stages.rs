@@ -256,6 +256,7 @@ impl Race {
             models,
             run: setting.id,
             request: &setting.request,
+            found: trail.searched.as_ref().map_or(&[], |searched| searched.record.results.as_slice()),
             target: setting.target,
             retry: &setting.retry,
             timers: self.timers(setting),

@@ -88,7 +88,11 @@ mod tests {
 
     fn two(a: &str, b: &str) -> JudgeTask {
         let candidate = |id: &str, text: &str| Candidate { id: id.to_owned(), text: text.to_owned() };
-        JudgeTask { prompt: "how do tides work".to_owned(), candidates: vec![candidate("A", a), candidate("B", b)] }
+        JudgeTask {
+            prompt: "how do tides work".to_owned(),
+            candidates: vec![candidate("A", a), candidate("B", b)],
+            search_results: Vec::new(),
+        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub(super) fn graded(world: &World, prompt: &str, previews: &[(&str, String)]) -
     let ids = ["A", "B", "C", "D", "E", "F"];
     let candidates =
         previews.iter().zip(ids).map(|((_, text), id)| Candidate { id: id.to_owned(), text: text.clone() }).collect();
-    let task = JudgeTask { prompt: prompt.chars().take(300).collect(), candidates };
+    let task = JudgeTask { prompt: prompt.chars().take(300).collect(), candidates, search_results: Vec::new() };
     let script = world.script(&call("referee", &serde_json::to_string(&task).unwrap(), None)).unwrap();
     let reply: JudgeReply = serde_json::from_str(&script.text).unwrap();
     ids[..previews.len()].iter().map(|id| reply.scores[*id]).collect()
