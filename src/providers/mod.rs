@@ -12,6 +12,7 @@ mod chunk;
 mod complaint;
 mod dialect;
 mod embeddings;
+mod encoded;
 mod failure;
 mod http;
 mod openai;

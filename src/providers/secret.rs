@@ -6,6 +6,7 @@ use std::fmt;
 
 use reqwest::header::HeaderValue;
 
+use super::encoded;
 use super::openai::ProviderFault;
 
 /// What a reader sees in place of a key.
@@ -34,12 +35,13 @@ impl Secret {
         header(&self.0, &format!("Bearer {}", self.0))
     }
 
-    /// `text` without this key.
-    fn scrub<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if self.0.len() < SCRUBBED_FROM || !text.contains(&self.0) {
-            return Cow::Borrowed(text);
+    /// `text` without this key, as it is or in base64.
+    fn scrub(&self, text: &str) -> String {
+        if self.0.len() < SCRUBBED_FROM {
+            return text.to_owned();
         }
-        Cow::Owned(text.replace(&self.0, REDACTED))
+        let without_key = text.replace(&self.0, REDACTED);
+        encoded::without(&without_key, self.0.as_bytes(), REDACTED).into_owned()
     }
 }
 
@@ -67,7 +69,7 @@ fn header(key: &str, text: &str) -> Result<HeaderValue, ProviderFault> {
 /// `text` without `key`, and without anything else that looks like one (a masked echo such as
 /// `sk-ab***yz`).
 pub(super) fn scrub(text: &str, key: Option<&Secret>) -> String {
-    let without_key = key.map_or(Cow::Borrowed(text), |key| key.scrub(text));
+    let without_key = key.map_or(Cow::Borrowed(text), |key| Cow::Owned(key.scrub(text)));
     let mut safe = String::with_capacity(without_key.len());
     let mut rest = without_key.as_ref();
     while let Some(at) = rest.find("sk-") {
@@ -105,10 +107,13 @@ mod tests {
             ("Incorrect API key provided: sk-abc***wxyz. Get one", "Incorrect API key provided: [redacted]. Get one"),
             ("key=\"sk-proj-1\", see", "key=\"[redacted]\", see"),
             ("a disk-bound task", "a disk-bound task"),
+            ("no user dG9wc2VjcmV0a2V5", "no user [redacted]"),
+            ("bad header: Basic dXNlcjp0b3BzZWNyZXRrZXk=.", "bad header: Basic [redacted]."),
         ];
         for (text, expected) in rows {
             assert_eq!(scrub(text, Some(&key)), expected);
         }
         assert_eq!(scrub("x", Some(&Secret::new("x"))), "x");
+        assert_eq!(scrub("bG9jYWw= and local", Some(&Secret::new("local"))), "bG9jYWw= and local", "too short to tell");
     }
 }
