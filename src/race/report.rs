@@ -6,13 +6,13 @@ use std::sync::Arc;
 use super::afterwards::can_be_judged;
 use super::gate::SESSION_GAIN;
 use super::run::{Race, RunReport};
-use super::stages::{Setting, Trail, context_record};
+use super::stages::{Setting, Trail};
 use super::teach::Lesson;
 use super::words;
 use crate::domain::command::Observation;
 use crate::domain::ids::ArmId;
 use crate::domain::judging::Verdict;
-use crate::domain::record::{Policies, RunOutcome, RunRecord, SessionRecord};
+use crate::domain::record::{ContextRecord, Policies, RunOutcome, RunRecord, SessionRecord};
 
 impl Race {
     /// Remembers who answered a conversation, and says what its arm was held against.
@@ -106,5 +106,18 @@ impl Race {
         self.recollection.absorb(&record);
         let afterwards = setting.afterwards.filter(|_| observation.is_some() && can_be_judged(&record));
         RunReport { record, observation, sample: setting.sample, afterwards }
+    }
+}
+
+/// A context as records hold it.
+pub(super) fn context_record(setting: &Setting) -> ContextRecord {
+    let context = &setting.context;
+    ContextRecord {
+        names: context.schema.names.clone(),
+        x: context.x.clone(),
+        intent: context.intent,
+        feature_version: context.schema.version.clone(),
+        signals: setting.signals.clone(),
+        degraded: context.degraded.clone(),
     }
 }

@@ -22,6 +22,7 @@ use super::opinion::Told;
 use super::order::{STAND_IN_MARGIN, answering_order, worth};
 use super::policies::assigned;
 use super::preview::PreviewStage;
+use super::report::context_record;
 use super::retry::Retry;
 use super::run::{Knowledge, Race, RunInput, RunReport};
 use super::search::{SearchSource, Searched};
@@ -35,9 +36,7 @@ use crate::domain::embedding::EmbeddingRecord;
 use crate::domain::event::RunEvent;
 use crate::domain::ids::{ArmId, RunId};
 use crate::domain::judging::Verdict;
-use crate::domain::record::{
-    ArmWorth, CacheRecord, ContextRecord, ExperimentRecord, OrderRecord, Origin, PreviewRecord, Timings,
-};
+use crate::domain::record::{ArmWorth, CacheRecord, ExperimentRecord, OrderRecord, Origin, PreviewRecord, Timings};
 use crate::domain::spec::Strategy;
 use crate::domain::terms::Column;
 use crate::features::{complexity, embedded_text};
@@ -386,17 +385,4 @@ fn seconds_since(started: Instant) -> f64 {
 /// The size of the prompt in [0, 1], where the schema has it.
 fn length_norm(context: &Context) -> f64 {
     length(&context.schema.names, &context.x)
-}
-
-/// A context as records hold it.
-pub(super) fn context_record(setting: &Setting) -> ContextRecord {
-    let context = &setting.context;
-    ContextRecord {
-        names: context.schema.names.clone(),
-        x: context.x.clone(),
-        intent: context.intent,
-        feature_version: context.schema.version.clone(),
-        signals: setting.signals.clone(),
-        degraded: context.degraded.clone(),
-    }
 }

@@ -72,7 +72,7 @@ impl Walk<'_> {
                     Ok(scalar) => draft.set(row, &scalar, origin),
                     Err(misfit) => misfits(draft, origin, row, row.name, &misfit),
                 }
-            } else if has_keys_under(KEYS, &name) {
+            } else if has_keys_under(&KEYS, &name) {
                 match value.get_ref().as_table() {
                     Some(inner) => self.section(draft, &format!("{name}."), inner),
                     None => {

@@ -58,7 +58,7 @@ impl Draft {
             whole_file,
             origins: BTreeMap::new(),
         };
-        for row in KEYS {
+        for row in KEYS.iter() {
             if let Some(Ok(value)) = row.default.map(|text| row.kind.of_text(text)) {
                 (row.set)(&mut draft, &value);
             }

@@ -21,6 +21,7 @@ mod reference;
 mod reliability;
 mod row;
 mod rows;
+mod rows_running;
 mod slos;
 mod spending;
 #[cfg(test)]

@@ -19,6 +19,14 @@ pub(super) enum FlagForm {
     Off(&'static str),
 }
 
+impl<T> Clone for KeyRow<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for KeyRow<T> {}
+
 /// One key, whose value goes into a `T`.
 pub(super) struct KeyRow<T> {
     /// The dotted name.

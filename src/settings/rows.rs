@@ -1,20 +1,20 @@
-//! The table of keys. To add a setting, add a field to the model and a row here; nothing else.
+//! The table of keys. To add a setting, add a field to the model and a row here, or in `rows_running.rs` where it is
+//! about how the program runs: what it waits for, spends, keeps, shows and tells. Nothing else.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use crate::domain::observer::RecordPrompts;
 use crate::domain::spec::{DriftReaction, Provider, RouterKind, Strategy};
 
 use super::draft::Draft;
-use super::kind::{BOOL, CEILING, DOLLARS, Kind, PERIOD, POSITIVE, SECONDS, SHARE, Scalar, TOKENS};
-use super::model::{EncoderKind, FeatureKind, Theme};
-use super::observing::LogFile;
+use super::kind::{BOOL, Kind, PERIOD, POSITIVE, SECONDS, SHARE, Scalar, TOKENS};
+use super::model::{EncoderKind, FeatureKind};
 use super::policies::{CacheKind, SearchKind};
-use super::row::FlagForm::{self, FileOnly, None as NoFlag, Off, On, Value};
+use super::row::FlagForm::{self, FileOnly, None as NoFlag, On, Value};
 use super::row::KeyRow;
-use super::spending::HedgeStart;
+use super::rows_running::RUNNING;
 
-const fn row(
+pub(super) const fn row(
     name: &'static str,
     kind: Kind,
     default: Option<&'static str>,
@@ -26,8 +26,11 @@ const fn row(
 }
 
 /// The keys outside `[[arms]]` and `[keys]`, in the order of the template.
+pub(super) static KEYS: LazyLock<Vec<KeyRow<Draft>>> = LazyLock::new(|| [ASKING, RUNNING].concat());
+
+/// Whom to ask, what is learned of it, and what stands beside that.
 #[rustfmt::skip]
-pub(super) static KEYS: &[KeyRow<Draft>] = &[
+static ASKING: &[KeyRow<Draft>] = &[
     row("version", Kind::Integer { min: 1, max: u64::MAX }, Some("1"), FileOnly,
         "form of this file", |d, v| d.version = v.integer()),
     row("data_dir", Kind::Text, None, Value("data-dir"),
@@ -243,165 +246,6 @@ pub(super) static KEYS: &[KeyRow<Draft>] = &[
     row("search.usd_per_1000", POSITIVE, None, NoFlag,
         "dollars of a thousand queries, counted in what runs cost",
         |d, v| d.settings.search.usd_per_1000 = Some(v.number())),
-
-    row("timeouts.connect_s", SECONDS, Some("5"), NoFlag,
-        "seconds until a connection stands", |d, v| d.settings.timeouts.connect = v.seconds()),
-    row("timeouts.first_token_s", SECONDS, None, NoFlag,
-        "seconds until the first token; default: follows each arm and the judge, 10 until enough was seen of it",
-        |d, v| d.settings.timeouts.first_token = Some(v.seconds())),
-    row("timeouts.between_tokens_s", SECONDS, None, NoFlag,
-        "seconds between two tokens; default: follows each arm and the judge, 10 until enough was seen of it",
-        |d, v| d.settings.timeouts.between_tokens = Some(v.seconds())),
-    row("timeouts.preview_s", SECONDS, None, NoFlag,
-        "seconds for one preview; default: follows each arm from 10 to 40, 20 until enough was seen of it",
-        |d, v| d.settings.timeouts.preview = Some(v.seconds())),
-    row("timeouts.judge_s", SECONDS, None, NoFlag,
-        "seconds for a verdict; default: follows the judge from 10 to 40, 20 until enough was seen of it",
-        |d, v| d.settings.timeouts.judge = Some(v.seconds())),
-    row("timeouts.full_s", SECONDS, None, NoFlag,
-        "seconds for one full answer; default: follows each arm from 60 to 240, 120 until enough was seen of it",
-        |d, v| d.settings.timeouts.full = Some(v.seconds())),
-    row("timeouts.multiplier", Kind::Number { min: 1.0, max: 100.0 }, Some("3"), NoFlag,
-        "deadlines that follow an arm or the judge are its p99 times this", |d, v| d.settings.timeouts.multiplier = v.number()),
-    row("timeouts.floor_s", SECONDS, Some("2"), NoFlag,
-        "a token is waited for at least so long", |d, v| d.settings.timeouts.floor = v.seconds()),
-    row("timeouts.ceiling_s", SECONDS, Some("30"), NoFlag,
-        "a token is waited for at most so long", |d, v| d.settings.timeouts.ceiling = v.seconds()),
-    row("timeouts.least_calls", Kind::Integer { min: 1, max: 128 }, Some("20"), NoFlag,
-        "calls of an arm, or of the judge, before its deadlines follow it", |d, v| d.settings.timeouts.least_calls = v.size()),
-
-    row("retry.attempts", Kind::Integer { min: 1, max: 16 }, Some("3"), NoFlag,
-        "times that a call is made that fails in passing; 1 retries nothing", |d, v| d.settings.retry.attempts = v.count()),
-    row("retry.base_s", SECONDS, Some("0.25"), NoFlag,
-        "longest wait before the first retry; doubles with each", |d, v| d.settings.retry.base = v.seconds()),
-    row("retry.longest_s", SECONDS, Some("8"), NoFlag,
-        "longest wait before any", |d, v| d.settings.retry.longest = v.seconds()),
-    row("retry.patience_s", SECONDS, Some("10"), NoFlag,
-        "longest time that an endpoint may ask for, all waits of a call together; for more the next arm takes over",
-        |d, v| d.settings.retry.patience = v.seconds()),
-    row("retry.preview_patience_s", SECONDS, Some("1.5"), NoFlag,
-        "longest time that the race waits for a preview that waits to be asked again; for more it goes on without it",
-        |d, v| d.settings.retry.preview_patience = v.seconds()),
-    row("retry.share", SHARE, Some("0.2"), NoFlag,
-        "retries per call of one endpoint", |d, v| d.settings.retry.share = v.number()),
-    row("retry.extra_share", SHARE, Some("0.2"), NoFlag,
-        "retries and hedges together per call of any endpoint", |d, v| d.settings.retry.extra_share = v.number()),
-    row("retry.trickle_per_s", Kind::Number { min: 0.0, max: 1000.0 }, Some("0.2"), NoFlag,
-        "retries a second beyond these shares", |d, v| d.settings.retry.trickle_per_s = v.number()),
-
-    row("health.consecutive", Kind::Integer { min: 1, max: 1000 }, Some("5"), NoFlag,
-        "failures in a row that take an arm out", |d, v| d.settings.health.consecutive = v.count()),
-    row("health.share", SHARE, Some("0.5"), NoFlag,
-        "share of failures in a minute that takes an arm out", |d, v| d.settings.health.share = v.number()),
-    row("health.volume", Kind::Integer { min: 1, max: 256 }, Some("20"), NoFlag,
-        "calls in that minute before the share counts", |d, v| d.settings.health.volume = v.count()),
-    row("health.first_s", SECONDS, Some("10"), NoFlag,
-        "seconds that an arm is out the first time; doubles", |d, v| d.settings.health.first = v.seconds()),
-    row("health.longest_s", SECONDS, Some("300"), NoFlag,
-        "seconds that it is out at most", |d, v| d.settings.health.longest = v.seconds()),
-    row("health.cooling_s", SECONDS, Some("5"), NoFlag,
-        "seconds that a rate-limited arm pauses where its endpoint names no time", |d, v| d.settings.health.cooling = v.seconds()),
-
-    row("run.max_prompt_bytes", Kind::Integer { min: 1, max: 1 << 26 }, Some("2000000"), NoFlag,
-        "bytes of all turns of a prompt", |d, v| d.settings.run.max_prompt_bytes = v.size()),
-    row("run.max_fallbacks", Kind::Integer { min: 0, max: 64 }, Some("3"), NoFlag,
-        "full answers tried after the first one failed", |d, v| d.settings.run.max_fallbacks = v.count()),
-    row("run.max_in_flight", Kind::Integer { min: 1, max: 100_000 }, Some("256"), NoFlag,
-        "runs at the same time", |d, v| d.settings.run.max_in_flight = v.size()),
-    row("run.answer_max_tokens", TOKENS, None, NoFlag,
-        "tokens of a full answer; default: the endpoint's own limit",
-        |d, v| d.settings.run.answer_max_tokens = Some(v.count())),
-    row("run.max_answer_bytes", Kind::Integer { min: 1024, max: 1 << 26 }, Some("1000000"), NoFlag,
-        "bytes of a full answer", |d, v| d.settings.run.max_answer_bytes = v.size()),
-
-    row("budget.preview_tokens", CEILING, None, NoFlag,
-        "tokens of all previews of a run together, prompts included; default: no ceiling",
-        |d, v| d.settings.budget.preview_tokens = Some(v.integer())),
-    row("budget.judge_tokens", CEILING, None, NoFlag,
-        "tokens of the judge in a run, prompts included; default: no ceiling",
-        |d, v| d.settings.budget.judge_tokens = Some(v.integer())),
-    row("budget.answer_tokens", CEILING, None, NoFlag,
-        "tokens of all full answers of a run together, prompts included; default: no ceiling",
-        |d, v| d.settings.budget.answer_tokens = Some(v.integer())),
-    row("budget.per_run_usd", DOLLARS, None, NoFlag,
-        "dollars of one run, previews and judge included; what would exceed it is stopped; default: no ceiling",
-        |d, v| d.settings.budget.per_run_usd = Some(v.number())),
-    row("budget.per_day_usd", DOLLARS, None, NoFlag,
-        "dollars of all runs of a day (UTC); when they are spent, runs are refused; default: no ceiling",
-        |d, v| d.settings.budget.per_day_usd = Some(v.number())),
-
-    row("hedge.start", Kind::OneOf(&["p95", "immediate", "off"]), Some("p95"), NoFlag,
-        "when the next arm answers a long prompt beside the first: where that is silent for longer than the p95 of its first tokens, at once, or never",
-        |d, v| d.settings.hedge.start = named(&HedgeStart::ALL, v)),
-    row("hedge.prompt_chars", Kind::Integer { min: 0, max: 1 << 26 }, Some("4000"), NoFlag,
-        "characters of all turns from which a prompt is long", |d, v| d.settings.hedge.prompt_chars = v.size()),
-    row("hedge.margin_tokens", TOKENS, Some("48"), NoFlag,
-        "tokens by which one of the two must be ahead to be the clear winner before it is complete",
-        |d, v| d.settings.hedge.margin_tokens = v.count()),
-
-    row("store.retain_runs", Kind::Integer { min: 1, max: 10_000_000 }, Some("10000"), NoFlag,
-        "run records kept", |d, v| d.settings.store.retain_runs = v.size()),
-
-    row("simulation.scenario", Kind::Text, None, NoFlag,
-        "a scenario file, or the name of a built-in one (default, drift, outage, price-cut)",
-        |d, v| d.settings.simulation.scenario = Some(v.text().into())),
-    row("simulation.seed", Kind::Integer { min: 0, max: u64::MAX }, Some("7"), Value("seed"),
-        "seed of simulated models, traffic and the router's draws", |d, v| d.settings.simulation.seed = v.integer()),
-    row("simulation.traffic_rate", Kind::Number { min: 0.01, max: 1000.0 }, Some("5"), NoFlag,
-        "runs a second of the traffic generator", |d, v| d.settings.simulation.traffic_rate = v.number()),
-
-    row("console.theme", Kind::OneOf(&["dark", "light"]), Some("dark"), NoFlag,
-        "for which background colours are chosen", |d, v| {
-            d.settings.console.theme = if v.text() == "light" { Theme::Light } else { Theme::Dark };
-        }),
-    row("console.ascii", BOOL, Some("false"), On("ascii"),
-        "draw with ASCII characters only", |d, v| d.settings.console.ascii = v.truth()),
-    row("console.color", BOOL, Some("true"), Off("no-color"),
-        "use colour (NO_COLOR in the environment switches it off too)", |d, v| d.settings.console.color = v.truth()),
-    row("console.read_only", BOOL, Some("false"), On("read-only"),
-        "refuse everything that changes learning or traffic", |d, v| d.settings.console.read_only = v.truth()),
-    row("console.mouse", BOOL, Some("false"), NoFlag,
-        "let the console have the mouse (takes text selection away from the terminal)",
-        |d, v| d.settings.console.mouse = v.truth()),
-    row("console.operator", Kind::Text, None, Value("operator"),
-        "your name in the journal; default: the login name", |d, v| d.settings.console.operator = Some(v.text().into())),
-
-    row("log.level", Kind::OneOf(&["error", "warn", "info", "debug", "trace"]), None, Value("log-level"),
-        "how much is logged; default: info in the console, warn elsewhere",
-        |d, v| d.settings.log.level = Some(v.text().into())),
-    row("log.file", Kind::Text, None, Value("log-file"),
-        "where the console's log is written, or off; default: banditop.log in the data directory", |d, v| {
-            d.settings.log.file = if v.text() == "off" { LogFile::Off } else { LogFile::At(v.text().into()) };
-        }),
-    row("log.format", Kind::OneOf(&["json", "text"]), Some("json"), NoFlag,
-        "how a line of the file is written", |d, v| d.settings.log.json = v.text() == "json"),
-    row("log.max_bytes", Kind::Integer { min: 10_000, max: 1 << 40 }, Some("10000000"), NoFlag,
-        "bytes of one log file; then the next one begins", |d, v| d.settings.log.max_bytes = v.integer()),
-    row("log.keep", Kind::Integer { min: 1, max: 100 }, Some("4"), NoFlag,
-        "log files kept, the newest included", |d, v| d.settings.log.keep = v.count()),
-    row("log.record_prompts", Kind::OneOf(&["off", "hash", "full"]), Some("off"), NoFlag,
-        "what of a prompt is logged: nothing, a digest, the text",
-        |d, v| d.settings.log.prompts = named(&RecordPrompts::ALL, v)),
-
-    row("telemetry.listen", Kind::Listen, Some("127.0.0.1:9464"), Value("telemetry-listen"),
-        "where /metrics, /healthz and /readyz are served while the console runs, or off",
-        |d, v| d.settings.telemetry.listen = v.text().parse().ok()),
-    row("telemetry.otlp_endpoint", Kind::Url, None, Value("otlp-endpoint"),
-        "an OpenTelemetry collector (http/protobuf), without /v1/traces; default: the OTEL_… variables",
-        |d, v| d.settings.telemetry.otlp_endpoint = Some(v.text().into())),
-    row("telemetry.otlp_content", BOOL, Some("false"), NoFlag,
-        "let spans hold prompts and answers", |d, v| d.settings.telemetry.otlp_content = v.truth()),
-    row("telemetry.propagate", BOOL, Some("false"), NoFlag,
-        "tell endpoints the trace of a call (W3C traceparent)", |d, v| d.settings.telemetry.propagate = v.truth()),
-
-    row("alarms.bell", BOOL, Some("true"), NoFlag,
-        "ring the terminal's bell for a new alarm", |d, v| d.settings.alarms.bell = v.truth()),
-    row("alarms.webhook", Kind::Url, None, NoFlag,
-        "post alarms there as JSON, when they open and when they close",
-        |d, v| d.settings.alarms.webhook = Some(v.text().into())),
-    row("alarms.webhook_env", Kind::VariableName, None, NoFlag,
-        "the environment variable that holds that address, where it is a secret",
-        |d, v| d.settings.alarms.webhook_env = Some(v.text().into())),
 ];
 
 /// The value of that name; the table's kind has refused every other.

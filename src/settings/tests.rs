@@ -13,7 +13,7 @@ const ONE_ARM: &str = "[[arms]]\nname = \"a\"\nprovider = \"simulated\"\n";
 
 #[test]
 fn every_default_fits_its_own_kind() {
-    for row in KEYS {
+    for row in KEYS.iter() {
         assert!(row.default.is_none_or(|text| row.kind.of_text(text).is_ok()), "{}", row.name);
         assert!(!row.help.is_empty(), "{}", row.name);
     }
@@ -47,7 +47,7 @@ fn the_template_changes_no_default_and_every_line_of_it_is_valid() {
     let live = live.join("\n").replace("#[[arms]]", "[[arms]]");
     let loaded = load(&sources(&live)).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(loaded.arms.len(), 6);
-    for row in KEYS {
+    for row in KEYS.iter() {
         let leaf = row.name.rsplit('.').next().unwrap();
         assert!(template.contains(&format!("{leaf} =")), "{} is not in the template", row.name);
     }

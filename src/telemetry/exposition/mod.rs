@@ -2,6 +2,8 @@
 //! was dropped); nothing is counted here. Labels are arms, phases, classes, intents and configured names:
 //! never a prompt, never a text that a client chose. Units are base units, every family says what it is.
 
+mod arms;
+
 use prometheus::{Encoder, TextEncoder};
 
 use super::families::Families;
@@ -10,21 +12,13 @@ use crate::domain::alarm::Severity;
 use crate::domain::command::Durability;
 use crate::domain::context::Intent;
 use crate::domain::ratio::Ratio;
-use crate::domain::snapshot::{ArmRow, EngineSnapshot};
-use crate::domain::spec::Lifecycle;
-use crate::domain::tally::{ArmTally, Calls, Phase, SECONDS, Tally, UNIT, WRITES};
+use crate::domain::snapshot::EngineSnapshot;
+use crate::domain::tally::{Calls, Phase, SECONDS, Tally, WRITES};
 use crate::domain::terms::Term;
+use arms::{arms_counted, arms_now, helpers};
 
 /// What the text is, for its header.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
-
-/// Name, help, and where a count of an arm is.
-type Count = (&'static str, &'static str, fn(&ArmTally) -> u64);
-/// Name, help, and where a figure of an arm is, as it stands.
-type Now<'a> = (&'static str, &'static str, &'a dyn Fn(&ArmRow) -> Option<f64>);
-
-const LIFECYCLES: [Lifecycle; 5] =
-    [Lifecycle::Active, Lifecycle::Probation, Lifecycle::Deactivated, Lifecycle::Pruned, Lifecycle::Ejected];
 
 /// The text format, with what our own sinks did.
 ///
@@ -206,156 +200,6 @@ fn embeddings(f: &mut Families, calls: &Calls) {
         &calls.seconds,
         SECONDS,
     );
-}
-
-fn arms_counted(f: &mut Families, tally: &Tally) {
-    let counters: [Count; 7] = [
-        ("arm_selected_total", "Runs that an arm was selected for.", |arm| arm.selected),
-        ("arm_served_total", "Answers of an arm that were served.", |arm| arm.served),
-        ("arm_ejections_total", "Times that health took an arm out.", |arm| arm.ejections),
-        ("arm_retries_total", "Calls of an arm that were made again.", |arm| arm.retries),
-        ("hedges_total", "Answers of an arm that were started beside another's.", |arm| arm.hedges),
-        ("hedges_won_total", "Those of them that were served.", |arm| arm.hedges_won),
-        ("wasted_tokens_total", "Tokens of answers that were cancelled as the loser of two.", |arm| arm.wasted_tokens),
-    ];
-    for (name, help, read) in counters {
-        let mut family = f.counter(name, help);
-        for (arm, counted) in &tally.arms {
-            family.count(&[("arm", arm.as_str())], read(counted));
-        }
-    }
-    let mut wasted = f.counter("wasted_cost_usd_total", "Dollars of answers that were cancelled as the loser of two.");
-    for (arm, counted) in &tally.arms {
-        wasted.with(&[("arm", arm.as_str())], counted.wasted_nano as f64 / 1e9);
-    }
-    drop(wasted);
-    places(f, tally);
-    let mut flags = f.counter("flags_total", "Guardrail signals of previews and answers, by arm and flag.");
-    for (arm, counted) in &tally.arms {
-        for (flag, count) in &counted.flags {
-            flags.count(&[("arm", arm.as_str()), ("flag", flag.name())], *count);
-        }
-    }
-    drop(flags);
-    let mut looked =
-        f.counter("preview_cache_total", "Previews of an arm that the cache had, or was asked for in vain.");
-    for (arm, counted) in &tally.arms {
-        let counts = [("hit", counted.cache_hits), ("miss", counted.cache_misses)];
-        // Both or neither: a share of them is a share from the first on.
-        for (result, count) in counts.into_iter().filter(|_| counted.cache_hits + counted.cache_misses > 0) {
-            looked.count(&[("arm", arm.as_str()), ("result", result)], count);
-        }
-    }
-    drop(looked);
-    let mut rewards = f
-        .histogram("reward", "Rewards of an arm as known when its run ended, in [0, 1], those of judged previews too.");
-    for (arm, counted) in &tally.arms {
-        rewards.distribution(&[("arm", arm.as_str())], &counted.reward, UNIT);
-    }
-    drop(rewards);
-    let mut served =
-        f.histogram("served_reward", "Rewards of an arm's served answers as known when the run ended, in [0, 1].");
-    for (arm, counted) in &tally.arms {
-        served.distribution(&[("arm", arm.as_str())], &counted.served_reward, UNIT);
-    }
-    drop(served);
-    let mut terms = f.histogram("reward_term", "Terms of the rewards of an arm, in [0, 1], 1 is best.");
-    for (arm, counted) in &tally.arms {
-        for (term, values) in &counted.terms {
-            terms.distribution(&[("arm", arm.as_str()), ("term", term.name())], values, UNIT);
-        }
-    }
-    drop(terms);
-    let mut propensities = f.histogram("selection_propensity", "Probability of the selections of an arm.");
-    for (arm, counted) in &tally.arms {
-        propensities.distribution(&[("arm", arm.as_str())], &counted.propensity, UNIT);
-    }
-}
-
-/// Where arms came in, in judged races.
-fn places(f: &mut Families, tally: &Tally) {
-    let mut races = f.counter("arm_races_total", "Judged races that an arm took part in, since the state began.");
-    for (arm, counted) in &tally.arms {
-        races.count(&[("arm", arm.as_str())], counted.places.races);
-    }
-    drop(races);
-    let mut places = f.counter("arm_places_total", "Judged races in which an arm came in first, second, third.");
-    for (arm, counted) in &tally.arms {
-        for (place, count) in ["1", "2", "3"].into_iter().zip(counted.places.first_three) {
-            places.count(&[("arm", arm.as_str()), ("place", place)], count);
-        }
-    }
-    drop(places);
-    let mut best = f.counter("arm_among_best_total", "Judged races in which an arm was within a tie of the best.");
-    for (arm, counted) in &tally.arms {
-        best.count(&[("arm", arm.as_str())], counted.places.among_best);
-    }
-}
-
-fn arms_now(f: &mut Families, arms: &[ArmRow]) {
-    let ratio = |ratio: Option<Ratio>| ratio.map(Ratio::get);
-    let gauges: [Now<'_>; 17] = [
-        ("arm_expected_reward", "Expected reward over recent contexts.", &|arm| arm.mean),
-        ("arm_reward_uncertainty", "Uncertainty of the expected reward.", &|arm| arm.uncertainty),
-        ("arm_mean_reward", "Mean realised reward over the window.", &|arm| arm.mean_reward),
-        ("arm_traffic_share_ratio", "Share of served answers over the window.", &|arm| ratio(arm.share)),
-        ("arm_traffic_share_change", "Its share less that over the window before.", &|arm| arm.share_delta),
-        ("arm_preview_share_ratio", "Share of previews over the window.", &|arm| ratio(arm.preview_share)),
-        ("arm_error_ratio", "Share of recent calls that failed, rate limits left out.", &|arm| ratio(arm.error_rate)),
-        ("arm_preview_p95_seconds", "Rolling 95 % quantile of preview seconds.", &|arm| arm.p95_preview_s),
-        ("arm_cost_usd_per_run", "Mean dollars of the runs in the window that it answered.", &|arm| {
-            arm.cost_usd_per_run
-        }),
-        ("arm_trials", "Judged races that it took part in.", &|arm| Some(arm.trials as f64)),
-        ("arm_wins", "Judged races that it won.", &|arm| Some(arm.wins as f64)),
-        ("arm_effective_observations", "Weight of its data after forgetting.", &|arm| Some(arm.effective_n)),
-        ("arm_retries_left", "Retries that its budget holds now.", &|arm| arm.extras.map(|extras| extras.left)),
-        ("arm_share_limit_least", "Share of runs it takes part in at least.", &|arm| arm.limits.map(|l| l.now.0)),
-        ("arm_share_limit_most", "Share of runs it takes part in at most.", &|arm| arm.limits.map(|l| l.now.1)),
-        ("arm_share_limited_ratio", "Its share since its limits hold.", &|arm| ratio(arm.limits?.taken)),
-        ("arm_selectable", "1 where it may be selected.", &|arm| Some(f64::from(u8::from(arm.state.is_candidate())))),
-    ];
-    for (name, help, read) in gauges {
-        let mut family = f.gauge(name, help);
-        for arm in arms {
-            if let Some(value) = read(arm) {
-                family.with(&[("arm", arm.arm.as_str())], value);
-            }
-        }
-    }
-    let mut denied = f.counter("arm_extras_denied_total", "Retries and hedges of an arm that a budget refused.");
-    for (arm, extras) in arms.iter().filter_map(|arm| Some((arm, arm.extras?))) {
-        denied.count(&[("arm", arm.arm.as_str())], extras.denied);
-    }
-    drop(denied);
-    let mut served = f.gauge("arm_served_runs", "Answers of an arm that were served in the window, by intent.");
-    for arm in arms {
-        for (count, intent) in arm.served_by_intent.into_iter().zip(Intent::ALL) {
-            served.count(&[("arm", arm.arm.as_str()), ("intent", intent.name())], count);
-        }
-    }
-    drop(served);
-    let mut states = f.gauge("arm_state", "1 for the lifecycle state that an arm is in, 0 for the others.");
-    for arm in arms {
-        for state in LIFECYCLES {
-            let is_in = f64::from(u8::from(arm.state == state));
-            states.with(&[("arm", arm.arm.as_str()), ("state", state.name())], is_in);
-        }
-    }
-}
-
-/// Endpoints that are no arms, under names of their own: an arm may be called `judge`.
-fn helpers(f: &mut Families, snapshot: &EngineSnapshot) {
-    let mut left = f.gauge("endpoint_retries_left", "Retries that the budget of an endpoint that is no arm holds now.");
-    for (helper, extras) in &snapshot.helpers {
-        left.with(&[("endpoint", helper.name())], extras.left);
-    }
-    drop(left);
-    let mut denied =
-        f.counter("endpoint_extras_denied_total", "Retries of an endpoint that is no arm that a budget refused.");
-    for (helper, extras) in &snapshot.helpers {
-        denied.count(&[("endpoint", helper.name())], extras.denied);
-    }
 }
 
 fn router(f: &mut Families, snapshot: &EngineSnapshot) {
