@@ -18,6 +18,9 @@ use super::spec::Strategy;
 use super::tally::Phase;
 use super::terms::{Term, TermValue};
 
+/// Who was asked to judge where a record does not say.
+pub const UNNAMED_JUDGE: &str = "judge";
+
 /// One run, from features to reward.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
@@ -291,10 +294,18 @@ impl RunRecord {
         previews.chain(attempts).fold(judging, u32::saturating_add)
     }
 
+    /// Who was asked to judge, whatever came of it. Records of earlier versions do not say it where the local judge
+    /// stood in, and the name of the verdict is then its: [`UNNAMED_JUDGE`].
+    #[must_use]
+    pub fn asked_judge(&self) -> &str {
+        let named = self.judging.as_ref().map(|judging| judging.judge.as_str()).filter(|name| !name.is_empty());
+        let of_verdict = || self.verdict.as_ref().filter(|v| !v.local_fallback).map(|v| v.judge.as_str());
+        named.or_else(of_verdict).unwrap_or(UNNAMED_JUDGE)
+    }
+
     /// Every time that a call was made again because it had failed in passing: what for, to whom, and why.
     pub fn retried(&self) -> impl Iterator<Item = (Phase, &str, &Retried)> {
-        let judge = self.verdict.as_ref().filter(|verdict| !verdict.local_fallback);
-        let judge = judge.map_or("judge", |verdict| verdict.judge.as_str());
+        let judge = self.asked_judge();
         let previews = self.previews.iter().map(|p| (Phase::Preview, p.arm.as_str(), &p.handling));
         let judging = self.judging.iter().map(move |j| (Phase::Judge, judge, &j.handling));
         let attempts = self.attempts.iter().map(|a| (Phase::Answer, a.arm.as_str(), &a.handling));

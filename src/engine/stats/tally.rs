@@ -182,7 +182,7 @@ fn count_judge(tally: &mut Tally, record: &RunRecord) {
     tally.local_verdicts += u64::from(record.verdict.as_ref().is_some_and(|verdict| verdict.local_fallback));
     let Some(judging) = &record.judging else { return };
     // Where the local judge stood in, the verdict has its name, and the calls were another's.
-    let name = record.verdict.as_ref().filter(|verdict| !verdict.local_fallback).map_or("judge", |v| v.judge.as_str());
+    let name = record.asked_judge();
     let is_named = tally.judges.contains_key(name) || tally.judges.len() < NAMED;
     let calls = tally.judges.entry(if is_named { name } else { OTHERS }.to_owned()).or_default();
     let usage = Usage {
@@ -192,7 +192,7 @@ fn count_judge(tally: &mut Tally, record: &RunRecord) {
         ..Usage::default()
     };
     let late = record.policies.afterwards.map(|afterwards| afterwards.seconds);
-    let took = (late.unwrap_or(record.timings_s.judge), None);
+    let took = (late.unwrap_or(record.timings_s.judge), judging.ttft_s);
     count_call(calls, &usage, Some(judging.cost_usd), judging.error.as_ref(), took);
     calls.made += u64::from(judging.calls);
 }

@@ -5,7 +5,7 @@ use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::flag::Flag;
 use crate::domain::handling::Handling;
 use crate::domain::judging::{Scores, Verdict};
-use crate::domain::record::{ArmScore, AttemptRecord, OrderRecord, PreviewRecord};
+use crate::domain::record::{ArmScore, AttemptRecord, JudgingRecord, OrderRecord, PreviewRecord};
 use crate::domain::search::SearchRecord;
 use crate::domain::tally::Outcome;
 use crate::engine::testing::record;
@@ -313,6 +313,25 @@ fn searches_are_counted_by_who_was_asked() {
     let calls = &tally.searches["searxng"];
     assert_eq!((calls.made, calls.failed[&FailureClass::Transient], calls.seconds.count()), (2, 1, 1));
     assert_eq!((calls.cost_nano, tally.searches.len()), (5_000_000, 1));
+}
+
+#[test]
+fn a_judge_that_gave_no_verdict_is_counted_under_its_own_name() {
+    let mut stats = LiveStats::default();
+    let failed = Some(Failure::new(FailureClass::Transient, "stall", ""));
+    let asked = JudgingRecord { judge: "sage".to_owned(), calls: 1, error: failed, ..JudgingRecord::default() };
+    let unnamed = JudgingRecord { judge: String::new(), ..asked.clone() };
+    for (n, judging) in
+        [(1, asked.clone()), (2, JudgingRecord { error: None, ttft_s: Some(0.3), ..asked }), (3, unnamed)]
+    {
+        let mut run = record(at(n), n).served_by("a").build();
+        run.judging = Some(judging);
+        stats.absorb(&run);
+    }
+    let tally = stats.tally();
+    let sage = &tally.judges["sage"];
+    assert_eq!((sage.made, sage.failed[&FailureClass::Transient], sage.first_token.count()), (2, 1, 1));
+    assert_eq!((tally.judges["judge"].made, tally.judges.len()), (1, 2), "as records of earlier versions have it");
 }
 
 #[test]

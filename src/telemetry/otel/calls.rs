@@ -38,9 +38,6 @@ pub(super) struct Call<'a> {
     pub text: Option<&'a str>,
 }
 
-/// Who is called where the configured judge gave no verdict: the record has no name then.
-pub(super) const UNNAMED_JUDGE: &str = "judge";
-
 /// Where a phase starts and how long the run took.
 pub(super) struct Times {
     pub start: SystemTime,
@@ -141,13 +138,12 @@ fn place(record: &RunRecord, phase: Phase, nth: usize) -> CallPlace {
 /// The judge's, where it was asked.
 fn judge_call(record: &RunRecord, start: SystemTime, seconds: f64) -> Option<Call<'_>> {
     let judging = record.judging.as_ref()?;
-    let verdict = record.verdict.as_ref().filter(|verdict| !verdict.local_fallback);
     Some(Call {
         place: place(record, Phase::Judge, 0),
-        who: verdict.map_or(UNNAMED_JUDGE, |verdict| verdict.judge.as_str()),
+        who: record.asked_judge(),
         start,
         seconds,
-        first_s: None,
+        first_s: judging.ttft_s,
         tokens: (judging.tokens_in, judging.tokens_out),
         is_estimated: false,
         // The record has 0 where there is no price: nothing is claimed then.

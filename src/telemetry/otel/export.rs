@@ -20,12 +20,11 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 
 use super::super::hub::locked;
 use super::super::queue::{Counters, Held, Told};
-use super::calls::UNNAMED_JUDGE;
 use super::meters::Meters;
 use super::spans::Tracing;
 use super::{Link, OtelConfig, OtelCounters};
 use crate::domain::ids::ArmId;
-use crate::domain::record::RunRecord;
+use crate::domain::record::{RunRecord, UNNAMED_JUDGE};
 use crate::domain::spec::ArmSpec;
 use crate::domain::text::{cut, one_line};
 

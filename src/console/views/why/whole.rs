@@ -73,7 +73,7 @@ fn attempt(attempt: &AttemptRecord) -> String {
 fn judging(record: &RunRecord) -> Option<String> {
     let judging = record.judging.as_ref()?;
     let end = judging.error.as_ref().map_or_else(String::new, |error| format!(" failed: {}", error.kind));
-    let name = if judging.judge.is_empty() { "judge" } else { judging.judge.as_str() };
+    let name = record.asked_judge();
     let calls = if judging.calls == 1 { "1 call".to_owned() } else { format!("{} calls", judging.calls) };
     let took = record.policies.afterwards.map_or(record.timings_s.judge, |afterwards| afterwards.seconds);
     let first = judging.ttft_s.map_or_else(String::new, |first| format!(", first {}", seconds(first)));
