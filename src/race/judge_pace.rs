@@ -1,7 +1,8 @@
 //! How long the judge takes, folded over what asking it took: to its first token, between two tokens and for a whole
 //! verdict. What deadlines make of that is said in `timeouts.rs`, by the same rules as for arms.
 //!
-//! A deadline that ran out counts as having taken that time. A verdict that was asked for again says nothing, since
+//! A deadline that ran out counts as having taken that time, and makes the next one longer at once: of arms there are
+//! others, but while the one judge is not heard out nothing is learned about quality. A verdict that was asked for again says nothing, since
 //! its times are of all askings, and neither does a judge that failed otherwise: a fast failure is not a fast judge.
 //! Another judge starts afresh, over a restart too: records say who was asked.
 
@@ -46,9 +47,13 @@ impl JudgeFold {
                 self.first_token.push(judging.ttft_s.unwrap_or(seconds));
                 judging.handling.longest_gap_s.into_iter().for_each(|gap| self.between_tokens.push(gap));
             }
-            Some("first_token_timeout") => deadlines.into_iter().for_each(|d| self.first_token.push(d.first_token_s)),
-            Some("stall") => deadlines.into_iter().for_each(|d| self.between_tokens.push(d.between_tokens_s)),
-            Some("phase_timeout") => deadlines.into_iter().for_each(|d| self.whole.push(d.whole_s)),
+            Some("first_token_timeout") => {
+                if let Some(deadlines) = deadlines {
+                    self.first_token.push_late(deadlines.first_token_s);
+                }
+            }
+            Some("stall") => deadlines.into_iter().for_each(|d| self.between_tokens.push_late(d.between_tokens_s)),
+            Some("phase_timeout") => deadlines.into_iter().for_each(|d| self.whole.push_late(d.whole_s)),
             _ => return,
         }
         self.paces.first_token = self.first_token.pace();
@@ -129,6 +134,18 @@ mod tests {
         assert_eq!(times(&fold, &rules, "j").between_tokens, Duration::from_secs(6));
         fold.absorb(&failed("phase_timeout", [4.5, 2.0, 20.0]), 0.1);
         assert_eq!(times(&fold, &rules, "j").whole, rules.judge * 2, "it took the twenty seconds that it had");
+    }
+
+    #[test]
+    fn before_enough_was_seen_what_ran_out_makes_it_longer_and_nothing_makes_it_shorter() {
+        let (rules, mut fold) = (PhaseTimeouts::default(), seen(3));
+        fold.absorb(&failed("first_token_timeout", [10.0, 10.0, 20.0]), 10.0);
+        let own = times(&fold, &rules, "j");
+        let expected = (rules.follow.ceiling, rules.between_tokens, rules.judge, true);
+        assert_eq!((own.first_token, own.between_tokens, own.whole, own.learned), expected);
+        let mut fold = seen(3);
+        fold.absorb(&failed("stall", [10.0, 0.5, 20.0]), 1.0);
+        assert_eq!(times(&fold, &rules, "j").between_tokens, rules.between_tokens, "not below the start");
     }
 
     #[test]

@@ -66,6 +66,8 @@ pub struct Pace {
     pub p99_s: f64,
     /// Calls.
     pub calls: usize,
+    /// Whether a deadline ran out that is to be longer from then on, however few calls were seen.
+    pub ran_out: bool,
 }
 
 /// The deadlines of one call.
@@ -116,10 +118,10 @@ impl Timers<'_> {
     fn times(&self, first_token: Pace, between_tokens: Pace, (whole, pace, fixed): (Duration, Pace, bool)) -> Times {
         let rules = self.rules;
         let token = (rules.follow.floor, rules.follow.ceiling);
-        let first_token = self.follow(rules.follow.fixed[0], first_token, token);
-        let between_tokens = self.follow(rules.follow.fixed[1], between_tokens, token);
+        let first_token = self.follow(rules.follow.fixed[0], first_token, rules.first_token, token);
+        let between_tokens = self.follow(rules.follow.fixed[1], between_tokens, rules.between_tokens, token);
         // A good long answer after short ones must not be cut for having been unusual.
-        let own = self.follow(fixed, pace, (whole / 2, whole * 2));
+        let own = self.follow(fixed, pace, whole, (whole / 2, whole * 2));
         Times {
             first_token: first_token.unwrap_or(rules.first_token),
             between_tokens: between_tokens.unwrap_or(rules.between_tokens),
@@ -128,11 +130,20 @@ impl Timers<'_> {
         }
     }
 
-    fn follow(&self, fixed: bool, pace: Pace, (floor, ceiling): (Duration, Duration)) -> Option<Duration> {
+    /// `start`: what holds until enough was seen, and what nothing is shorter than until then.
+    fn follow(
+        &self,
+        fixed: bool,
+        pace: Pace,
+        start: Duration,
+        (floor, ceiling): (Duration, Duration),
+    ) -> Option<Duration> {
         let rules = &self.rules.follow;
-        if fixed || pace.calls < rules.least_calls.max(1) {
+        let is_known = pace.calls >= rules.least_calls.max(1);
+        if fixed || !(is_known || pace.ran_out) {
             return None;
         }
+        let floor = if is_known { floor } else { start };
         let longer = 1.0 + if self.length.is_nan() { 0.0 } else { self.length.clamp(0.0, 1.0) };
         let seconds = (pace.p99_s * rules.multiplier * longer).clamp(0.0, 86_400.0);
         Some(Duration::from_secs_f64(seconds).clamp(floor.min(ceiling), ceiling))
@@ -141,25 +152,34 @@ impl Timers<'_> {
 
 /// The newest seconds of one kind.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Newest(VecDeque<f64>);
+pub(super) struct Newest {
+    seconds: VecDeque<f64>,
+    ran_out: bool,
+}
 
 impl Newest {
+    /// The same for a deadline of so many seconds that ran out, where the next one is to be longer at once.
+    pub(super) fn push_late(&mut self, seconds: f64) {
+        self.ran_out = true;
+        self.push(seconds);
+    }
+
     pub(super) fn push(&mut self, seconds: f64) {
         if !seconds.is_finite() || seconds < 0.0 {
             return;
         }
-        if self.0.len() >= REMEMBERED {
-            self.0.pop_front();
+        if self.seconds.len() >= REMEMBERED {
+            self.seconds.pop_front();
         }
-        self.0.push_back(seconds);
+        self.seconds.push_back(seconds);
     }
 
     /// The smallest value that at least 99 % do not exceed.
     pub(super) fn pace(&self) -> Pace {
-        let mut sorted: Vec<f64> = self.0.iter().copied().collect();
+        let mut sorted: Vec<f64> = self.seconds.iter().copied().collect();
         sorted.sort_unstable_by(f64::total_cmp);
         let rank = (sorted.len() * 99).div_ceil(100).saturating_sub(1);
-        Pace { p99_s: sorted.get(rank).copied().unwrap_or(0.0), calls: sorted.len() }
+        Pace { p99_s: sorted.get(rank).copied().unwrap_or(0.0), calls: sorted.len(), ran_out: self.ran_out }
     }
 }
 
