@@ -4,17 +4,15 @@
 
 use std::time::Duration;
 
-use banditop::domain::chat::ChatRequest;
-use banditop::domain::engine::{EngineError, RunRequest};
 use banditop::domain::failure::FailureClass;
-use banditop::domain::record::{Origin, RunOutcome};
+use banditop::domain::record::RunOutcome;
 use banditop::domain::spec::{Lifecycle, Strategy};
 use banditop::domain::tally::Phase;
-use banditop::engine::Engine;
 use banditop::race::BudgetRules;
 
-use super::rig::{PROMPT, Played, Rig, client, ends_at, live_tasks};
+use super::rig::{Played, Rig, ample, client};
 use super::server::{Act, Server, says, stream};
+use super::stage::{At, Stage};
 
 /// A chunk of ten characters, three tokens by our estimate.
 const CHUNK_TOKENS: u64 = 3;
@@ -44,7 +42,7 @@ fn stops(played: &Played, kind: &str, words: &str) {
 #[tokio::test]
 async fn tokens_of_a_phase() {
     const CEILING: u64 = 60;
-    let mut budget = BudgetRules::default();
+    let mut budget = ample();
     budget.tokens[Phase::Answer as usize] = Some(CEILING);
     let played = play(budget, Strategy::Baseline).await;
     stops(&played, "phase_tokens", "`budget.answer_tokens` allows 60 tokens");
@@ -56,7 +54,7 @@ async fn tokens_of_a_phase() {
 #[tokio::test]
 async fn dollars_of_a_run() {
     const CEILING: f64 = 100e-6;
-    let budget = BudgetRules { run_usd: Some(CEILING), ..BudgetRules::default() };
+    let budget = BudgetRules { run_usd: Some(CEILING), ..ample() };
     let played = play(budget, Strategy::Baseline).await;
     stops(&played, "run_ceiling", "`budget.per_run_usd` allows");
     let spent = played.record.cost_usd;
@@ -67,7 +65,7 @@ async fn dollars_of_a_run() {
 #[tokio::test]
 async fn dollars_of_a_day() {
     const CEILING: f64 = 100e-6;
-    let budget = BudgetRules { day_usd: Some(CEILING), ..BudgetRules::default() };
+    let budget = BudgetRules { day_usd: Some(CEILING), ..ample() };
     let played = play(budget, Strategy::Baseline).await;
     stops(&played, "day_ceiling", "`budget.per_day_usd` allows");
     let spent = played.record.cost_usd;
@@ -80,26 +78,21 @@ async fn dollars_of_a_day() {
 /// A day that has nothing left starts no run: nobody is called, and the refusal names the ceiling.
 #[tokio::test]
 async fn a_day_that_is_over_before_the_run() {
-    let budget = BudgetRules { day_usd: Some(0.0), ..BudgetRules::default() };
+    let budget = BudgetRules { day_usd: Some(0.0), ..ample() };
     let rig = Rig::new(&client(), Strategy::Baseline).with(move |race| race.config.budget = budget);
     let bad = Server::start(endless());
-    let tasks = live_tasks();
-    let engine = Engine::start(rig.parts(&[("bad", bad.base_url())])).await.unwrap();
-    let handle = engine.handle();
-    let request = RunRequest { request: ChatRequest::from_prompt(PROMPT), origin: Origin::Person, session: None };
-    let Err(EngineError::Refused(said)) = handle.submit(request).await.map(|_| ()) else { panic!("it was started") };
+    let mut stage = Stage::open(&rig, &[("bad", At::of(&bad))]).await;
+    let said = stage.refused().await;
     assert!(said.contains("`budget.per_day_usd` allows $0 a day"), "{said}");
-    assert_eq!((bad.calls().len(), handle.snapshot().totals.runs), (0, 0));
-    engine.stop().await;
-    drop(handle);
-    assert!(ends_at(tasks).await);
+    let left = stage.end().await;
+    assert_eq!((bad.calls().len(), left.snapshot.totals.runs), (0, 0));
 }
 
 /// Previews share their phase's ceiling: it is passed by one chunk at most, whoever brings it.
 #[tokio::test]
 async fn tokens_of_all_previews() {
     const CEILING: u64 = 40;
-    let mut budget = BudgetRules::default();
+    let mut budget = ample();
     budget.tokens[Phase::Preview as usize] = Some(CEILING);
     let played = play(budget, Strategy::Race).await;
     let bad = played.record.previews.iter().find(|p| p.arm.as_str() == "bad").unwrap();

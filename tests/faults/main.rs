@@ -1,13 +1,15 @@
 //! Everything that an endpoint can do to a run, one row a fault: over raw TCP and TLS, through the program's
 //! own client, parser, timers, race, engine and console. Every row says the class and the kind of the
 //! failure, who answered instead, what the router learned, what a person reads; and every run of every row
-//! is held against what must hold of all runs (`rig.rs`).
+//! is held against what must hold of all runs (`invariants.rs`).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stderr, reason = "a failing row is shown as a person would see it")]
 
 mod budgets;
+mod cuts;
 mod hedging;
+mod invariants;
 mod judging;
 mod ourselves;
 #[path = "../common/program.rs"]
@@ -19,10 +21,12 @@ mod rows;
 #[allow(dead_code, reason = "other tests use more of it")]
 mod scripted;
 mod server;
+mod stage;
 mod store;
 mod table;
 mod timing;
 mod tls;
+mod wishes;
 
 use std::time::Duration;
 
@@ -57,6 +61,11 @@ async fn statuses_and_their_wishes() {
 }
 
 #[tokio::test]
+async fn when_it_wants_to_be_asked_again() {
+    hold(wishes::rows(), patient).await;
+}
+
+#[tokio::test]
 async fn what_passes_and_what_never_begins() {
     hold(rows::recoveries(), patient).await;
 }
@@ -64,6 +73,11 @@ async fn what_passes_and_what_never_begins() {
 #[tokio::test]
 async fn streams_that_are_odd_and_good() {
     hold(rows::odd_but_good(), patient).await;
+}
+
+#[tokio::test]
+async fn streams_that_are_cut_where_it_hurts() {
+    hold(cuts::rows(), patient).await;
 }
 
 #[tokio::test]

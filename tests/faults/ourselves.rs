@@ -8,16 +8,16 @@ use banditop::domain::chat::ChatRequest;
 use banditop::domain::clock::SystemClock;
 use banditop::domain::command::Durability;
 use banditop::domain::context::{Context, FeatureSchema};
-use banditop::domain::engine::{EngineError, RunRequest};
 use banditop::domain::event::RunEvent;
-use banditop::domain::record::{Origin, RunOutcome};
+use banditop::domain::record::RunOutcome;
+use banditop::domain::snapshot::EngineSnapshot;
 use banditop::domain::spec::Strategy;
-use banditop::engine::Engine;
 use banditop::features::{FeatureExtractor, LengthFeatures};
 use tokio::time::Instant;
 
-use super::rig::{GOOD, Jumping, PROMPT, Rig, client};
+use super::rig::{GOOD, Jumping, Rig, client};
 use super::server::{Act, Server, answer, ends, says, stream};
+use super::stage::{At, Stage};
 
 const WHOLE: &str = "An answer that is whole, in a few words.";
 
@@ -49,31 +49,15 @@ async fn disk_full_mid_run() {
     let store = rig.store.clone();
     let bad = Server::start(whole());
     let good = Server::start(vec![vec![stream(&answer(GOOD))]]);
-    let engine = Engine::start(rig.parts(&[("bad", bad.base_url()), ("good", good.base_url())])).await.unwrap();
-    let handle = engine.handle();
-    let request = RunRequest { request: ChatRequest::from_prompt(PROMPT), origin: Origin::Person, session: None };
-    let mut run = handle.submit(request).await.unwrap();
-    let mut events = vec![run.next().await.unwrap()];
-    store.fill_up();
-    while let Some(event) = run.next().await {
-        events.push(event);
-    }
-    assert!(matches!(events.last(), Some(RunEvent::Finished { record }) if record.outcome == RunOutcome::Served));
-    let shown = async {
-        loop {
-            let picture = handle.snapshot();
-            if picture.totals.runs == 1 && picture.store.durability == Durability::MemoryOnly {
-                return picture;
-            }
-            handle.changed(picture.revision).await;
-        }
-    };
-    let picture =
-        tokio::time::timeout(Duration::from_secs(5), shown).await.expect("the picture says that nothing is kept");
+    let mut stage = Stage::open(&rig, &[("bad", At::of(&bad)), ("good", At::of(&good))]).await;
+    let record = stage.ask_doing(|| store.fill_up()).await;
+    assert_eq!(record.outcome, RunOutcome::Served);
+    let is_said =
+        |picture: &EngineSnapshot| picture.totals.runs == 1 && picture.store.durability == Durability::MemoryOnly;
+    let picture = stage.shows(is_said).await;
     assert!(picture.arms.iter().any(|arm| arm.trials > 0), "it is learned all the same");
-    let overview = &banditop::console::fixture::screens(&picture, &events)[1];
-    assert!(overview.contains("No space left on device"), "{overview}");
-    engine.stop().await;
+    let left = stage.end().await;
+    assert!(left.screens[1].contains("No space left on device"), "{}", left.screens[1]);
 }
 
 #[tokio::test]
@@ -136,17 +120,14 @@ async fn slow_reader() {
 async fn all_arms_are_out() {
     let rig = Rig::new(&client(), Strategy::Race);
     let nowhere = || "http://127.0.0.1:1/v1".to_owned();
-    let mut parts = rig.parts(&[("bad", nowhere()), ("good", nowhere())]);
-    parts.facts.arms.iter_mut().for_each(|arm| arm.enabled = false);
-    let engine = Engine::start(parts).await.unwrap();
+    let rig = rig.prepared(|parts| parts.facts.arms.iter_mut().for_each(|arm| arm.enabled = false));
+    let mut stage = Stage::open(&rig, &[("bad", At::nowhere(nowhere())), ("good", At::nowhere(nowhere()))]).await;
     let asked = Instant::now();
-    let request = RunRequest { request: ChatRequest::from_prompt(PROMPT), origin: Origin::Person, session: None };
-    let refused = engine.handle().submit(request).await.err();
+    let said = stage.refused().await;
     let took = asked.elapsed();
-    let Some(EngineError::Refused(said)) = refused else { panic!("{refused:?}") };
     assert!(took < Duration::from_secs(1), "{took:?}");
     for words in ["no arm can be asked", "bad: deactivated", "good: deactivated", "reactivate it"] {
         assert!(said.contains(words), "{words:?} in {said}");
     }
-    engine.stop().await;
+    stage.end().await;
 }

@@ -1,32 +1,29 @@
 //! One run of a real engine with the real adapter, over real sockets, against an endpoint that misbehaves
-//! (arm `bad`) and one that does not (arm `good`), and everything that it left: record, events, log
-//! entries, screens, log lines. What must hold of every run, whatever an endpoint did, is asserted here.
+//! (arm `bad`) and one that does not (arm `good`), and everything that it left: record, events, log entries,
+//! screens. How an engine is started, heard and ended is `stage.rs`.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use banditop::console::fixture::screens;
 use banditop::domain::BoxFuture;
 use banditop::domain::answer::{AnswerStream, ChatModel, ModelCall, ModelFactory};
-use banditop::domain::chat::ChatRequest;
 use banditop::domain::clock::{Clock, SystemClock};
 use banditop::domain::command::{ArmObservation, LogEntry, RouterCommand};
-use banditop::domain::engine::{EngineHandle, RunRequest};
 use banditop::domain::event::RunEvent;
 use banditop::domain::failure::Failure;
 use banditop::domain::ids::ArmId;
-use banditop::domain::record::{Origin, RunRecord};
+use banditop::domain::record::RunRecord;
 use banditop::domain::snapshot::{ArmRow, EngineSnapshot};
 use banditop::domain::spec::{ArmSpec, Lifecycle, Strategy};
-use banditop::engine::{Engine, EngineParts};
-use banditop::providers::{HttpClient, OpenAiConfig, OpenAiModel, Secret};
-use banditop::race::{JudgeChoice, RaceParts};
+use banditop::engine::EngineParts;
+use banditop::providers::{AnthropicConfig, AnthropicModel, HttpClient, OpenAiConfig, OpenAiModel, Secret};
+use banditop::race::{BudgetRules, JudgeChoice, RaceConfig, RaceParts};
 use tokio::time::Instant;
 
 use super::scripted::parts_with;
 use super::server::{Act, Call, Server, answer, stream};
+use super::stage::{At, Stage};
 use super::store::Watched;
 
 /// The key that nothing may ever show.
@@ -35,6 +32,11 @@ pub(crate) const KEY: &str = "sk-topsecret-0123456789";
 pub(crate) const GOOD: &str = "A plain answer to the prompt, in a few words.";
 /// What is asked.
 pub(crate) const PROMPT: &str = "Say a few words about the prompt.";
+
+/// Ceilings that every row has, and that none passes but those about ceilings.
+pub(crate) const fn ample() -> BudgetRules {
+    BudgetRules { tokens: [Some(400_000); 3], run_usd: Some(1.0), day_usd: Some(1.0) }
+}
 
 /// The client that all adapters of one test share.
 pub(crate) fn client() -> HttpClient {
@@ -51,8 +53,14 @@ pub(crate) struct Rig {
     pub(crate) reader: (usize, Duration),
     /// Whether the adapter of `bad` panics instead of calling anybody.
     pub(crate) panics: bool,
+    /// Whether `bad` is asked as Anthropic is.
+    pub(crate) anthropic: bool,
     pub(crate) store: Arc<Watched>,
     pub(crate) adjust: Box<dyn Fn(&mut RaceParts)>,
+    /// What is changed of the engine before it starts.
+    pub(crate) prepare: Box<dyn Fn(&mut EngineParts)>,
+    /// The race as it was made.
+    pub(crate) made: Mutex<RaceConfig>,
 }
 
 /// What a run left.
@@ -66,6 +74,8 @@ pub(crate) struct Played {
     /// What the endpoint of `bad` saw.
     pub(crate) calls: Vec<Call>,
     pub(crate) took: Duration,
+    /// What the machine withheld meanwhile: what bounds of time are widened by.
+    pub(crate) withheld: Duration,
 }
 
 impl Rig {
@@ -76,8 +86,11 @@ impl Rig {
             judge: None,
             reader: (256, Duration::ZERO),
             panics: false,
+            anthropic: false,
             store: Watched::new(),
             adjust: Box::new(|_| {}),
+            prepare: Box::new(|_| {}),
+            made: Mutex::default(),
         }
     }
 
@@ -86,20 +99,28 @@ impl Rig {
         Self { adjust: Box::new(adjust), ..self }
     }
 
+    /// The same with an engine that is prepared otherwise.
+    pub(crate) fn prepared(self, prepare: impl Fn(&mut EngineParts) + 'static) -> Self {
+        Self { prepare: Box::new(prepare), ..self }
+    }
+
     /// The parts of an engine with these arms at these endpoints.
     pub(crate) fn parts(&self, arms: &[(&str, String)]) -> EngineParts {
         let names: Vec<&str> = arms.iter().map(|(name, _)| *name).collect();
         let urls = arms.iter().map(|(name, url)| (ArmId::new(name), url.clone())).collect();
-        let factory = Arc::new(Adapters { http: self.http.clone(), urls, panics: self.panics });
+        let factory =
+            Arc::new(Adapters { http: self.http.clone(), urls, panics: self.panics, anthropic: self.anthropic });
         let adjust = |race: &mut RaceParts| {
             race.config.k = 2;
             race.config.retry.base = Duration::from_millis(5);
+            race.config.budget = ample();
             race.judge = self.judge.as_ref().map(|judge| JudgeChoice::Model {
                 name: "judge".to_owned(),
                 model: adapter(&self.http, "judge", judge.base_url()),
                 price: None,
             });
             (self.adjust)(race);
+            *self.made.lock().unwrap() = race.config.clone();
         };
         let mut parts = parts_with(&names, factory, self.store.clone(), adjust);
         parts.strategy = self.strategy;
@@ -115,106 +136,43 @@ impl Rig {
     /// The same at an endpoint that runs already, or where `elsewhere` is.
     pub(crate) async fn play_at(&self, bad: &Server, elsewhere: Option<String>) -> Played {
         let good = Server::start(vec![vec![stream(&answer(GOOD))]]);
-        let url = elsewhere.unwrap_or_else(|| bad.base_url());
-        self.play_with(&[("bad", url), ("good", good.base_url())], bad).await
+        let at = elsewhere.map_or_else(|| At::of(bad), |url| At::url(url, bad));
+        Box::pin(self.play_with(&[("bad", at), ("good", At::of(&good))], bad)).await
     }
 
-    /// A run that is left, by whoever asked, as soon as the endpoint was called `calls` times: how long the
-    /// endpoint waited until all of its connections were closed.
-    pub(crate) async fn leave(&self, bad: &Server, calls: usize) -> Duration {
-        let tasks = live_tasks();
-        let engine = Engine::start(self.parts(&[("bad", bad.base_url()), ("worse", bad.base_url())])).await.unwrap();
-        let handle = engine.handle();
-        let request = RunRequest { request: ChatRequest::from_prompt(PROMPT), origin: Origin::Person, session: None };
-        let run = handle.submit(request).await.unwrap();
-        assert!(bad.sees(|seen| seen.len() >= calls).await, "the endpoint is called");
-        let left = Instant::now();
-        drop(run);
-        assert!(bad.sees(|seen| seen.iter().all(|call| call.over.is_some())).await, "connections are closed");
-        let last = bad.calls().iter().filter_map(|call| call.over).max().unwrap();
-        let snapshot = settled(&handle).await;
-        assert_eq!((snapshot.totals.cancelled, bad.calls().len()), (1, calls));
-        assert!(
-            snapshot
-                .arms
-                .iter()
-                .all(|arm| arm.state == Lifecycle::Active && arm.error_rate.is_none_or(|rate| rate.get() == 0.0))
-        );
-        engine.stop().await;
-        drop(handle);
-        assert!(ends_at(tasks).await, "tasks are left");
-        assert_eq!(self.store.log().iter().filter(|e| matches!(e.command, RouterCommand::Observe(_))).count(), 0);
-        last.saturating_duration_since(left)
+    /// A run that is left, by whoever asked, as soon as the endpoint was called `calls` times.
+    pub(crate) async fn leave(&self, bad: &Server, calls: usize) {
+        let mut stage = Stage::open(self, &[("bad", At::of(bad)), ("worse", At::of(bad))]).await;
+        stage.leave(bad, calls).await;
+        let left = Box::pin(stage.end()).await;
+        assert_eq!((left.snapshot.totals.cancelled, bad.calls().len()), (1, calls));
+        let is_blamed =
+            |arm: &ArmRow| arm.state != Lifecycle::Active || arm.error_rate.is_some_and(|rate| rate.get() > 0.0);
+        assert!(!left.snapshot.arms.iter().any(is_blamed));
+        assert!(!left.log.iter().any(|entry| matches!(entry.command, RouterCommand::Observe(_))));
     }
 
-    async fn play_with(&self, arms: &[(&str, String)], bad: &Server) -> Played {
-        let lines = Lines::default();
-        let guard = lines.listen();
-        let tasks = live_tasks();
-        let engine = Engine::start(self.parts(arms)).await.unwrap();
-        let handle = engine.handle();
+    async fn play_with<'a>(&'a self, arms: &[(&str, At<'a>)], bad: &Server) -> Played {
+        let mut stage = Stage::open(self, arms).await;
         let started = Instant::now();
-        let events = self.events(&handle).await;
+        let record = stage.ask().await;
         let took = started.elapsed();
-        let Some(RunEvent::Finished { record }) = events.last().cloned() else { panic!("no end: {events:?}") };
-        handle.changed(handle.snapshot().revision.saturating_sub(1)).await;
-        let export = handle.export().await.unwrap();
-        let snapshot = settled(&handle).await;
-        engine.stop().await;
-        drop(handle);
-        // The endpoint has a thread of its own: what we did to it, it may see a moment later.
-        let made = if self.panics { 0 } else { made(&record, bad, &arms[0].1) };
-        let is_over = bad.sees(|seen| seen.len() >= made && seen.iter().all(|call| call.over.is_some())).await;
-        assert!(is_over, "{made} calls were made and are to be over: {:?}", bad.calls());
-        let played = Played {
-            screens: screens(&snapshot, &events).map(|screen| squashed(&screen)),
-            log: self.store.log(),
-            calls: bad.calls(),
-            record,
-            events,
-            snapshot,
-            took,
-        };
-        played.check();
-        played.hides_the_key(&[&export, &lines.text()]);
-        drop(guard);
-        assert!(ends_at(tasks).await, "tasks are left: {} instead of {tasks}", live_tasks());
-        played
+        stage.end().await.played(bad, record, took)
     }
 
-    /// A run of an engine that goes on, with nothing but its record.
-    pub(crate) async fn ask(&self, handle: &Arc<dyn EngineHandle>) -> Arc<RunRecord> {
-        let events = self.events(handle).await;
-        let Some(RunEvent::Finished { record }) = events.last() else { panic!("no end: {events:?}") };
-        Arc::clone(record)
+    /// The race as it was made for the last engine.
+    pub(crate) fn config(&self) -> RaceConfig {
+        self.made.lock().unwrap().clone()
     }
 
-    async fn events(&self, handle: &Arc<dyn EngineHandle>) -> Vec<RunEvent> {
-        let request = RunRequest { request: ChatRequest::from_prompt(PROMPT), origin: Origin::Person, session: None };
-        let mut run = handle.submit(request).await.unwrap();
-        let mut events = Vec::new();
-        while let Some(event) = run.next().await {
-            events.push(event);
-            if !self.reader.1.is_zero() {
-                tokio::time::sleep(self.reader.1).await;
-            }
-        }
-        events
+    /// Endpoints that are no arm's.
+    pub(crate) fn helpers(&self) -> impl Iterator<Item = (&'static str, &Server)> {
+        self.judge.iter().map(|judge| ("judge", judge))
     }
-}
-
-/// Calls of arm `bad` that the record tells of, where `bad` is what is at `url`.
-fn made(record: &RunRecord, bad: &Server, url: &str) -> usize {
-    let is_there = url.split("://").nth(1) == bad.base_url().split("://").nth(1);
-    let previews = record.previews.iter().map(|preview| (&preview.arm, &preview.handling));
-    let attempts = record.attempts.iter().map(|attempt| (&attempt.arm, &attempt.handling));
-    let of_bad =
-        previews.chain(attempts).filter(|(arm, handling)| is_there && arm.as_str() == "bad" && !handling.unmade);
-    of_bad.map(|(_, handling)| 1 + handling.retries.len()).sum()
 }
 
 /// What stands in each pane of a screen, lines joined: words are found wherever they are wrapped.
-fn squashed(screen: &str) -> String {
+pub(crate) fn squashed(screen: &str) -> String {
     let mut panes: BTreeMap<(usize, usize), String> = BTreeMap::new();
     for row in screen.lines() {
         let cells: Vec<&str> = row.split('│').collect();
@@ -225,36 +183,6 @@ fn squashed(screen: &str) -> String {
         }
     }
     panes.into_values().collect::<Vec<_>>().join("\n")
-}
-
-/// The picture with the run in it.
-async fn settled(handle: &Arc<dyn EngineHandle>) -> Arc<EngineSnapshot> {
-    let shown = async {
-        loop {
-            let picture = handle.snapshot();
-            if picture.totals.runs > 0 {
-                return picture;
-            }
-            handle.changed(picture.revision).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(5), shown).await.expect("the picture shows the run")
-}
-
-/// Tasks of this runtime that are not over.
-pub(crate) fn live_tasks() -> usize {
-    tokio::runtime::Handle::current().metrics().num_alive_tasks()
-}
-
-/// Whether no more tasks are left than `baseline`, soon.
-pub(crate) async fn ends_at(baseline: usize) -> bool {
-    for _ in 0..400 {
-        if live_tasks() <= baseline {
-            return true;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    false
 }
 
 impl Played {
@@ -278,48 +206,6 @@ impl Played {
     pub(crate) fn arm(&self) -> &ArmRow {
         self.snapshot.arms.iter().find(|row| row.arm.as_str() == "bad").unwrap()
     }
-
-    /// What holds of every run.
-    fn check(&self) {
-        let count = |wanted: &dyn Fn(&RunEvent) -> bool| self.events.iter().filter(|e| wanted(e)).count();
-        assert_eq!(count(&|e| matches!(e, RunEvent::Finished { .. })), 1, "one end of the run");
-        assert!(
-            count(&|e| matches!(e, RunEvent::Judged { .. })) <= 1
-                && count(&|e| matches!(e, RunEvent::Judging { .. })) <= 1
-        );
-        for preview in &self.record.previews {
-            let ends = count(&|e| matches!(e, RunEvent::PreviewDone { preview: done } if done.arm == preview.arm));
-            assert_eq!(ends, 1, "one end of the preview of {}", preview.arm);
-        }
-        let wanted = self.events.iter().find_map(|event| match event {
-            RunEvent::Selected { preview_tokens, .. } => Some(*preview_tokens as usize),
-            _ => None,
-        });
-        let longest = self.record.previews.iter().map(|preview| preview.text.len()).max().unwrap_or(0);
-        assert!(longest <= wanted.map_or(0, |tokens| (tokens * 12).max(256)), "a preview of {longest} bytes");
-        let began = count(&|e| matches!(e, RunEvent::AttemptStarted { .. }));
-        let ended = count(&|e| matches!(e, RunEvent::AttemptDone { .. }));
-        assert_eq!((began, ended), (self.record.attempts.len(), self.record.attempts.len()), "one end of each attempt");
-        let mut told = BTreeMap::new();
-        for entry in &self.log {
-            if let RouterCommand::Observe(observation) = &entry.command {
-                for arm in &observation.arms {
-                    *told.entry((observation.run, arm.arm.clone())).or_insert(0) += 1;
-                }
-            }
-        }
-        assert!(told.values().all(|times| *times == 1), "one update per run and arm: {told:?}");
-    }
-
-    fn hides_the_key(&self, more: &[&str]) {
-        let events = format!("{:?}", self.events);
-        let record = serde_json::to_string(self.record.as_ref()).unwrap();
-        let [race, overview] = &self.screens;
-        let snapshot = format!("{:?} {:?}", self.snapshot, self.log);
-        for text in [&events, &record, race, overview, &snapshot].map(String::as_str).iter().chain(more) {
-            assert!(!text.contains(KEY), "the key is shown in {text}");
-        }
-    }
 }
 
 /// Adapters of the program, with a key.
@@ -327,6 +213,7 @@ struct Adapters {
     http: HttpClient,
     urls: BTreeMap<ArmId, String>,
     panics: bool,
+    anthropic: bool,
 }
 
 /// An adapter with a fault of its own.
@@ -342,6 +229,12 @@ impl ModelFactory for Adapters {
     fn build(&self, spec: &ArmSpec) -> Result<Arc<dyn ChatModel>, String> {
         if self.panics && spec.name.as_str() == "bad" {
             return Ok(Arc::new(Panicking));
+        }
+        if self.anthropic && spec.name.as_str() == "bad" {
+            let (http, model, base_url) = (self.http.clone(), spec.model.clone(), self.urls[&spec.name].clone());
+            let (api_key, extra) = (Some(Secret::new(KEY)), serde_json::Map::new());
+            let config = AnthropicConfig { http, base_url, model, api_key, extra };
+            return Ok(Arc::new(AnthropicModel::new(config).unwrap()));
         }
         Ok(adapter(&self.http, spec.model.as_str(), self.urls[&spec.name].clone()))
     }
@@ -365,36 +258,5 @@ impl Clock for Jumping {
 
     fn monotonic(&self) -> Duration {
         self.0.monotonic()
-    }
-}
-
-/// Every log line of this thread, at every level.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Lines {
-    fn listen(&self) -> tracing::subscriber::DefaultGuard {
-        let lines = self.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_ansi(false)
-            .with_writer(move || lines.clone())
-            .finish();
-        tracing::subscriber::set_default(subscriber)
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
-    }
-}
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }

@@ -1,10 +1,11 @@
 //! The table: what endpoints do, one row a fault, by chapters. Timers and what is not an endpoint's fault
 //! have chapters of their own.
 
-use std::net::TcpListener;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use banditop::domain::failure::FailureClass::{Caller, Configuration, Content, Quota, Transient};
+use tokio::net::TcpSocket;
 
 use super::rig::KEY;
 use super::server::{Act, answer, delta, ends, json, response, says, stream, usage_and_done};
@@ -20,10 +21,15 @@ fn event_stream(extra: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: text/event-stream\r\n{extra}")
 }
 
-/// A port at which nobody listens.
+/// A port at which nobody listens: it is taken, so that no other row's endpoint is given it.
 fn nobody() -> String {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    format!("http://127.0.0.1:{port}/v1")
+    static TAKEN: LazyLock<(TcpSocket, u16)> = LazyLock::new(|| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        (socket, port)
+    });
+    format!("http://127.0.0.1:{}/v1", TAKEN.1)
 }
 
 /// Before and below HTTP.
@@ -120,38 +126,6 @@ pub(crate) fn statuses() -> Vec<Row> {
             &["has nothing left to spend"],
         ),
         Row::fails("429 without a wish", plain("429 Too Many Requests"), Transient, "http_429", &["answered 429"]),
-        Row::fails("429 in seconds", with("429 Slow", "retry-after: 7\r\n"), Transient, "http_429", &[])
-            .wishing(7_000)
-            .once(),
-        Row::fails("429 as float", with("429 Slow", "retry-after: 7.5\r\n"), Transient, "http_429", &[])
-            .wishing(7_500)
-            .once(),
-        Row::fails(
-            "429 in milliseconds",
-            with("429 Slow", "retry-after-ms: 7250\r\nretry-after: 99\r\n"),
-            Transient,
-            "http_429",
-            &[],
-        )
-        .wishing(7_250)
-        .once(),
-        Row::fails(
-            "429 until a date, by a clock that is 25 years slow",
-            with("429 Slow", "date: Thu, 08 Nov 2001 10:00:00 GMT\r\nretry-after: Thu, 08 Nov 2001 10:00:30 GMT\r\n"),
-            Transient,
-            "http_429",
-            &[],
-        )
-        .wishing(30_000)
-        .once(),
-        Row::fails(
-            "429 until a date that is past",
-            with("429 Slow", "retry-after: Thu, 08 Nov 2001 10:00:30 GMT\r\n"),
-            Transient,
-            "http_429",
-            &[],
-        )
-        .wishing(0),
         Row::fails("500", plain("500 Oops"), Transient, "http_500", &["answered 500"]),
         Row::fails("502 with a page", [response("502 Bad", "", "<html>")], Transient, "http_502", &["an HTML page"]),
         Row::fails("503 with Retry-After", with("503 Busy", "retry-after: 9\r\n"), Transient, "http_503", &[])

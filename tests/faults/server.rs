@@ -6,6 +6,7 @@
 //! so that the tasks of a test's own runtime are the program's alone.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub(crate) enum Act {
     Pieces(Vec<u8>, usize),
     /// Sends these bytes again and again, so far apart, until the caller hangs up.
     Forever(Vec<u8>, Duration),
+    /// Sends nothing for so long.
+    Wait(Duration),
     /// Sends nothing more, until the caller hangs up.
     Hold,
     /// Ends the connection in an orderly way.
@@ -41,9 +44,79 @@ pub(crate) struct Call {
     pub(crate) at: Instant,
     /// Head and body.
     pub(crate) request: String,
-    /// When the connection was over, whoever ended it.
+    /// When the caller's side of the connection was closed, or the endpoint reset it.
     pub(crate) over: Option<Instant>,
+    /// Bytes that the caller sent after its request.
+    pub(crate) more: usize,
+    /// Bytes that the endpoint has sent.
+    pub(crate) sent: Arc<AtomicUsize>,
 }
+
+/// What a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    Preview,
+    Judge,
+    Full,
+    Embedding,
+    /// Nothing of HTTP came: a handshake.
+    Unread,
+}
+
+impl Call {
+    /// What the request says that it is for: a preview has a token limit, an answer of these tests has none.
+    pub(crate) fn part(&self) -> Part {
+        let Some((head, body)) = self.request.split_once("\r\n\r\n") else { return Part::Unread };
+        if head.contains("/embeddings ") {
+            Part::Embedding
+        } else if body.contains("You are an impartial judge") {
+            Part::Judge
+        } else if body.contains("\"max_tokens\":") || body.contains("\"max_completion_tokens\":") {
+            Part::Preview
+        } else {
+            Part::Full
+        }
+    }
+}
+
+/// Time for which the threads of a row were ready to run and the machine did not let them, by the kernel's own
+/// count: what a bound of wall-clock time is widened by. Nothing where there is no such count.
+#[derive(Clone, Debug)]
+pub(crate) struct Withheld {
+    threads: Vec<String>,
+    then: Duration,
+}
+
+impl Withheld {
+    /// Of this thread and the one of all servers, from now on.
+    pub(crate) fn begin() -> Self {
+        let mut threads = vec![here()];
+        threads.extend(SERVING.get().cloned());
+        let then = threads.iter().map(|thread| waited(thread)).sum();
+        Self { threads, then }
+    }
+
+    pub(crate) fn so_far(&self) -> Duration {
+        let now: Duration = self.threads.iter().map(|thread| waited(thread)).sum();
+        now.saturating_sub(self.then)
+    }
+}
+
+/// Where the kernel counts for this thread.
+fn here() -> String {
+    let link = std::fs::read_link("/proc/thread-self").unwrap_or_default();
+    format!("/proc/{}/schedstat", link.display())
+}
+
+/// Nanoseconds of waiting are the second of three numbers.
+fn waited(thread: &str) -> Duration {
+    let text = std::fs::read_to_string(thread).unwrap_or_default();
+    let nanos = text.split_whitespace().nth(1).and_then(|field| field.parse().ok());
+    Duration::from_nanos(nanos.unwrap_or_default())
+}
+
+/// Where the kernel counts for the thread of all servers.
+static SERVING: OnceLock<String> = OnceLock::new();
 
 /// A running endpoint; it ends with this value.
 pub(crate) struct Server {
@@ -64,7 +137,14 @@ struct Endpoint {
 /// Where all servers run.
 fn thread() -> &'static Runtime {
     static THREAD: OnceLock<Runtime> = OnceLock::new();
-    THREAD.get_or_init(|| tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap())
+    THREAD.get_or_init(|| {
+        let began = || {
+            // The first thread is the worker; others, if any, only block.
+            let _ = SERVING.set(here());
+        };
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        runtime.worker_threads(1).enable_all().on_thread_start(began).build().unwrap()
+    })
 }
 
 impl Server {
@@ -134,7 +214,8 @@ async fn connection(stream: TcpStream, turn: usize, endpoint: Arc<Endpoint>) {
 
 fn note(calls: &watch::Sender<Vec<Call>>, request: String, is_over: bool) {
     let at = Instant::now();
-    calls.send_modify(|calls| calls.push(Call { at, request, over: is_over.then_some(at) }));
+    let call = Call { at, request, over: is_over.then_some(at), more: 0, sent: Arc::default() };
+    calls.send_modify(|calls| calls.push(call));
 }
 
 async fn converse<S: AsyncRead + AsyncWrite>(stream: S, script: Vec<Act>, calls: &watch::Sender<Vec<Call>>) {
@@ -142,24 +223,33 @@ async fn converse<S: AsyncRead + AsyncWrite>(stream: S, script: Vec<Act>, calls:
     let request = read_request(&mut reader).await;
     let place = calls.borrow().len();
     note(calls, request, false);
+    let sent = Arc::clone(&calls.borrow()[place].sent);
+    let mut more = 0;
     let hung_up = async {
         let mut rest = [0; 64];
-        while matches!(reader.read(&mut rest).await, Ok(n) if n > 0) {}
+        while let Ok(n @ 1..) = reader.read(&mut rest).await {
+            more += n;
+        }
     };
     tokio::select! {
         () = hung_up => {}
-        () = play(script, &mut writer) => {}
+        () = play(script, &mut writer, &sent) => {}
     }
     let over = Some(Instant::now());
-    calls.send_modify(|calls| calls[place].over = over);
+    calls.send_modify(|calls| (calls[place].over, calls[place].more) = (over, more));
 }
 
-async fn play<W: AsyncWrite + Unpin>(script: Vec<Act>, writer: &mut W) {
+/// Ends with a reset; an orderly end is over when the caller closes its side too.
+async fn play<W: AsyncWrite + Unpin>(script: Vec<Act>, writer: &mut W, sent: &AtomicUsize) {
     for act in script {
         let written = match act {
-            Act::Send(bytes) => writer.write_all(&bytes).await,
-            Act::Pieces(bytes, size) => in_pieces(writer, &bytes, size).await,
-            Act::Forever(bytes, pause) => again_and_again(writer, &bytes, pause).await,
+            Act::Send(bytes) => in_pieces(writer, &bytes, usize::MAX, sent).await,
+            Act::Pieces(bytes, size) => in_pieces(writer, &bytes, size, sent).await,
+            Act::Forever(bytes, pause) => again_and_again(writer, &bytes, pause, sent).await,
+            Act::Wait(pause) => {
+                tokio::time::sleep(pause).await;
+                Ok(())
+            }
             Act::Hold => std::future::pending().await,
             Act::Close => writer.shutdown().await,
             Act::Reset => {
@@ -169,15 +259,23 @@ async fn play<W: AsyncWrite + Unpin>(script: Vec<Act>, writer: &mut W) {
             }
         };
         if written.is_err() {
-            return;
+            // The caller is gone: the side that reads says when.
+            std::future::pending::<()>().await;
         }
     }
     let _ = writer.flush().await;
     let _ = writer.shutdown().await;
+    std::future::pending::<()>().await;
 }
 
-async fn in_pieces<W: AsyncWrite + Unpin>(writer: &mut W, bytes: &[u8], size: usize) -> std::io::Result<()> {
+async fn in_pieces<W: AsyncWrite + Unpin>(
+    writer: &mut W,
+    bytes: &[u8],
+    size: usize,
+    sent: &AtomicUsize,
+) -> std::io::Result<()> {
     for piece in bytes.chunks(size) {
+        sent.fetch_add(piece.len(), Ordering::Relaxed);
         writer.write_all(piece).await?;
         writer.flush().await?;
         tokio::task::yield_now().await;
@@ -185,8 +283,14 @@ async fn in_pieces<W: AsyncWrite + Unpin>(writer: &mut W, bytes: &[u8], size: us
     Ok(())
 }
 
-async fn again_and_again<W: AsyncWrite + Unpin>(writer: &mut W, bytes: &[u8], pause: Duration) -> std::io::Result<()> {
+async fn again_and_again<W: AsyncWrite + Unpin>(
+    writer: &mut W,
+    bytes: &[u8],
+    pause: Duration,
+    sent: &AtomicUsize,
+) -> std::io::Result<()> {
     loop {
+        sent.fetch_add(bytes.len(), Ordering::Relaxed);
         writer.write_all(bytes).await?;
         if pause.is_zero() {
             tokio::task::yield_now().await;

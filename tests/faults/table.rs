@@ -1,7 +1,6 @@
 //! A row of the table, and how it is held against the program: twice, once where the arm's full answer
 //! fails and the next arm must step in, once where its preview fails and the race must go on without it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use banditop::domain::failure::{Failure, FailureClass};
@@ -47,6 +46,8 @@ pub(crate) struct Row {
     pub(crate) scripts: Vec<Vec<Act>>,
     /// Where the endpoint is, where that is not where the scripts are played.
     pub(crate) base_url: Option<String>,
+    /// Whether it is asked as Anthropic is.
+    pub(crate) anthropic: bool,
     /// Whether the caller begins a handshake.
     pub(crate) tls: bool,
     pub(crate) full: Ends,
@@ -68,8 +69,6 @@ pub(crate) struct Row {
 pub(crate) const GRACE: Duration = Duration::from_millis(100);
 /// Calls that are made of one that fails in passing.
 pub(crate) const RETRIED: usize = 3;
-/// What a bound of wall-clock time is tried at, on a machine that may have other things to do.
-pub(crate) const TRIES: usize = 3;
 
 impl Row {
     /// The reactions that section 7 of the design has for each class.
@@ -85,6 +84,7 @@ impl Row {
             fault,
             scripts,
             base_url: None,
+            anthropic: false,
             tls: false,
             full: ends,
             preview: ends,
@@ -116,6 +116,11 @@ impl Row {
         Self { base_url: Some(base_url.into()), ..self }
     }
 
+    /// The same at an endpoint that speaks as Anthropic does.
+    pub(crate) fn of_anthropic(self) -> Self {
+        Self { anthropic: true, ..self }
+    }
+
     /// The same, and the caller expects TLS.
     pub(crate) fn over_tls(self) -> Self {
         Self { tls: true, ..self }
@@ -141,24 +146,28 @@ impl Row {
     }
 }
 
-/// Holds every row against the program, raced in the manner of `rig`. A row about time has [`TRIES`] tries.
+/// Holds every row against the program, raced in the manner of `rig`.
 pub(crate) async fn hold(rows: Vec<Row>, rig: impl Fn(&HttpClient, Strategy) -> Rig) {
     assert!(!rows.is_empty());
     let http = client();
     for row in rows {
         for strategy in [Strategy::Baseline, Strategy::Race] {
-            let tries = if row.given_up.is_some() { TRIES } else { 1 };
-            for left in (0..tries).rev() {
-                let played = play(&row, &rig(&http, strategy)).await;
-                match catch_unwind(AssertUnwindSafe(|| row.holds(&played, strategy))) {
-                    Ok(()) => break,
-                    Err(_) if left > 0 => {}
-                    Err(panic) => {
-                        eprintln!("in the row `{}`, {strategy:?}: {}", row.fault, played.screens[0]);
-                        resume_unwind(panic);
-                    }
-                }
-            }
+            let told = Told(format!("the row `{}`, {strategy:?}", row.fault));
+            let rig = Rig { anthropic: row.anthropic, ..rig(&http, strategy) };
+            let played = play(&row, &rig).await;
+            row.holds(&played, strategy);
+            drop(told);
+        }
+    }
+}
+
+/// Says which row it is that a panic came from.
+pub(crate) struct Told(pub(crate) String);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("in {}", self.0);
         }
     }
 }
@@ -199,7 +208,7 @@ impl Row {
         };
         assert_eq!(shown, expected, "{state:?}: {:?}", played.arm().state_reason);
         if let Some([full, preview]) = self.given_up {
-            let most = GRACE + if strategy == Strategy::Race { preview } else { full };
+            let most = GRACE + played.withheld + if strategy == Strategy::Race { preview } else { full };
             let lasted = played.calls.iter().filter_map(|call| call.over.map(|over| over - call.at)).max();
             assert!(lasted.is_some_and(|lasted| lasted <= most), "a request lasted {lasted:?} of {most:?}");
         }

@@ -2,17 +2,20 @@
 //! behind TLS. A certificate that cannot be trusted is a setting to mend, is never tried twice, and is told
 //! in words; the request with its key is never sent.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use banditop::race::RaceConfig;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
+use super::invariants::{Endpoint, Seen};
 use super::program::{Program, Ran};
 use super::rig::KEY;
-use super::server::{Server, answer, stream};
+use super::server::{Server, Withheld, answer, stream};
 
 fn file(name: &str) -> PathBuf {
     super::root().join("tests/faults/certificates").join(name)
@@ -27,14 +30,32 @@ fn acceptor(certificate: &str) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-fn ask(server: &Server) -> Ran {
+/// What the program said, when it had ended, and every byte that it left on disk.
+fn ask(server: &Server) -> (Ran, Instant, Vec<String>) {
     let config = format!(
         "version = 1\n[[arms]]\nname = \"far\"\nprovider = \"openai\"\nmodel = \"m\"\nbase_url = \"{}\"\napi_key_env = \"FAR_KEY\"\n",
         server.base_url()
     );
     let authority = file("authority.pem");
     let program = Program::with_text(&config).variable("FAR_KEY", KEY);
-    program.variable("SSL_CERT_FILE", authority.to_str().unwrap()).run(&["ask", "hello"])
+    let program = program.variable("SSL_CERT_FILE", authority.to_str().unwrap());
+    let ran = program.run(&["ask", "hello"]);
+    let ended = Instant::now();
+    let left = files(program.home());
+    (ran, ended, left)
+}
+
+/// What is in every file below `dir`, as far as it is text.
+fn files(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let of = |path: PathBuf| {
+        if path.is_dir() {
+            files(&path)
+        } else {
+            vec![String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()]
+        }
+    };
+    entries.flat_map(of).collect()
 }
 
 #[tokio::test]
@@ -47,11 +68,24 @@ async fn certificates() {
     ];
     for (certificate, fault) in rows {
         let server = Server::start_tls(vec![vec![stream(&answer("An answer from afar."))]], acceptor(certificate));
-        let ran = ask(&server);
-        assert!(!ran.out.contains(KEY) && !ran.err.contains(KEY));
+        let withheld = Withheld::begin();
+        let (ran, stopped, mut texts) = ask(&server);
         // The endpoint may notice a moment later than its caller that there is no handshake.
-        server.sees(|seen| !seen.is_empty()).await;
+        server.sees(|seen| !seen.is_empty() && seen.iter().all(|call| call.over.is_some())).await;
         let calls = server.calls();
+        texts.extend([ran.out.clone(), ran.err.clone()]);
+        assert!(texts.len() > 2, "it left something on disk");
+        let endpoint = Endpoint { name: String::from("far"), calls: calls.clone() };
+        Seen {
+            config: &RaceConfig::default(),
+            runs: &[],
+            log: &[],
+            endpoints: &[endpoint],
+            texts: &texts,
+            stopped,
+            withheld: withheld.so_far(),
+        }
+        .holds();
         let Some(fault) = fault else {
             assert_eq!((ran.code, ran.out.trim()), (Some(0), "An answer from afar."), "{}", ran.err);
             assert!(calls[0].request.contains(KEY), "the key is for the endpoint");
