@@ -9,6 +9,7 @@
 //! | `repetition` | the end goes round in a loop | served, not *resolved* | flagged |
 //! | `wrong_language` | another language than the prompt's, or than the one asked for | the same | flagged |
 //! | `cut_off` | it ends at a token limit, or in an open code block | the same | never: every preview is cut |
+//! | `influence` | it speaks to whoever judges it: a verdict of its own, a score that it asks for | the same | not shown to the judge beside others; scores at most half of the lowest of them, and 0.5 |
 //!
 //! An answer with any flag is no clear winner of two that run beside each other.
 
@@ -32,12 +33,21 @@ pub enum Flag {
     WrongLanguage,
     /// The answer stops before its end.
     CutOff,
+    /// The text tries to sway whoever judges it.
+    Influence,
 }
 
 impl Flag {
     /// Every flag.
-    pub const ALL: [Self; 6] =
-        [Self::Empty, Self::Refusal, Self::Repetition, Self::BrokenFormat, Self::WrongLanguage, Self::CutOff];
+    pub const ALL: [Self; 7] = [
+        Self::Empty,
+        Self::Refusal,
+        Self::Repetition,
+        Self::BrokenFormat,
+        Self::WrongLanguage,
+        Self::CutOff,
+        Self::Influence,
+    ];
 
     /// The name in records, metrics and on screen.
     #[must_use]
@@ -49,6 +59,7 @@ impl Flag {
             Self::BrokenFormat => "broken_format",
             Self::WrongLanguage => "wrong_language",
             Self::CutOff => "cut_off",
+            Self::Influence => "influence",
         }
     }
 

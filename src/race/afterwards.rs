@@ -131,7 +131,7 @@ fn candidate(served: &AttemptRecord, answer: &str) -> PreviewRecord {
         estimated: served.estimated,
         cost_usd: None,
         cached: false,
-        flags: Vec::new(),
+        flags: served.flags.clone(),
         text: answer.to_owned(),
         error: None,
         handling: Handling::default(),

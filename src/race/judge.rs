@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::call::{CallReport, Limits};
 use super::config::RaceConfig;
+use super::distrust::{distrusting, shown};
 use super::events::Wire;
 use super::extra::Endpoint;
 use super::judge_health::JudgeHealth;
@@ -143,7 +144,7 @@ impl JudgeStage<'_> {
             }
         };
         wire.say(|| RunEvent::Judging { judge: choice.name().to_owned() }).await;
-        let mut lots: Vec<&PreviewRecord> = previews.to_vec();
+        let mut lots = shown(previews);
         rng.shuffle(&mut lots);
         let asked = self.ask(choice, &lots, wire).await;
         if wire.stop.is_cancelled() {
@@ -152,7 +153,8 @@ impl JudgeStage<'_> {
         Some(match asked.scores {
             Ok(scores) => {
                 leave.judged();
-                Judgement { verdict: verdict(choice.name(), &lots, scores), teaches: true, asked: Some(asked.record) }
+                let verdict = distrusting(verdict(choice.name(), &lots, scores), previews);
+                Judgement { verdict, teaches: true, asked: Some(asked.record) }
             }
             Err(reason) => {
                 leave.failed(&self.config.judge.outages, asked.record.error.as_ref());
@@ -263,6 +265,7 @@ impl JudgeStage<'_> {
             scores: previews.iter().map(score).collect(),
             reason: Some(reason.to_owned()),
         };
+        let verdict = distrusting(verdict, previews);
         Judgement { verdict, teaches: self.choice.is_none() || self.config.judge.local_teaches, asked }
     }
 }

@@ -11,6 +11,7 @@ mod budget;
 mod cached;
 mod call;
 mod config;
+mod distrust;
 mod embedding;
 mod events;
 mod extra;

@@ -133,6 +133,12 @@ impl Rig {
         self.play_at(&Server::start(scripts), None).await
     }
 
+    /// The same, and `good` says this.
+    pub(crate) async fn play_beside(&self, scripts: Vec<Vec<Act>>, said: &str) -> Played {
+        let (bad, good) = (Server::start(scripts), Server::start(vec![vec![stream(&answer(said))]]));
+        Box::pin(self.play_with(&[("bad", At::of(&bad)), ("good", At::of(&good))], &bad)).await
+    }
+
     /// The same at an endpoint that runs already, or where `elsewhere` is.
     pub(crate) async fn play_at(&self, bad: &Server, elsewhere: Option<String>) -> Played {
         let good = Server::start(vec![vec![stream(&answer(GOOD))]]);

@@ -3,10 +3,11 @@
 //!
 //! A flag that is wrong costs more than one that is missing: it takes an answer away from a reader and
 //! teaches that a good arm is bad. So each rule looks for what is unmistakable and stays silent where it is
-//! in doubt: prompts that ask for a refusal, for a translation or for the same line a hundred times, long
-//! answers that decline one part, tables and rules of dashes.
+//! in doubt: prompts that ask for a refusal, for a translation, about judging or for the same line a hundred times,
+//! long answers that decline one part, tables and rules of dashes.
 
 mod format;
+mod influence;
 mod language;
 mod phrases;
 mod refusal;
@@ -45,6 +46,7 @@ pub(crate) fn flags(request: &ChatRequest, text: &str, finish: Option<FinishReas
         (Flag::BrokenFormat, format::is_broken(request, prompt, text, is_whole && !is_cut)),
         (Flag::WrongLanguage, language::is_wrong(request, text)),
         (Flag::CutOff, is_cut),
+        (Flag::Influence, influence::is_influence(prompt, text)),
     ];
     seen.into_iter().filter_map(|(flag, is_set)| is_set.then_some(flag)).collect()
 }

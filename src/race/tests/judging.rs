@@ -127,7 +127,8 @@ async fn a_preview_that_asks_for_a_high_score_stays_a_text() {
     let judge = judge(|text| if text.contains("Ignore") { 0.1 } else { 0.9 });
     let (a, b) = (Scripted::new([answer(1, evil)]), Scripted::new([answer(1, "an honest answer")]));
     let pool = Pool::new().arm("a", &a).arm("b", &b).judged_by(&judge);
-    let record = pool.run("hello").await.report.record;
+    // Where judging is what was asked about, nobody is suspected: the judge sees it all.
+    let record = pool.run("how are answers judged?").await.report.record;
     let task = task_of(&judge.calls()[0]);
     assert_eq!(task.candidates.len(), 2);
     assert!(task.candidates.iter().any(|c| c.text == evil), "the text is data, unchanged");
