@@ -4,9 +4,11 @@
 //! sees what is kept here as if it were stored.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::time::{Instant, timeout};
 
 use crate::domain::command::{Durability, JournalEntry, LogEntry};
@@ -68,6 +70,18 @@ impl Ledger {
     /// and one that needs a snapshot waits for it.
     pub(super) fn reaches_the_store(&self, batch: &LogBatch) -> bool {
         self.is_due() && (batch.snapshot.is_some() || !self.owes_snapshot)
+    }
+
+    /// The next append asks the store, whenever it failed: there will be no later time to try.
+    pub(super) fn try_now(&mut self) {
+        if let Some(fault) = &mut self.fault {
+            fault.retry_at = Instant::now();
+        }
+    }
+
+    /// Entries and records of runs that the store has not taken.
+    pub(super) fn unsaved(&self) -> (usize, usize) {
+        (self.unsaved.entries.len(), self.unsaved.runs.len())
     }
 
     /// Writes `batch` and what is still unsaved, in order. Never fails: what the store does not take is
@@ -187,7 +201,10 @@ fn shorten<T>(list: &mut Vec<T>) -> bool {
 
 async fn bounded<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     let hangs = || StoreError::Io(format!("no answer for {} s", PATIENCE.as_secs()));
-    timeout(PATIENCE, call).await.unwrap_or_else(|_| Err(hangs()))
+    let fault =
+        || StoreError::Io("a fault in banditop itself ended the call: see the log, and please report it".into());
+    let call = AssertUnwindSafe(call).catch_unwind();
+    timeout(PATIENCE, call).await.map_or_else(|_| Err(hangs()), |ended| ended.unwrap_or_else(|_| Err(fault())))
 }
 
 #[cfg(test)]
@@ -232,6 +249,19 @@ mod tests {
         assert_eq!(ledger.append(batch(5..=5), true).await, Durability::Durable);
         assert_eq!(sequences(&store.log()), [1, 2, 3, 4, 5]);
         assert!(!ledger.is_degraded());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_the_end_the_store_is_tried_however_recently_it_failed() {
+        let store = FakeStore::new();
+        let mut ledger = Ledger::new(store.clone());
+        store.fail(true);
+        assert_eq!(ledger.append(batch(1..=2), true).await, Durability::MemoryOnly);
+        assert_eq!(ledger.unsaved(), (2, 0));
+        store.fail(false);
+        ledger.try_now();
+        assert_eq!(ledger.append(batch(3..=3), true).await, Durability::Durable);
+        assert_eq!((sequences(&store.log()), ledger.unsaved()), (vec![1, 2, 3], (0, 0)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -167,7 +167,12 @@ impl Owner {
     async fn end(mut self) -> Ended {
         self.pending.batch.snapshot = Some(self.folds.to_snapshot());
         self.pending.sync = true;
+        self.ledger.try_now();
         let durability = self.commit().await;
+        let (entries, runs) = self.ledger.unsaved();
+        if entries + runs > 0 {
+            tracing::error!(entries, runs, "lost: the store took none of it to the end");
+        }
         self.publish_picture();
         if let Err(error) = self.ledger.store().close().await {
             tracing::error!(%error, "closing the store failed");

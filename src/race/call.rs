@@ -194,7 +194,7 @@ fn truncated() -> Failure {
 
 /// A fault of our own in one call is that call's failure: other arms may do without it. Asking again
 /// would meet the same fault.
-fn panicked(panic: &(dyn Any + Send)) -> Failure {
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> Failure {
     let told = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!(panic = told, "a call panicked");
     let message = "a fault in banditop itself ended the call: see the log, and please report it";

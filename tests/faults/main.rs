@@ -23,6 +23,7 @@ mod scripted;
 mod server;
 mod stage;
 mod store;
+mod storing;
 mod table;
 mod timing;
 mod tls;

@@ -4,19 +4,22 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use banditop::domain::BoxFuture;
+use banditop::domain::answer::{AnswerStream, ChatModel, ModelCall};
 use banditop::domain::chat::ChatRequest;
 use banditop::domain::clock::SystemClock;
-use banditop::domain::command::Durability;
 use banditop::domain::context::{Context, FeatureSchema};
+use banditop::domain::embedding::{Embedder, Embedding};
 use banditop::domain::event::RunEvent;
+use banditop::domain::failure::{Failure, FailureClass};
 use banditop::domain::record::RunOutcome;
-use banditop::domain::snapshot::EngineSnapshot;
 use banditop::domain::spec::Strategy;
 use banditop::features::{FeatureExtractor, LengthFeatures};
+use banditop::race::{EmbeddingSource, JudgeChoice};
 use tokio::time::Instant;
 
 use super::rig::{GOOD, Jumping, Rig, client};
-use super::server::{Act, Server, answer, ends, says, stream};
+use super::server::{Act, answer, ends, says, stream};
 use super::stage::{At, Stage};
 
 const WHOLE: &str = "An answer that is whole, in a few words.";
@@ -44,23 +47,6 @@ async fn clock_jumps() {
 }
 
 #[tokio::test]
-async fn disk_full_mid_run() {
-    let rig = Rig::new(&client(), Strategy::Race);
-    let store = rig.store.clone();
-    let bad = Server::start(whole());
-    let good = Server::start(vec![vec![stream(&answer(GOOD))]]);
-    let mut stage = Stage::open(&rig, &[("bad", At::of(&bad)), ("good", At::of(&good))]).await;
-    let record = stage.ask_doing(|| store.fill_up()).await;
-    assert_eq!(record.outcome, RunOutcome::Served);
-    let is_said =
-        |picture: &EngineSnapshot| picture.totals.runs == 1 && picture.store.durability == Durability::MemoryOnly;
-    let picture = stage.shows(is_said).await;
-    assert!(picture.arms.iter().any(|arm| arm.trials > 0), "it is learned all the same");
-    let left = stage.end().await;
-    assert!(left.screens[1].contains("No space left on device"), "{}", left.screens[1]);
-}
-
-#[tokio::test]
 async fn panic_in_the_task_of_a_phase() {
     for strategy in [Strategy::Baseline, Strategy::Race] {
         let rig = Rig { panics: true, ..Rig::new(&client(), strategy) };
@@ -68,6 +54,55 @@ async fn panic_in_the_task_of_a_phase() {
         assert_eq!(played.record.answer.as_deref(), Some(GOOD), "another arm answers");
         assert_eq!(played.learned(), None);
         assert!(played.screens[0].contains("a fault in banditop itself ended the call"), "{}", played.screens[0]);
+    }
+}
+
+/// A judge, or an endpoint of embeddings, whose adapter has a fault of its own.
+struct Faulty;
+
+impl ChatModel for Faulty {
+    fn stream(&self, _call: ModelCall) -> BoxFuture<'_, Result<Box<dyn AnswerStream>, Failure>> {
+        Box::pin(async { panic!("a judge with a fault") })
+    }
+}
+
+impl Embedder for Faulty {
+    fn embed<'a>(&'a self, _text: &'a str) -> BoxFuture<'a, Result<Embedding, Failure>> {
+        Box::pin(async { panic!("an embedder with a fault") })
+    }
+}
+
+#[tokio::test]
+async fn panic_in_the_task_of_the_judge() {
+    let rig = Rig::new(&client(), Strategy::Race).with(|race| {
+        race.judge = Some(JudgeChoice::Model { name: "judge".to_owned(), model: Arc::new(Faulty), price: None });
+    });
+    let played = rig.play(whole()).await;
+    let record = &played.record;
+    assert_eq!(record.outcome, RunOutcome::Served);
+    let failure = record.judging.as_ref().unwrap().error.as_ref().unwrap();
+    assert_eq!((failure.class, failure.kind.as_ref()), (FailureClass::Transient, "panic"), "{failure}");
+    let verdict = record.verdict.as_ref().unwrap();
+    assert!(verdict.local_fallback && verdict.reason.as_ref().unwrap().contains("a fault in banditop itself"));
+    let learned = played.learned().unwrap();
+    assert_eq!((learned.quality, learned.trial), (None, false), "what was learned about quality is left alone");
+    assert!(played.screens[0].contains("judged locally"), "{}", played.screens[0]);
+}
+
+#[tokio::test]
+async fn panic_in_the_task_of_an_embedding() {
+    for strategy in [Strategy::Baseline, Strategy::Race] {
+        let rig = Rig::new(&client(), strategy).with(|race| {
+            race.embedding = Some(EmbeddingSource::new(Arc::new(Faulty), 4, Duration::from_secs(1), 9));
+        });
+        let played = rig.play(whole()).await;
+        let record = &played.record;
+        assert_eq!(record.outcome, RunOutcome::Served);
+        let failure = record.policies.embedding.as_ref().and_then(|embedding| embedding.error.as_ref()).unwrap();
+        assert_eq!((failure.class, failure.kind.as_ref()), (FailureClass::Transient, "panic"), "{failure}");
+        assert!(failure.message.contains("a fault in banditop itself"), "{failure}");
+        assert!(played.took < Duration::from_secs(1) + played.withheld, "nobody waits for what has ended");
+        assert!(played.learned().is_some(), "the run is learned from without it");
     }
 }
 

@@ -140,6 +140,11 @@ impl<'a> Stage<'a> {
         tokio::time::timeout(Duration::from_secs(5), shown).await.expect("the picture shows it")
     }
 
+    /// The race and the overview with this picture, after the last run.
+    pub(crate) fn screens(&self, picture: &Arc<EngineSnapshot>) -> [String; 2] {
+        screens(picture, &last_events(&self.runs)).map(|screen| squashed(&screen))
+    }
+
     /// Stops the engine and holds the row against the invariants; the screens are of the last run.
     pub(crate) async fn end(self) -> Left {
         let snapshot = self.settled().await;
@@ -199,6 +204,10 @@ impl Left {
         let Self { events, snapshot, screens, log, withheld } = self;
         Played { record, events, log, snapshot, screens, calls: bad.calls(), took, withheld }
     }
+}
+
+fn last_events(runs: &[Heard]) -> Vec<RunEvent> {
+    runs.last().map(|run| run.events.iter().map(|(_, event)| event.clone()).collect()).unwrap_or_default()
 }
 
 /// Calls that the records tell of.

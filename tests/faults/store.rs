@@ -1,6 +1,6 @@
-//! A store in memory that shows what it was given, and whose disk can be full.
+//! A store in memory that shows what it was given, and that can fail in each way in which one may while it is
+//! in use.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use banditop::domain::BoxFuture;
@@ -10,15 +10,24 @@ use banditop::domain::record::RunRecord;
 use banditop::domain::store::{LogBatch, StateStore, StoreError, StoredSnapshot, StoredState};
 use banditop::store::MemoryStore;
 
+/// How an append fails.
+#[derive(Clone, Debug)]
+pub(crate) enum Breaks {
+    With(StoreError),
+    /// It is never answered.
+    Hanging,
+    Panicking,
+}
+
 pub(crate) struct Watched {
     inner: MemoryStore,
     log: Mutex<Vec<LogEntry>>,
-    full: AtomicBool,
+    fault: Mutex<Option<Breaks>>,
 }
 
 impl Watched {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { inner: MemoryStore::new(), log: Mutex::default(), full: AtomicBool::new(false) })
+        Arc::new(Self { inner: MemoryStore::new(), log: Mutex::default(), fault: Mutex::default() })
     }
 
     /// Every entry that was appended.
@@ -26,9 +35,9 @@ impl Watched {
         self.log.lock().unwrap().clone()
     }
 
-    /// From now on nothing can be written.
-    pub(crate) fn fill_up(&self) {
-        self.full.store(true, Ordering::SeqCst);
+    /// From now on it is so, or nothing is wrong any more.
+    pub(crate) fn breaks(&self, how: Option<Breaks>) {
+        *self.fault.lock().unwrap() = how;
     }
 }
 
@@ -46,9 +55,11 @@ impl StateStore for Watched {
     }
 
     fn append(&self, batch: LogBatch, sync: bool) -> BoxFuture<'_, Result<Durability, StoreError>> {
-        if self.full.load(Ordering::SeqCst) {
-            let full = StoreError::Io("No space left on device (os error 28)".to_owned());
-            return Box::pin(std::future::ready(Err(full)));
+        match self.fault.lock().unwrap().clone() {
+            Some(Breaks::With(error)) => return Box::pin(std::future::ready(Err(error))),
+            Some(Breaks::Hanging) => return Box::pin(std::future::pending()),
+            Some(Breaks::Panicking) => return Box::pin(async { panic!("a store with a fault") }),
+            None => {}
         }
         self.log.lock().unwrap().extend(batch.entries.iter().cloned());
         self.inner.append(batch, sync)

@@ -8,9 +8,11 @@
 
 mod cache;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::select;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -18,7 +20,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::budget::{BudgetRules, Purse};
-use super::call::cancelled;
+use super::call::{cancelled, panicked};
 use super::events::{EventSink, Wire};
 use super::extra::Endpoint;
 use super::reading::is_credible;
@@ -149,7 +151,9 @@ impl EmbeddingSource {
         let said = Arc::clone(said);
         calls.spawn(async move {
             let estimate = Usage { input_tokens: estimate_tokens(&text), estimated: true, ..Usage::default() };
-            let asked = match timeout(LATEST, embed(embedder.as_ref(), &text, &retry, &said)).await {
+            let calling = AssertUnwindSafe(embed(embedder.as_ref(), &text, &retry, &said)).catch_unwind();
+            let calling = calling.map(|ended| ended.unwrap_or_else(|panic| Err(panicked(panic.as_ref()))));
+            let asked = match timeout(LATEST, calling).await {
                 Ok(Ok(embedding)) => Asked {
                     usage: counted(embedding.tokens, estimate),
                     found: take_in(&cache, key, &embedding.numbers, slots),
