@@ -94,6 +94,8 @@ async fn tokens_of_all_previews() {
     const CEILING: u64 = 40;
     let mut budget = ample();
     budget.tokens[Phase::Preview as usize] = Some(CEILING);
+    // Where `bad` took it all before `good` said a word, it may be asked first, and never stops.
+    budget.tokens[Phase::Answer as usize] = Some(10 * CEILING);
     let played = play(budget, Strategy::Race).await;
     let bad = played.record.previews.iter().find(|p| p.arm.as_str() == "bad").unwrap();
     assert_eq!(bad.error.as_ref().map(|failure| failure.class), Some(FailureClass::Budget), "{bad:?}");
