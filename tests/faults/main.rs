@@ -8,6 +8,7 @@
 
 mod budgets;
 mod cuts;
+mod embedding;
 mod hedging;
 mod invariants;
 mod judging;

@@ -49,6 +49,8 @@ pub(crate) struct Rig {
     pub(crate) strategy: Strategy,
     /// The endpoint of the judge; nobody means the local one.
     pub(crate) judge: Option<Server>,
+    /// The endpoint of embeddings that `adjust` has the race ask.
+    pub(crate) embedding: Option<Server>,
     /// Events that a run may be ahead of its reader, and how long that one rests after each.
     pub(crate) reader: (usize, Duration),
     /// Whether the adapter of `bad` panics instead of calling anybody.
@@ -84,6 +86,7 @@ impl Rig {
             http: http.clone(),
             strategy,
             judge: None,
+            embedding: None,
             reader: (256, Duration::ZERO),
             panics: false,
             anthropic: false,
@@ -173,7 +176,8 @@ impl Rig {
 
     /// Endpoints that are no arm's.
     pub(crate) fn helpers(&self) -> impl Iterator<Item = (&'static str, &Server)> {
-        self.judge.iter().map(|judge| ("judge", judge))
+        let embedding = self.embedding.iter().map(|endpoint| ("embedding", endpoint));
+        self.judge.iter().map(|judge| ("judge", judge)).chain(embedding)
     }
 }
 
