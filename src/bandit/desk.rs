@@ -39,6 +39,8 @@ pub struct Desk {
     pub(super) counts: Vec<[f64; 3]>,
     foremost: Foremost,
     chosen: Vec<usize>,
+    /// Whether `ranked` came of chance alone.
+    any: bool,
 }
 
 /// All candidates at one context.
@@ -146,6 +148,12 @@ impl Field {
         None
     }
 
+    /// The higher score first, and the earlier among equals.
+    fn by_score(&self, a: usize, b: usize) -> std::cmp::Ordering {
+        let score = |i: usize| self.contenders[i].score;
+        score(b).total_cmp(&score(a)).then(a.cmp(&b))
+    }
+
     /// Lets a policy speak: what it adds to each mean.
     pub(super) fn add(&mut self, mut bonus: impl FnMut(&Standing) -> f64) {
         for contender in &mut self.contenders {
@@ -176,6 +184,7 @@ impl Desk {
         let (n, k) = (field.open.len(), field.k);
         self.chosen.clear();
         if k == 0 {
+            self.any = false;
             return self.select(state, false);
         }
         let epsilon = if n > k { state.explore_share.clamp(0.0, 1.0) } else { 0.0 };
@@ -192,8 +201,8 @@ impl Desk {
         if epsilon > 0.0 && draw() < epsilon {
             self.chosen.extend_from_slice(&field.open);
             uniform_subset(&mut self.chosen, k, draw);
-            let score = |i: &usize| field.contenders[*i].score;
-            self.chosen.sort_unstable_by(|a, b| score(b).total_cmp(&score(a)).then(a.cmp(b)));
+            self.chosen.sort_unstable_by(|a, b| field.by_score(*a, *b));
+            self.any = false;
             return self.select(state, true);
         }
         self.chosen.extend_from_slice(&self.ranked);
@@ -204,7 +213,11 @@ impl Desk {
             self.chosen.truncate(k - 1);
             self.chosen.push(guest);
         }
-        self.select(state, false);
+        let any = std::mem::take(&mut self.any);
+        if any {
+            self.chosen.sort_unstable_by(|a, b| field.by_score(*a, *b));
+        }
+        self.select(state, any);
     }
 
     /// The first k candidates as they came, each with certainty.
@@ -269,6 +282,14 @@ impl Desk {
             let before_it = (k - 1.0) / (n - 1.0).max(1.0);
             self.counts[i] = [k, k - 1.0, before_it * others].map(|count| weight * count / n);
         }
+    }
+
+    /// Any k of the open in any order, in place of the policy's.
+    pub(super) fn rank_any(&mut self, draw: &mut dyn FnMut() -> f64) {
+        self.ranked.clear();
+        self.ranked.extend_from_slice(&self.field.open);
+        uniform_subset(&mut self.ranked, self.field.k, draw);
+        self.any = self.field.open.len() > self.field.k;
     }
 
     /// The policy took exactly what is `ranked`.

@@ -43,7 +43,7 @@ pub use desk::Desk;
 pub use drift::{Drift, DriftConfig};
 pub use lens::Estimate;
 pub use pacer::{Account, InFlight};
-pub use policies::{Baseline, LinTs, LinUcb, Uniform};
+pub use policies::{Baseline, LinTs, LinUcb, UNIFORM_SHARE, Uniform};
 pub use prepare::Rejection;
 pub use refold::{exclusions, refold};
 pub use router::{Contexts, Router, Selection, router};

@@ -10,6 +10,8 @@ use crate::domain::spec::RouterKind;
 
 /// Sets drawn for the propensities of posterior draws of more than one arm.
 const PROPENSITY_DRAWS: usize = 256;
+/// The share of races of posterior draws that are between any arms, beside those draws; each of them has the same.
+pub const UNIFORM_SHARE: f64 = 1.0 / (PROPENSITY_DRAWS + 1) as f64;
 
 /// score = mean + α·reach (Li et al. 2010, disjoint), reach being the uncertainty in units of the arm's own
 /// noise, and more where little was seen: see [`PriorConfig::caution`](super::config::PriorConfig::caution).
@@ -40,8 +42,9 @@ impl Router for LinUcb {
 
 /// score = a draw from N(mean, (v·reach)²) (Agrawal & Goyal 2013; for a disjoint model the scalar
 /// draw is the policy), v being the state's α. Propensities do not depend on the draw that was taken. Of one arm
-/// they are integrals (`foremost.rs`); of a set they are shares of `PROPENSITY_DRAWS` further draws and of one
-/// uniform choice, so that none is 0 (nor below k/257n, which is stated too high for an arm that is rarer).
+/// they are integrals (`foremost.rs`). A set is taken from one uniform choice and `PROPENSITY_DRAWS` posterior draws,
+/// each with the same chance, and the shares of those are what is stated: given what was drawn they are exactly the
+/// probabilities with which the set was chosen, none of them 0.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LinTs;
 
@@ -64,17 +67,23 @@ impl Router for LinTs {
         if estimates && desk.field.k == 1 {
             desk.count_foremost(|standing| state.alpha() * standing.reach);
         } else if estimates {
-            desk.count_uniform(1.0 / (PROPENSITY_DRAWS + 1) as f64);
-            for _ in 0..PROPENSITY_DRAWS {
+            desk.count_uniform(UNIFORM_SHARE);
+            for _ in 1..PROPENSITY_DRAWS {
                 desk.field.add(|standing| state.alpha() * standing.reach * draw_normal(draw));
                 desk.field.rank(state, &mut desk.ranked);
-                desk.count(1.0 / (PROPENSITY_DRAWS + 1) as f64);
+                desk.count(UNIFORM_SHARE);
             }
         }
         desk.field.add(|standing| state.alpha() * standing.reach * draw_normal(draw));
         desk.field.rank(state, &mut desk.ranked);
         if !estimates {
             desk.count_ranked();
+        } else if desk.field.k > 1 {
+            // Which of equals comes last says nothing: the one that is taken is any of those counted.
+            desk.count(UNIFORM_SHARE);
+        }
+        if desk.field.k > 1 && draw() < UNIFORM_SHARE {
+            desk.rank_any(draw);
         }
         desk.decide(state, draw);
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::holds::Hold;
 use super::opinion::{Held, Opinion, Told};
-use crate::bandit::{Contexts, Desk, InFlight, RouterState, Selection, router};
+use crate::bandit::{Contexts, Desk, InFlight, RouterState, Selection, UNIFORM_SHARE, router};
 use crate::domain::clock::Timestamp;
 use crate::domain::context::Context;
 use crate::domain::ids::ArmId;
@@ -110,7 +110,7 @@ impl GateInput<'_> {
         let mut gate = match (imposed, opinion) {
             (Some(reason), _) => Gate::new(GateDecision::Baseline, reason),
             (None, Opinion::Explore(reason)) => Gate::new(GateDecision::Explore, reason),
-            (None, _) if selection.explored => self.explored(),
+            (None, _) if selection.explored => self.explored(kind),
             (None, _) => self.learned(kind, &selection.scores, chosen.len()),
         };
         gate.numbers = self.told.numbers();
@@ -249,10 +249,28 @@ impl GateInput<'_> {
         Course { strategy, imposed: None, note: Some(note) }
     }
 
-    fn explored(&self) -> Gate {
+    fn explored(&self, kind: RouterKind) -> Gate {
         let share = self.state.explore_share() * 100.0;
-        let reason = format!("exploration draw: {share:.1} % of runs choose their arms uniformly");
+        let beside = if kind == RouterKind::Lints && self.k > 1 {
+            format!(", and {:.1} % of the races of posterior draws", UNIFORM_SHARE * 100.0)
+        } else {
+            String::new()
+        };
+        let reason = format!("exploration draw: {share:.1} % of runs{beside} choose their arms uniformly");
         Gate::new(GateDecision::Explore, reason)
+    }
+
+    /// A score of one of whom nothing was seen is no expectation, and may be above 1: what it is made of, apart.
+    fn leads_unseen(&self, s: &ArmScore) -> String {
+        let optimism = self.state.config().prior.optimism;
+        let price = if self.state.budget_per_request().is_some() { ", less its price under the ceiling" } else { "" };
+        format!(
+            "; {} goes first: {:.3} is believed of it before any data (up to {optimism:.2} of that optimism), {:+.3} \
+             for trying what is not known{price}",
+            s.arm,
+            s.mean,
+            s.score - s.mean
+        )
     }
 
     fn learned(&self, kind: RouterKind, scores: &[ArmScore], chosen: usize) -> Gate {
@@ -270,6 +288,9 @@ impl GateInput<'_> {
         let unseen = self.candidates.iter().filter(is_unseen).count();
         let leader = scores.iter().find(|s| s.selected);
         let leads = leader.map_or_else(String::new, |s| {
+            if is_unseen(&&s.arm) {
+                return self.leads_unseen(s);
+            }
             format!("; {} leads with score {:.3}, {:.3} ± {:.3}", s.arm, s.score, s.mean, s.uncertainty)
         });
         let reason = if unseen > 0 {

@@ -2,9 +2,9 @@
 
 use super::super::config::RouterConfig;
 use super::super::desk::Desk;
-use super::super::policies::Uniform;
+use super::super::policies::{LinTs, Uniform};
 use super::super::router::{Contexts, Router, Selection, router};
-use super::{Log, complete, config};
+use super::{Log, complete, config, quality, quality_only};
 use crate::domain::command::RouterCommand;
 use crate::domain::ids::ArmId;
 use crate::domain::spec::RouterKind;
@@ -129,6 +129,32 @@ fn propensities_are_the_frequencies() {
             }
         }
     }
+}
+
+/// An arm that no draw of the posterior ever takes has the uniform choice among the draws alone: as it is stated, so
+/// it is done.
+#[test]
+fn a_chance_that_is_stated_is_drawn() {
+    let mut log = Log::new(config(3), quality_only(), &["a", "b", "c", "d"]);
+    for n in 0..120 {
+        let seen = [("a", 0.9), ("b", 0.85), ("c", 0.1), ("d", 0.1)];
+        let noise = 0.02 * f64::from(n % 3 - 1);
+        log.observe(&[1.0, 0.4, -0.2], seen.map(|(arm, worth)| quality(arm, worth + noise)).to_vec());
+    }
+    let candidates = log.state.candidates();
+    let mut rng = fastrand::Rng::with_seed(5);
+    let (mut seen, mut stated, mut variance) = (0.0, 0.0, 0.0);
+    for _ in 0..3_000 {
+        let selection = LinTs.select(&log.state, &[1.0, 0.4, -0.2], &candidates, 2, &mut || rng.f64());
+        for score in selection.scores.iter().filter(|score| score.arm.as_str() == "c") {
+            assert!((score.propensity - 2.0 / 4.0 / 257.0).abs() < 1e-12, "no draw takes it: {}", score.propensity);
+            assert!(!score.selected || selection.explored);
+            seen += f64::from(score.selected);
+            stated += score.propensity;
+            variance += score.propensity * (1.0 - score.propensity);
+        }
+    }
+    assert!(seen > 0.0 && (seen - stated).powi(2) < 10.0 * variance, "{seen} times, stated {stated}");
 }
 
 /// Probation, falls and what was learned are nothing to it, and every set of arms is drawn as often.

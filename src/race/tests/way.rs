@@ -202,6 +202,8 @@ async fn the_gate_says_why() {
     let gate = pool.run("hello").await.report.record.gate;
     assert_eq!(gate.decision, GateDecision::Bandit);
     assert!(gate.reason.contains("cold start: 2 of 2 arms"), "{}", gate.reason);
+    let apart = "a goes first: 0.600 is believed of it before any data (up to 0.10 of that optimism), +";
+    assert!(gate.reason.contains(apart) && !gate.reason.contains("score"), "{}", gate.reason);
 }
 
 #[test]
