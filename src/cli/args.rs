@@ -10,6 +10,7 @@ use super::export::ExportArgs;
 use super::priors_command::PriorsArgs;
 use super::setting_flags::SettingFlags;
 use super::state::StateArgs;
+use super::state::duration;
 
 /// A terminal operations console for LLM routing: race models, judge them, learn, steer.
 ///
@@ -130,6 +131,10 @@ pub(super) struct AskArgs {
 pub(super) struct FeaturesArgs {
     /// The prompt; `-` or nothing reads standard input
     pub(super) prompt: Option<String>,
+
+    /// Wait so long for an embedding's endpoint; a run waits for `features.embedding.timeout_ms` only
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse)]
+    pub(super) wait: std::time::Duration,
 
     /// Print JSON
     #[arg(long)]

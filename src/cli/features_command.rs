@@ -1,8 +1,10 @@
 //! `banditop features`: the context vector of a prompt, by name. An endpoint is asked for its embedding as a
-//! run would ask it; the scale of its slots is part of a router's state, so here they are shown unscaled.
+//! run would ask it, and waited for longer; the scale of its slots is part of a router's state, so here they are shown
+//! unscaled.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -30,7 +32,7 @@ pub(super) async fn run(context: &Context, args: &FeaturesArgs) -> Outcome {
     let mut normalised = slots > 0;
     if let Some(own) = features.slots() {
         normalised = false;
-        match embedding(context, &request).await? {
+        match embedding(context, &request, args.wait).await? {
             Ok(projected) => {
                 computed.x.splice(own, projected);
             }
@@ -82,12 +84,16 @@ fn schema_slots(features: &dyn FeatureExtractor) -> usize {
 }
 
 /// The projected embedding of the prompt, or why there is none in time.
-async fn embedding(context: &Context, request: &ChatRequest) -> Outcome<Result<Vec<f64>, String>> {
+///
+/// Whoever asks on the command line waits for it longer than a run would.
+async fn embedding(context: &Context, request: &ChatRequest, wait: Duration) -> Outcome<Result<Vec<f64>, String>> {
     let settings = context.settings();
+    let mut wanted = settings.features.clone();
+    wanted.embedding.patience = wait;
     let simulation = Arc::new(Simulation::new(&settings.simulation, context.clock())?);
     let http = HttpClient::new(settings.timeouts.connect, context.clock()).map_err(CliError::failed)?;
     let factory = Factory::new(http, Arc::clone(&simulation));
-    let found = match parts::embedding(&settings.features, &factory) {
+    let found = match parts::embedding(&wanted, &factory) {
         Some(source) => {
             source.of(embedded_text(request), &Retry::default()).await.map(|sample| sample.projected.clone())
         }

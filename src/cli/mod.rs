@@ -83,7 +83,7 @@ fn run(cli: Cli) -> Outcome {
         Some(Command::Features(args)) => headless(&context, features_command::run(&context, &args)),
         Some(Command::Replay(args)) => evaluate::replay(&context, &args),
         Some(Command::Compare(args)) => match evaluate::suite_text(&args) {
-            Some(text) => headless(&context, evaluate::suite_side_by_side(&context, &args, text?)),
+            Some(text) => quietly(&context, evaluate::suite_side_by_side(&context, &args, text?)),
             None => evaluate::side_by_side(&context, &args),
         },
         Some(Command::Export(args)) => headless(&context, export::run(&context, args)),
@@ -105,6 +105,13 @@ fn run(cli: Cli) -> Outcome {
 
 fn headless(context: &Context, command: impl Future<Output = Outcome>) -> Outcome {
     logging::to_stderr(context.settings().log.level.as_deref());
+    on_runtime(command)
+}
+
+/// As [`headless`], for what warns of nothing that concerns its user: alarms of simulated models, between the lines of
+/// a progress bar and a table. A level that was asked for is kept.
+fn quietly(context: &Context, command: impl Future<Output = Outcome>) -> Outcome {
+    logging::to_stderr(Some(context.settings().log.level.as_deref().unwrap_or("error")));
     on_runtime(command)
 }
 

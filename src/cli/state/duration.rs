@@ -6,7 +6,7 @@ use std::time::Duration;
 const LONGEST: Duration = Duration::from_hours(24 * 366);
 
 /// A duration above zero.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub(in crate::cli) fn parse(text: &str) -> Result<Duration, String> {
     let fault = || format!("expected a duration such as 90s, 10m, 2h or 1d, found {text:?}");
     let mut rest = text.trim();
     let mut total = Duration::ZERO;

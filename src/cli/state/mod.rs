@@ -4,7 +4,7 @@
 
 mod args;
 mod commands;
-mod duration;
+pub(super) mod duration;
 mod runs;
 mod show;
 mod transfer;
