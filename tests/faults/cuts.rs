@@ -57,36 +57,39 @@ fn chunked(body: &str) -> String {
     format!("{HEAD}transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len())
 }
 
+/// Streams as OpenAI sends them.
+pub(crate) fn openai() -> Vec<Row> {
+    rows(NAMES, &answer(TEXT))
+}
+
+/// Streams as Anthropic sends them.
+pub(crate) fn anthropic() -> Vec<Row> {
+    rows(ANTHROPIC_NAMES, &message(TEXT)).into_iter().map(Row::of_anthropic).collect()
+}
+
 /// Cut in each of these ways: what is cut, and after how many of its bytes.
-pub(crate) fn rows() -> Vec<Row> {
+fn rows(names: [&'static str; 14], body: &str) -> Vec<Row> {
     let words: &[&str] = &["An answer with é and"];
     let plain = |body: &str| format!("{HEAD}\r\n{body}").into_bytes();
     let crlf = |body: &str| body.replace('\n', "\r\n");
-    let mut rows = Vec::new();
-    for (names, body) in [(NAMES, answer(TEXT)), (ANTHROPIC_NAMES, message(TEXT))] {
-        let emoji = "😀".as_bytes();
-        let scripts = [
-            cut(&plain(&body), emoji, 1),
-            cut(&plain(&body), emoji, 2),
-            cut(&plain(&body), emoji, 3),
-            cut(&plain(&body), "é".as_bytes(), 1),
-            cut(&plain(&body), b"data:", 2),
-            cut(&plain(&body), b"data:", 4),
-            cut(&plain(&body), b"data: ", 5),
-            cut(&plain(&crlf(&body)), b"}\r\n", 2),
-            cut(&plain(&crlf(&body)), b"}\r\n\r\n", 4),
-            cut(&plain(&body), b"}\n\n", 2),
-            cut(chunked(&body).as_bytes(), b"\r\n\r\n", 5),
-            cut(chunked(&body).as_bytes(), b"\r\n0\r\n", 1),
-            cut(&plain(&body), b"HTTP/1.1", 6),
-            cut(&plain(&body), b"\r\n\r\n", 1),
-        ];
-        for (fault, script) in names.into_iter().zip(scripts) {
-            let row = Row::served(fault, script, words);
-            rows.push(if fault.starts_with("Anthropic") { row.of_anthropic() } else { row });
-        }
-    }
-    rows
+    let emoji = "😀".as_bytes();
+    let scripts = [
+        cut(&plain(body), emoji, 1),
+        cut(&plain(body), emoji, 2),
+        cut(&plain(body), emoji, 3),
+        cut(&plain(body), "é".as_bytes(), 1),
+        cut(&plain(body), b"data:", 2),
+        cut(&plain(body), b"data:", 4),
+        cut(&plain(body), b"data: ", 5),
+        cut(&plain(&crlf(body)), b"}\r\n", 2),
+        cut(&plain(&crlf(body)), b"}\r\n\r\n", 4),
+        cut(&plain(body), b"}\n\n", 2),
+        cut(chunked(body).as_bytes(), b"\r\n\r\n", 5),
+        cut(chunked(body).as_bytes(), b"\r\n0\r\n", 1),
+        cut(&plain(body), b"HTTP/1.1", 6),
+        cut(&plain(body), b"\r\n\r\n", 1),
+    ];
+    names.into_iter().zip(scripts).map(|(fault, script)| Row::served(fault, script, words)).collect()
 }
 
 const NAMES: [&str; 14] = [

@@ -79,7 +79,12 @@ async fn streams_that_are_odd_and_good() {
 
 #[tokio::test]
 async fn streams_that_are_cut_where_it_hurts() {
-    hold(cuts::rows(), patient).await;
+    hold(cuts::openai(), patient).await;
+}
+
+#[tokio::test]
+async fn streams_of_anthropic_that_are_cut_where_it_hurts() {
+    hold(cuts::anthropic(), patient).await;
 }
 
 #[tokio::test]

@@ -158,9 +158,13 @@ impl<'a> Stage<'a> {
         for (name, server) in arms.into_iter().chain(helpers) {
             let Some(server) = server else { continue };
             // The endpoint has a thread of its own: what we did to it, it may see a moment later.
-            let made = if rig.panics { 0 } else { made(&runs, &name) };
+            let made = if rig.panics && name == "bad" { 0 } else { made(&runs, &name) };
             let is_over = server.sees(|seen| seen.len() >= made && seen.iter().all(|call| call.over.is_some())).await;
             assert!(is_over, "{made} calls were made and are to be over: {:?}", server.calls());
+            // Of a run that was left there is no record, and embeddings are asked for beside the runs.
+            let is_on_record = runs.iter().all(|run| run.record().is_some()) && name != "embedding";
+            let calls = server.calls().len();
+            assert!(!is_on_record || calls == made, "{name}: {calls} calls came, {made} are on record");
             endpoints.push(Endpoint { name, calls: server.calls() });
         }
         let events: Vec<RunEvent> =
