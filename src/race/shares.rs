@@ -11,12 +11,14 @@
 //! cannot hold: in that part none does. A new kind of prompt draws uniformly among the arms that the most lets in,
 //! and no least forces one in. What a pinned arm, a configured order or a conversation that stays decides comes before.
 //!
-//! Propensities are those of the branch that chance took, weighed where an arm can be chosen in one branch
-//! alone: an estimate that divides by them is unbiased. They need not sum to k.
+//! Propensities are summed over every way that chance could have gone: an arm that was left out this time states the
+//! chance that it had. The router is asked once for each way; there are at most
+//! (arms with a least + 1) × (2 × arms with a most + 1) of them.
 
 use super::gate::GateInput;
 use crate::bandit::Selection;
 use crate::domain::ids::ArmId;
+use crate::domain::record::ArmScore;
 use crate::domain::spec::RouterKind;
 
 /// One arm's bounds at this moment.
@@ -25,6 +27,17 @@ struct Bounds {
     least: f64,
     most: f64,
 }
+
+/// One way that chance may go, with its probability: by position in the bounds, whom it puts in and whom it leaves out.
+#[derive(Clone, Debug)]
+struct Way {
+    probability: f64,
+    forced: Option<usize>,
+    out: Vec<usize>,
+}
+
+/// How arms are chosen of those that are open, beside the one that is put in.
+type Choose<'a> = dyn Fn(&[ArmId], Option<&ArmId>, &mut dyn FnMut() -> f64) -> Selection + 'a;
 
 impl GateInput<'_> {
     fn bounds(&self) -> Vec<Bounds> {
@@ -38,22 +51,15 @@ impl GateInput<'_> {
 
     /// k arms drawn uniformly, of those that their most lets into this run.
     pub(super) fn spread_within_shares(&self, kind: RouterKind, k: usize, draw: &mut dyn FnMut() -> f64) -> Selection {
+        let choose = |open: &[ArmId], _: Option<&ArmId>, draw: &mut dyn FnMut() -> f64| {
+            self.spread(self.select(kind, open, k, draw), k, draw)
+        };
         let bounds = self.bounds();
         if bounds.is_empty() {
-            return self.spread(self.select(kind, self.candidates, k, draw), k, draw);
+            return choose(self.candidates, None, draw);
         }
-        let out = left_out(bounds.iter().map(|bound| (&bound.arm, bound.most)), draw());
-        let mut open: Vec<ArmId> = self.candidates.iter().filter(|arm| !out.contains(arm)).cloned().collect();
-        if open.is_empty() {
-            open = self.candidates.to_vec();
-        }
-        let mut selection = self.spread(self.select(kind, &open, k, draw), k, draw);
-        for score in &mut selection.scores {
-            let most = bounds.iter().find(|bound| bound.arm == score.arm).map_or(1.0, |bound| bound.most);
-            score.propensity *= most;
-        }
-        self.add_those_left_out(kind, &mut selection, draw);
-        selection
+        let ways = ways_among(None, 1.0, bounds.iter().map(|bound| bound.most));
+        self.by_chance(kind, &bounds, &ways, &choose, draw).0
     }
 
     /// The router's choice within every arm's bounds, and whom they put in or left out.
@@ -67,87 +73,119 @@ impl GateInput<'_> {
         if bounds.is_empty() {
             return (self.select(kind, self.candidates, k, draw), None);
         }
-        let mut u = draw();
-        let sum: f64 = bounds.iter().map(|bound| bound.least).sum();
-        let mut forced = None;
-        for bound in &bounds {
-            if u < bound.least {
-                forced = Some(&bound.arm);
-                break;
-            }
-            u -= bound.least;
-        }
-        // In the runs that the arm's own least share does not take, the most is what is left of it.
-        let free = |bound: &Bounds| if k == 1 { 1.0 - sum } else { 1.0 - bound.least };
-        let entry = |bound: &Bounds| ((bound.most - bound.least) / free(bound).max(1e-12)).clamp(0.0, 1.0);
-        let out = left_out(bounds.iter().map(|bound| (&bound.arm, entry(bound))), draw());
-        let mut open: Vec<ArmId> = self.candidates.iter().filter(|arm| !out.contains(arm)).cloned().collect();
-        if open.is_empty() && forced.is_none() {
-            return (self.select(kind, self.candidates, k, draw), None);
-        }
-        let note = note(forced, &out);
-        let mut selection = match forced {
-            Some(arm) => self.select_beside(arm, &open, k, draw),
-            None => self.select(kind, &open, k, draw),
+        let choose = |open: &[ArmId], forced: Option<&ArmId>, draw: &mut dyn FnMut() -> f64| match forced {
+            Some(arm) => self.select_beside(arm, open, k, draw),
+            None => self.select(kind, open, k, draw),
         };
-        // The arm that was taken could have been chosen too.
-        let anyway = forced.map_or(0.0, |arm| {
-            if !open.contains(arm) {
-                open.push(arm.clone());
+        self.by_chance(kind, &bounds, &ways(&bounds, k), &choose, draw)
+    }
+
+    /// Lets chance go one of its ways, and states every arm's propensity over all of them.
+    fn by_chance(
+        &self,
+        kind: RouterKind,
+        bounds: &[Bounds],
+        ways: &[Way],
+        choose: &Choose<'_>,
+        draw: &mut dyn FnMut() -> f64,
+    ) -> (Selection, Option<String>) {
+        let taken = drawn(ways, draw());
+        let (mut selection, mut note) = (Selection::default(), None);
+        let mut propensity = vec![0.0; self.candidates.len()];
+        for (at, way) in ways.iter().enumerate() {
+            let forced = way.forced.map(|i| &bounds[i].arm);
+            let is_out = |arm: &ArmId| way.out.iter().any(|i| bounds[*i].arm == *arm);
+            let mut open: Vec<ArmId> = self.candidates.iter().filter(|arm| !is_out(arm)).cloned().collect();
+            let holds = forced.is_some() || !open.is_empty();
+            if !holds {
+                open = self.candidates.to_vec();
             }
-            let scores = self.select(kind, &open, k, draw).scores;
-            scores.iter().find(|score| score.arm == *arm).map_or(0.0, |score| score.propensity)
-        });
-        for score in &mut selection.scores {
-            let chosen = if forced == Some(&score.arm) { anyway } else { score.propensity };
-            let bound = bounds.iter().find(|bound| bound.arm == score.arm);
-            score.propensity = match bound {
-                Some(bound) => bound.least + free(bound) * entry(bound) * chosen,
-                // With k = 1 a run that is taken leaves no place for another.
-                None if k == 1 => (1.0 - sum) * chosen,
-                None => chosen,
+            let found = choose(&open, forced, draw);
+            for (arm, sum) in self.candidates.iter().zip(&mut propensity) {
+                let own = found.scores.iter().find(|score| score.arm == *arm);
+                *sum += way.probability * own.map_or(0.0, |score| score.propensity);
             }
-            .clamp(0.0, 1.0);
+            if at == taken {
+                let out: Vec<&str> = way.out.iter().map(|i| bounds[*i].arm.as_str()).collect();
+                (selection, note) = (found, holds.then(|| said(forced, &out)).flatten());
+            }
         }
         self.add_those_left_out(kind, &mut selection, draw);
+        let of = |score: &ArmScore| self.candidates.iter().position(|arm| *arm == score.arm);
+        for score in &mut selection.scores {
+            score.propensity = of(score).map_or(0.0, |i| propensity[i]).clamp(0.0, 1.0);
+        }
         (selection, note)
     }
 
     /// Everybody is scored, whoever could be chosen.
     fn add_those_left_out(&self, kind: RouterKind, selection: &mut Selection, draw: &mut dyn FnMut() -> f64) {
-        let missing: Vec<ArmId> = self
-            .candidates
-            .iter()
-            .filter(|arm| selection.scores.iter().all(|score| score.arm != **arm))
-            .cloned()
-            .collect();
+        let is_missing = |arm: &ArmId| selection.scores.iter().all(|score| score.arm != *arm);
+        let missing: Vec<ArmId> = self.candidates.iter().filter(|arm| is_missing(arm)).cloned().collect();
         let mut rest = self.select(kind, &missing, missing.len(), draw).scores;
         for score in &mut rest {
-            (score.selected, score.propensity) = (false, 0.0);
+            score.selected = false;
         }
         selection.scores.extend(rest);
     }
 }
 
 /// Whom bounds put into a run and whom they left out, in words; `None` where they changed nothing.
-fn note(forced: Option<&ArmId>, out: &[ArmId]) -> Option<String> {
-    let left_out: Vec<&str> = out.iter().filter(|arm| Some(*arm) != forced).map(ArmId::as_str).collect();
+fn said(forced: Option<&ArmId>, out: &[&str]) -> Option<String> {
+    let left_out: Vec<&str> = out.iter().copied().filter(|arm| forced.is_none_or(|put| put.as_str() != *arm)).collect();
     let put_in = forced.map(|arm| format!("{arm} takes part by its least share"));
     let left_out = (!left_out.is_empty()).then(|| format!("left out by the most share: {}", left_out.join(", ")));
     let parts: Vec<String> = put_in.into_iter().chain(left_out).collect();
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-/// Who is left out of a run, each with the probability that its part leaves, by one uniform for all: each arm's part
-/// begins where the last one's ends, round and round, so that as long as the parts sum to 1 somebody is always let in.
-fn left_out<'a>(parts: impl Iterator<Item = (&'a ArmId, f64)>, v: f64) -> Vec<ArmId> {
-    let (mut out, mut from) = (Vec::new(), 0.0);
-    for (arm, part) in parts {
-        let distance: f64 = v - from;
-        if distance.rem_euclid(1.0) >= part {
-            out.push(arm.clone());
-        }
+/// Every way that chance may go where leasts put arms in and mosts leave arms out, for a choice of k.
+fn ways(bounds: &[Bounds], k: usize) -> Vec<Way> {
+    let sum: f64 = bounds.iter().map(|bound| bound.least).sum();
+    // In the runs that the arm's own least share does not take, the most is what is left of it.
+    let free = |bound: &Bounds| if k == 1 { 1.0 - sum } else { 1.0 - bound.least };
+    let entry = |bound: &Bounds| ((bound.most - bound.least) / free(bound).max(1e-12)).clamp(0.0, 1.0);
+    let forced = bounds.iter().enumerate().map(|(i, bound)| (Some(i), bound.least));
+    forced
+        .chain([(None, 1.0 - sum)])
+        .filter(|(_, probability)| *probability > 0.0)
+        .flat_map(|(forced, probability)| ways_among(forced, probability, bounds.iter().map(entry)))
+        .collect()
+}
+
+/// The ways in which arms may be left out, each with the probability that its part leaves, by one uniform for all:
+/// each arm's part begins where the last one's ends, round and round, so that as long as the parts sum to 1 somebody
+/// is always let in. All of them together have `probability`.
+fn ways_among(forced: Option<usize>, probability: f64, parts: impl Iterator<Item = f64>) -> Vec<Way> {
+    let (mut cuts, mut begins, mut from) = (vec![0.0, 1.0], Vec::new(), 0.0);
+    for part in parts {
+        begins.push((from, part));
         from = (from + part).fract();
+        cuts.push(from);
     }
-    out
+    cuts.sort_by(f64::total_cmp);
+    let mut ways: Vec<Way> = Vec::new();
+    for cut in cuts.windows(2).filter(|cut| cut[1] > cut[0]) {
+        let middle = f64::midpoint(cut[0], cut[1]);
+        let is_out = |(begin, part): (f64, f64)| (middle - begin).rem_euclid(1.0) >= part;
+        let out: Vec<usize> = (0..begins.len()).filter(|i| is_out(begins[*i])).collect();
+        let weight = probability * (cut[1] - cut[0]);
+        match ways.iter_mut().find(|way| way.out == out) {
+            Some(way) => way.probability += weight,
+            None => ways.push(Way { probability: weight, forced, out }),
+        }
+    }
+    ways
+}
+
+/// Which way a uniform goes.
+fn drawn(ways: &[Way], u: f64) -> usize {
+    let mut left = u;
+    for (at, way) in ways.iter().enumerate() {
+        if left < way.probability {
+            return at;
+        }
+        left -= way.probability;
+    }
+    ways.len().saturating_sub(1)
 }

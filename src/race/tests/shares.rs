@@ -111,6 +111,34 @@ fn a_canary_gets_no_more_and_a_favourite_no_less() {
     }
 }
 
+const DRAWS: u64 = 1500;
+
+/// What a plan states for every arm is how often the arm is chosen, also where this plan left it out.
+#[test]
+fn what_is_stated_of_every_arm_is_how_often_it_is_chosen() {
+    let new = Told {
+        novelty: Some(crate::features::Novelty { distance: 1.0, frequency: 0.0, seen: 100 }),
+        ..Told::default()
+    };
+    for told in [Told::default(), new] {
+        for (arms, k) in [(3, 1), (3, 2), (5, 3)] {
+            let pool = limit(limit(pool(arms), "arm0", 0.05, 0.3, 0.0), "arm1", 0.2, 0.6, 0.0);
+            let stated = |seed| -> BTreeMap<String, f64> {
+                let plan = plan(&pool, k, RouterKind::Linucb, LATER, &told, seed);
+                plan.scores.iter().map(|score| (score.arm.to_string(), score.propensity)).collect()
+            };
+            let (first, found) = (stated(0), shares_told(&pool, k, RouterKind::Linucb, LATER, DRAWS, &told));
+            assert!((1..50).all(|seed| stated(seed) == first), "whoever was put in or left out: {first:?}");
+            assert!((first.values().sum::<f64>() - found.values().sum::<f64>()).abs() < 0.05, "{first:?} {found:?}");
+            for (arm, p) in &first {
+                let four_sd = 4.0 * (p * (1.0 - p) / DRAWS as f64).sqrt() + 1e-9;
+                assert!((found[arm] - p).abs() <= four_sd, "{arm} of {arms}, k {k}: stated {p}, found {found:?}");
+            }
+            assert!(first["arm0"] > 0.0 && first["arm0"] <= 0.3 + 1e-9 && first["arm1"] <= 0.6 + 1e-9, "{first:?}");
+        }
+    }
+}
+
 #[test]
 fn whom_limits_put_in_and_leave_out_is_said() {
     let pool = limit(limit(pool(3), "arm0", 0.0, 0.0, 0.0), "arm1", 1.0, 1.0, 0.0);
