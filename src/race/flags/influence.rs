@@ -1,7 +1,8 @@
 //! Whether an answer speaks to whoever judges it, instead of to whoever asked: a verdict of its own in the form
-//! that the judge replies in, or words that tell a judge what to score. One sign alone is an answer's good right;
-//! two of a kind that no plain answer holds together are not. A prompt that is itself about judging, scores or
-//! injections is never held against the answer.
+//! that the judge replies in, or words that tell a judge what to score. One sign alone is an answer's good right, and
+//! courts and contests have judges who score and disregard things: only a judge *and* words about this very answer,
+//! or a wish for a score *and* one to ignore what was said before, speak to ours. A prompt that is itself about
+//! judging, scores or injections is never held against the answer.
 
 use super::phrases::{find, words};
 
@@ -41,6 +42,17 @@ const OVERRIDE: &[&str] = &[
     "ignoriere|vergiss|missachte * anweisungen|anweisung|regeln|kriterien",
     "ignore|ignorez|oublie|oubliez * instructions|consignes|règles|critères",
     "ignora|olvida * instrucciones|reglas|criterios",
+];
+/// Means the very text that it stands in.
+const ITSELF: &[&str] = &[
+    "this|my|our answer|response|reply|candidate|preview|output",
+    "rate|score|grade|rank|mark|pick|choose|prefer me|mine",
+    "candidate a|b|c|d|e|f|g|h",
+    "dieser|diese|meine|meiner antwort",
+    "cette|ma réponse",
+    "esta|mi respuesta",
+    "questa|mia risposta",
+    "esta|minha resposta",
 ];
 /// In a prompt: judging, scores or attempts to sway a judge may be what it is about.
 const WANTED: &[&str] = &[
@@ -84,7 +96,9 @@ pub(super) fn is_influence(prompt: &str, text: &str) -> bool {
     }
     let words = words(text);
     let says = |phrases: &[&str]| phrases.iter().any(|phrase| find(phrase, &words).is_some());
-    [JUDGE, SCORE, OVERRIDE].into_iter().filter(|phrases| says(phrases)).count() >= 2
+    let wishes = || says(SCORE);
+    let overrides = says(OVERRIDE);
+    (overrides && wishes()) || (says(JUDGE) && (overrides || wishes()) && says(ITSELF))
 }
 
 /// The keys of a judge's reply, one inside the other.
