@@ -54,6 +54,29 @@ const ITSELF: &[&str] = &[
     "questa|mia risposta",
     "esta|minha resposta",
 ];
+/// One of them is part of whatever [`JUDGE`] or [`OVERRIDE`] finds: nearly all answers hold none, and are done.
+const CUES: &[&str] = &[
+    "judge",
+    "evalua",
+    "évalua",
+    "grader",
+    "rubric",
+    "richter",
+    "bewerter",
+    "juge",
+    "juez",
+    "giudice",
+    "avaliador",
+    "ignor",
+    "disregard",
+    "forget",
+    "override",
+    "bypass",
+    "vergiss",
+    "missacht",
+    "oubli",
+    "olvid",
+];
 /// In a prompt: judging, scores or attempts to sway a judge may be what it is about.
 const WANTED: &[&str] = &[
     "judg",
@@ -91,8 +114,12 @@ pub(super) fn is_influence(prompt: &str, text: &str) -> bool {
     if WANTED.iter().any(|cue| lower.contains(cue)) {
         return false;
     }
-    if brings_a_verdict(text) {
+    if text.contains('{') && brings_a_verdict(text) {
         return true;
+    }
+    let in_lower_case = text.to_lowercase();
+    if !CUES.iter().any(|cue| in_lower_case.contains(cue)) {
+        return false;
     }
     let words = words(text);
     let says = |phrases: &[&str]| phrases.iter().any(|phrase| find(phrase, &words).is_some());
@@ -105,4 +132,18 @@ pub(super) fn is_influence(prompt: &str, text: &str) -> bool {
 fn brings_a_verdict(text: &str) -> bool {
     let plain: String = text.chars().filter(|c| !matches!(c, '\\' | '\'' | ' ' | '`')).collect();
     plain.find("\"scores\":{").is_some_and(|from| plain[from..].contains("\"overall\":"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_names_a_judge_or_sets_rules_aside_holds_a_cue() {
+        let has_cue = |word: &str| CUES.iter().any(|cue| word.contains(cue));
+        for phrase in JUDGE.iter().chain(OVERRIDE) {
+            // A phrase is found only with a cue where all alternatives of one of its words hold one.
+            assert!(phrase.split(' ').any(|part| part.split('|').all(has_cue)), "{phrase}");
+        }
+    }
 }
