@@ -15,7 +15,8 @@ use banditop::domain::context::{ArmContexts, FeatureBlock};
 use banditop::domain::ids::{ArmId, TimeId};
 use banditop::domain::spec::{ArmSpec, Provider};
 use banditop::domain::terms::Weights;
-use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
 
 fn entry(sequence: u64, command: RouterCommand) -> LogEntry {
     let at = Timestamp::from_millis(sequence);
@@ -206,6 +207,32 @@ fn taught(d: usize, names: &[ArmId], count: u64, rng: &mut fastrand::Rng) -> Vec
         .collect()
 }
 
+/// Times a selection among `names` and the fold of what it taught, over `entries` again and again, from a state that
+/// has seen them all once.
+fn decide_and_learn(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    id: BenchmarkId,
+    state: &mut RouterState,
+    names: &[ArmId],
+    entries: &[LogEntry],
+) {
+    for entry in entries {
+        state.apply(entry);
+    }
+    let (mut desk, mut next) = (Desk::default(), 0);
+    group.bench_function(id, |b| {
+        b.iter(|| {
+            let entry = &entries[next];
+            next = (next + 1) % entries.len();
+            if let RouterCommand::Observe(observation) = &entry.command {
+                let contexts = Contexts::same(&observation.x);
+                LinUcb.select_on(&mut desk, state, contexts, names, 1, &mut || 0.5);
+            }
+            state.apply(entry);
+        });
+    });
+}
+
 /// A whole decision, select and update with forgetting, as the pool and the context grow: linear in arms,
 /// quadratic in dimensions. One response group: quality is all that counts. The flat loop beside it does the flops of the fold, the packed forms, Σxxᵀ, A⁻¹x,
 /// the change of A⁻¹, and a share of d³/2 multiply-adds for the inversion every d/4 observations.
@@ -217,21 +244,8 @@ fn decision(c: &mut Criterion) {
             let quality = Weights::new([1.0, 0.0, 0.0, 0.0, 0.0, 0.0], 0.0).unwrap_or_default();
             state.apply(&entry(arms as u64 + 1, RouterCommand::SetWeights { weights: quality }));
             let entries = taught(d, &names, 2_560, &mut rng);
-            for entry in &entries {
-                state.apply(entry);
-            }
-            let (mut desk, mut next) = (Desk::default(), 0);
-            group.bench_function(BenchmarkId::new(format!("gamma{forgetting}"), format!("d{d}_arms{arms}")), |b| {
-                b.iter(|| {
-                    let entry = &entries[next];
-                    next = (next + 1) % entries.len();
-                    if let RouterCommand::Observe(observation) = &entry.command {
-                        let contexts = Contexts::same(&observation.x);
-                        LinUcb.select_on(&mut desk, &state, contexts, &names, 1, &mut || 0.5);
-                    }
-                    state.apply(entry);
-                });
-            });
+            let id = BenchmarkId::new(format!("gamma{forgetting}"), format!("d{d}_arms{arms}"));
+            decide_and_learn(&mut group, id, &mut state, &names, &entries);
         }
         let packed = d * (d + 1) / 2;
         let forms: Vec<Vec<f64>> = (0..arms).map(|i| vec![i as f64 * 0.1; packed + 2 * d]).collect();
@@ -264,21 +278,8 @@ fn common(c: &mut Criterion) {
         for forgetting in [1.0, 0.999] {
             let (mut state, names, mut rng) = pool_of(FeatureBlock::Length, d, arms, 0, forgetting);
             let entries = taught(d, &names, 2_560, &mut rng);
-            for entry in &entries {
-                state.apply(entry);
-            }
-            let (mut desk, mut next) = (Desk::default(), 0);
-            group.bench_function(BenchmarkId::new(format!("decision_gamma{forgetting}"), &size), |b| {
-                b.iter(|| {
-                    let entry = &entries[next];
-                    next = (next + 1) % entries.len();
-                    if let RouterCommand::Observe(observation) = &entry.command {
-                        let contexts = Contexts::same(&observation.x);
-                        LinUcb.select_on(&mut desk, &state, contexts, &names, 1, &mut || 0.5);
-                    }
-                    state.apply(entry);
-                });
-            });
+            let id = BenchmarkId::new(format!("decision_gamma{forgetting}"), &size);
+            decide_and_learn(&mut group, id, &mut state, &names, &entries);
         }
         let (mut state, names, mut rng) = pool_of(FeatureBlock::Length, d, arms, 0, 1.0);
         for entry in &taught(d, &names, 2_560, &mut rng) {

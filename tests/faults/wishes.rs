@@ -10,69 +10,39 @@ use super::table::Row;
 const WHOLE: &str = "An answer that is whole, in a few words.";
 
 pub(crate) fn rows() -> Vec<Row> {
-    let with = |status: &str, headers: &str| [response(status, headers, "")];
     let whole = || vec![stream(&answer(WHOLE))];
     let a_fast_clock = "date: Thu, 08 Nov 2096 10:00:00 GMT\r\nretry-after: Thu, 08 Nov 2096 10:00:00 GMT\r\n";
     vec![
-        Row::fails("429 in seconds", with("429 Slow", "retry-after: 7\r\n"), Transient, "http_429", &[])
-            .wishing(7_000)
-            .once(),
-        Row::fails("429 as float", with("429 Slow", "retry-after: 7.5\r\n"), Transient, "http_429", &[])
-            .wishing(7_500)
-            .once(),
-        Row::fails(
-            "429 in milliseconds",
-            with("429 Slow", "retry-after-ms: 7250\r\nretry-after: 99\r\n"),
-            Transient,
-            "http_429",
-            &[],
-        )
-        .wishing(7_250)
-        .once(),
-        Row::fails(
+        slow("429 in seconds", "retry-after: 7\r\n").wishing(7_000).once(),
+        slow("429 as float", "retry-after: 7.5\r\n").wishing(7_500).once(),
+        slow("429 in milliseconds", "retry-after-ms: 7250\r\nretry-after: 99\r\n").wishing(7_250).once(),
+        slow(
             "429 until a date, by a clock that is 25 years slow",
-            with("429 Slow", "date: Thu, 08 Nov 2001 10:00:00 GMT\r\nretry-after: Thu, 08 Nov 2001 10:00:30 GMT\r\n"),
-            Transient,
-            "http_429",
-            &[],
+            "date: Thu, 08 Nov 2001 10:00:00 GMT\r\nretry-after: Thu, 08 Nov 2001 10:00:30 GMT\r\n",
         )
         .wishing(30_000)
         .once(),
-        Row::fails(
+        slow(
             "429 until a date, by a clock that is 70 years fast",
-            with("429 Slow", "date: Thu, 08 Nov 2096 10:00:00 GMT\r\nretry-after: Thu, 08 Nov 2096 10:00:30 GMT\r\n"),
-            Transient,
-            "http_429",
-            &[],
+            "date: Thu, 08 Nov 2096 10:00:00 GMT\r\nretry-after: Thu, 08 Nov 2096 10:00:30 GMT\r\n",
         )
         .wishing(30_000)
         .once(),
-        Row::fails(
+        slow(
             "429 until a date that is past by the fast clock of who says so",
-            with("429 Slow", "date: Thu, 08 Nov 2096 10:00:00 GMT\r\nretry-after: Thu, 08 Nov 2096 09:59:00 GMT\r\n"),
-            Transient,
-            "http_429",
-            &[],
+            "date: Thu, 08 Nov 2096 10:00:00 GMT\r\nretry-after: Thu, 08 Nov 2096 09:59:00 GMT\r\n",
         )
         .wishing(0),
-        Row::fails(
-            "429 until a date in 70 years, without a clock",
-            with("429 Slow", "retry-after: Thu, 08 Nov 2096 10:00:30 GMT\r\n"),
-            Transient,
-            "http_429",
-            &[],
-        )
-        .wishing(86_400_000)
-        .once(),
-        Row::fails(
-            "429 until a date that is past",
-            with("429 Slow", "retry-after: Thu, 08 Nov 2001 10:00:30 GMT\r\n"),
-            Transient,
-            "http_429",
-            &[],
-        )
-        .wishing(0),
+        slow("429 until a date in 70 years, without a clock", "retry-after: Thu, 08 Nov 2096 10:00:30 GMT\r\n")
+            .wishing(86_400_000)
+            .once(),
+        slow("429 until a date that is past", "retry-after: Thu, 08 Nov 2001 10:00:30 GMT\r\n").wishing(0),
         Row::served("429 until this second by a clock that is 70 years fast, then an answer", whole(), &[WHOLE])
-            .after(with("429 Slow", a_fast_clock).to_vec()),
+            .after(vec![response("429 Slow", a_fast_clock, "")]),
     ]
+}
+
+/// A 429 with those headers, told in those words.
+fn slow(told: &'static str, headers: &str) -> Row {
+    Row::fails(told, [response("429 Slow", headers, "")], Transient, "http_429", &[])
 }
