@@ -51,6 +51,11 @@ impl Families {
 }
 
 impl Family<'_> {
+    /// What `sample` takes from each of `items`; the family is whole then.
+    pub(super) fn each<T>(mut self, items: impl IntoIterator<Item = T>, mut sample: impl FnMut(&mut Self, T)) {
+        items.into_iter().for_each(|item| sample(&mut self, item));
+    }
+
     /// A sample without labels.
     pub(super) fn is(&mut self, value: f64) {
         self.with(&[], value);

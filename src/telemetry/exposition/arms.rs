@@ -27,77 +27,83 @@ pub(super) fn arms_counted(f: &mut Families, tally: &Tally) {
         ("wasted_tokens_total", "Tokens of answers that were cancelled as the loser of two.", |arm| arm.wasted_tokens),
     ];
     for (name, help, read) in counters {
-        let mut family = f.counter(name, help);
-        for (arm, counted) in &tally.arms {
+        f.counter(name, help).each(&tally.arms, |family, (arm, counted)| {
             family.count(&[("arm", arm.as_str())], read(counted));
-        }
+        });
     }
-    let mut wasted = f.counter("wasted_cost_usd_total", "Dollars of answers that were cancelled as the loser of two.");
-    for (arm, counted) in &tally.arms {
-        wasted.with(&[("arm", arm.as_str())], counted.wasted_nano as f64 / 1e9);
-    }
-    drop(wasted);
+    f.counter("wasted_cost_usd_total", "Dollars of answers that were cancelled as the loser of two.").each(
+        &tally.arms,
+        |family, (arm, counted)| {
+            family.with(&[("arm", arm.as_str())], counted.wasted_nano as f64 / 1e9);
+        },
+    );
     places(f, tally);
-    let mut flags = f.counter("flags_total", "Guardrail signals of previews and answers, by arm and flag.");
-    for (arm, counted) in &tally.arms {
-        for (flag, count) in &counted.flags {
-            flags.count(&[("arm", arm.as_str()), ("flag", flag.name())], *count);
-        }
-    }
-    drop(flags);
-    let mut looked =
-        f.counter("preview_cache_total", "Previews of an arm that the cache had, or was asked for in vain.");
-    for (arm, counted) in &tally.arms {
-        let counts = [("hit", counted.cache_hits), ("miss", counted.cache_misses)];
-        // Both or neither: a share of them is a share from the first on.
-        for (result, count) in counts.into_iter().filter(|_| counted.cache_hits + counted.cache_misses > 0) {
-            looked.count(&[("arm", arm.as_str()), ("result", result)], count);
-        }
-    }
-    drop(looked);
-    let mut rewards = f
-        .histogram("reward", "Rewards of an arm as known when its run ended, in [0, 1], those of judged previews too.");
-    for (arm, counted) in &tally.arms {
-        rewards.distribution(&[("arm", arm.as_str())], &counted.reward, UNIT);
-    }
-    drop(rewards);
-    let mut served =
-        f.histogram("served_reward", "Rewards of an arm's served answers as known when the run ended, in [0, 1].");
-    for (arm, counted) in &tally.arms {
-        served.distribution(&[("arm", arm.as_str())], &counted.served_reward, UNIT);
-    }
-    drop(served);
-    let mut terms = f.histogram("reward_term", "Terms of the rewards of an arm, in [0, 1], 1 is best.");
-    for (arm, counted) in &tally.arms {
-        for (term, values) in &counted.terms {
-            terms.distribution(&[("arm", arm.as_str()), ("term", term.name())], values, UNIT);
-        }
-    }
-    drop(terms);
-    let mut propensities = f.histogram("selection_propensity", "Probability of the selections of an arm.");
-    for (arm, counted) in &tally.arms {
-        propensities.distribution(&[("arm", arm.as_str())], &counted.propensity, UNIT);
-    }
+    f.counter("flags_total", "Guardrail signals of previews and answers, by arm and flag.").each(
+        &tally.arms,
+        |family, (arm, counted)| {
+            for (flag, count) in &counted.flags {
+                family.count(&[("arm", arm.as_str()), ("flag", flag.name())], *count);
+            }
+        },
+    );
+    f.counter("preview_cache_total", "Previews of an arm that the cache had, or was asked for in vain.").each(
+        &tally.arms,
+        |family, (arm, counted)| {
+            let counts = [("hit", counted.cache_hits), ("miss", counted.cache_misses)];
+            // Both or neither: a share of them is a share from the first on.
+            for (result, count) in counts.into_iter().filter(|_| counted.cache_hits + counted.cache_misses > 0) {
+                family.count(&[("arm", arm.as_str()), ("result", result)], count);
+            }
+        },
+    );
+    f.histogram("reward", "Rewards of an arm as known when its run ended, in [0, 1], those of judged previews too.")
+        .each(&tally.arms, |family, (arm, counted)| {
+            family.distribution(&[("arm", arm.as_str())], &counted.reward, UNIT);
+        });
+    f.histogram("served_reward", "Rewards of an arm's served answers as known when the run ended, in [0, 1].").each(
+        &tally.arms,
+        |family, (arm, counted)| {
+            family.distribution(&[("arm", arm.as_str())], &counted.served_reward, UNIT);
+        },
+    );
+    f.histogram("reward_term", "Terms of the rewards of an arm, in [0, 1], 1 is best.").each(
+        &tally.arms,
+        |family, (arm, counted)| {
+            for (term, values) in &counted.terms {
+                family.distribution(&[("arm", arm.as_str()), ("term", term.name())], values, UNIT);
+            }
+        },
+    );
+    f.histogram("selection_propensity", "Probability of the selections of an arm.").each(
+        &tally.arms,
+        |family, (arm, counted)| {
+            family.distribution(&[("arm", arm.as_str())], &counted.propensity, UNIT);
+        },
+    );
 }
 
 /// Where arms came in, in judged races.
 fn places(f: &mut Families, tally: &Tally) {
-    let mut races = f.counter("arm_races_total", "Judged races that an arm took part in, since the state began.");
-    for (arm, counted) in &tally.arms {
-        races.count(&[("arm", arm.as_str())], counted.places.races);
-    }
-    drop(races);
-    let mut places = f.counter("arm_places_total", "Judged races in which an arm came in first, second, third.");
-    for (arm, counted) in &tally.arms {
-        for (place, count) in ["1", "2", "3"].into_iter().zip(counted.places.first_three) {
-            places.count(&[("arm", arm.as_str()), ("place", place)], count);
-        }
-    }
-    drop(places);
-    let mut best = f.counter("arm_among_best_total", "Judged races in which an arm was within a tie of the best.");
-    for (arm, counted) in &tally.arms {
-        best.count(&[("arm", arm.as_str())], counted.places.among_best);
-    }
+    f.counter("arm_races_total", "Judged races that an arm took part in, since the state began.").each(
+        &tally.arms,
+        |family, (arm, counted)| {
+            family.count(&[("arm", arm.as_str())], counted.places.races);
+        },
+    );
+    f.counter("arm_places_total", "Judged races in which an arm came in first, second, third.").each(
+        &tally.arms,
+        |family, (arm, counted)| {
+            for (place, count) in ["1", "2", "3"].into_iter().zip(counted.places.first_three) {
+                family.count(&[("arm", arm.as_str()), ("place", place)], count);
+            }
+        },
+    );
+    f.counter("arm_among_best_total", "Judged races in which an arm was within a tie of the best.").each(
+        &tally.arms,
+        |family, (arm, counted)| {
+            family.count(&[("arm", arm.as_str())], counted.places.among_best);
+        },
+    );
 }
 
 pub(super) fn arms_now(f: &mut Families, arms: &[ArmRow]) {
@@ -131,37 +137,40 @@ pub(super) fn arms_now(f: &mut Families, arms: &[ArmRow]) {
             }
         }
     }
-    let mut denied = f.counter("arm_extras_denied_total", "Retries and hedges of an arm that a budget refused.");
-    for (arm, extras) in arms.iter().filter_map(|arm| Some((arm, arm.extras?))) {
-        denied.count(&[("arm", arm.arm.as_str())], extras.denied);
-    }
-    drop(denied);
-    let mut served = f.gauge("arm_served_runs", "Answers of an arm that were served in the window, by intent.");
-    for arm in arms {
-        for (count, intent) in arm.served_by_intent.into_iter().zip(Intent::ALL) {
-            served.count(&[("arm", arm.arm.as_str()), ("intent", intent.name())], count);
-        }
-    }
-    drop(served);
-    let mut states = f.gauge("arm_state", "1 for the lifecycle state that an arm is in, 0 for the others.");
-    for arm in arms {
+    f.counter("arm_extras_denied_total", "Retries and hedges of an arm that a budget refused.").each(
+        arms.iter().filter_map(|arm| Some((arm, arm.extras?))),
+        |family, (arm, extras)| {
+            family.count(&[("arm", arm.arm.as_str())], extras.denied);
+        },
+    );
+    f.gauge("arm_served_runs", "Answers of an arm that were served in the window, by intent.").each(
+        arms,
+        |family, arm| {
+            for (count, intent) in arm.served_by_intent.into_iter().zip(Intent::ALL) {
+                family.count(&[("arm", arm.arm.as_str()), ("intent", intent.name())], count);
+            }
+        },
+    );
+    f.gauge("arm_state", "1 for the lifecycle state that an arm is in, 0 for the others.").each(arms, |family, arm| {
         for state in LIFECYCLES {
             let is_in = f64::from(u8::from(arm.state == state));
-            states.with(&[("arm", arm.arm.as_str()), ("state", state.name())], is_in);
+            family.with(&[("arm", arm.arm.as_str()), ("state", state.name())], is_in);
         }
-    }
+    });
 }
 
 /// Endpoints that are no arms, under names of their own: an arm may be called `judge`.
 pub(super) fn helpers(f: &mut Families, snapshot: &EngineSnapshot) {
-    let mut left = f.gauge("endpoint_retries_left", "Retries that the budget of an endpoint that is no arm holds now.");
-    for (helper, extras) in &snapshot.helpers {
-        left.with(&[("endpoint", helper.name())], extras.left);
-    }
-    drop(left);
-    let mut denied =
-        f.counter("endpoint_extras_denied_total", "Retries of an endpoint that is no arm that a budget refused.");
-    for (helper, extras) in &snapshot.helpers {
-        denied.count(&[("endpoint", helper.name())], extras.denied);
-    }
+    f.gauge("endpoint_retries_left", "Retries that the budget of an endpoint that is no arm holds now.").each(
+        &snapshot.helpers,
+        |family, (helper, extras)| {
+            family.with(&[("endpoint", helper.name())], extras.left);
+        },
+    );
+    f.counter("endpoint_extras_denied_total", "Retries of an endpoint that is no arm that a budget refused.").each(
+        &snapshot.helpers,
+        |family, (helper, extras)| {
+            family.count(&[("endpoint", helper.name())], extras.denied);
+        },
+    );
 }

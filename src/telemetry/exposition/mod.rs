@@ -45,35 +45,38 @@ pub fn render(snapshot: &EngineSnapshot, sinks: &[SinkFigures]) -> Result<String
 
 fn runs(f: &mut Families, snapshot: &EngineSnapshot) {
     let (totals, tally) = (&snapshot.totals, &snapshot.tally);
-    let mut runs = f.counter("runs_total", "Runs that have ended, by strategy and outcome.");
-    for (strategy, outcome, count) in &tally.runs {
-        runs.count(&[("outcome", outcome.name()), ("strategy", strategy.name())], *count);
-    }
-    drop(runs);
-    let mut intents = f.counter("runs_by_intent_total", "Runs that have ended, by recognised intent.");
-    for (count, intent) in tally.intents.iter().zip(Intent::ALL) {
-        intents.count(&[("intent", intent.name())], *count);
-    }
-    drop(intents);
-    let mut gates = f.counter("gate_decisions_total", "Runs by who chose their arms: bandit, baseline or explore.");
-    for (decision, count) in &tally.gates {
-        gates.count(&[("decision", decision.name())], *count);
-    }
-    drop(gates);
-    let mut conversations = f.counter(
-        "conversation_runs_total",
-        "Runs of conversations, by what became of the conversation's arm: begun, kept or left.",
+    f.counter("runs_total", "Runs that have ended, by strategy and outcome.").each(
+        &tally.runs,
+        |family, (strategy, outcome, count)| {
+            family.count(&[("outcome", outcome.name()), ("strategy", strategy.name())], *count);
+        },
+    );
+    f.counter("runs_by_intent_total", "Runs that have ended, by recognised intent.").each(
+        tally.intents.iter().zip(Intent::ALL),
+        |family, (count, intent)| {
+            family.count(&[("intent", intent.name())], *count);
+        },
+    );
+    f.counter("gate_decisions_total", "Runs by who chose their arms: bandit, baseline or explore.").each(
+        &tally.gates,
+        |family, (decision, count)| {
+            family.count(&[("decision", decision.name())], *count);
+        },
     );
     let told = tally.conversations;
-    for (arm, count) in [("begun", told.begun), ("kept", told.kept), ("left", told.left)] {
-        conversations.count(&[("state", arm)], count);
-    }
-    drop(conversations);
-    let mut ratings = f.counter("ratings_total", "Ratings by people.");
-    for (count, rating) in tally.ratings.iter().zip(["good", "bad"]) {
-        ratings.count(&[("rating", rating)], *count);
-    }
-    drop(ratings);
+    f.counter(
+        "conversation_runs_total",
+        "Runs of conversations, by what became of the conversation's arm: begun, kept or left.",
+    )
+    .each([("begun", told.begun), ("kept", told.kept), ("left", told.left)], |family, (arm, count)| {
+        family.count(&[("state", arm)], count);
+    });
+    f.counter("ratings_total", "Ratings by people.").each(
+        tally.ratings.iter().zip(["good", "bad"]),
+        |family, (count, rating)| {
+            family.count(&[("rating", rating)], *count);
+        },
+    );
     f.counter("runs_first_try_total", "Runs served by the first arm in order.").is(tally.first_try as f64);
     f.counter("fallbacks_total", "Full answers tried after the first.").is(tally.fallbacks as f64);
     f.counter("retries_total", "Calls that were made again.").is(tally.retries as f64);
@@ -108,91 +111,98 @@ fn window(f: &mut Families, snapshot: &EngineSnapshot) {
         .may_be(ratio(totals.explore_rate));
     f.gauge("window_cost_usd_per_run", "Mean dollars of a run in the window.").may_be(totals.usd_per_run);
     f.gauge("runs_per_second", "Runs that ended, a second, over the last ten seconds.").may_be(totals.runs_per_s);
-    let mut seconds = f.gauge("window_run_duration_seconds", "End-to-end seconds over the window, by quantile.");
-    for (quantile, value) in [("0.5", totals.p50_s), ("0.95", totals.p95_s), ("0.99", totals.p99_s)] {
-        if let Some(value) = value {
-            seconds.with(&[("q", quantile)], value);
-        }
-    }
+    f.gauge("window_run_duration_seconds", "End-to-end seconds over the window, by quantile.").each(
+        [("0.5", totals.p50_s), ("0.95", totals.p95_s), ("0.99", totals.p99_s)],
+        |family, (quantile, value)| {
+            if let Some(value) = value {
+                family.with(&[("q", quantile)], value);
+            }
+        },
+    );
 }
 
-/// Every phase's calls: `visit(arm, phase, calls)`.
-fn each_call<'a>(tally: &'a Tally, mut visit: impl FnMut(&'a str, Phase, &'a Calls)) {
-    for (arm, counted) in &tally.arms {
-        visit(arm.as_str(), Phase::Preview, &counted.preview);
-        visit(arm.as_str(), Phase::Answer, &counted.answer);
-    }
-    for (judge, calls) in &tally.judges {
-        visit(judge, Phase::Judge, calls);
-    }
+/// Calls of every phase, by who was asked.
+fn phases(tally: &Tally) -> impl Iterator<Item = (&str, Phase, &Calls)> {
+    let arms = tally.arms.iter().flat_map(|(arm, counted)| {
+        [(arm.as_str(), Phase::Preview, &counted.preview), (arm.as_str(), Phase::Answer, &counted.answer)]
+    });
+    arms.chain(tally.judges.iter().map(|(judge, calls)| (judge.as_str(), Phase::Judge, calls)))
 }
 
 fn calls(f: &mut Families, tally: &Tally) {
-    let mut made = f.counter("calls_total", "Calls to models, by arm (or judge) and phase.");
-    each_call(tally, |arm, phase, calls| made.count(&[("arm", arm), ("phase", phase.name())], calls.made));
-    drop(made);
-    let mut failed = f.counter(
+    f.counter("calls_total", "Calls to models, by arm (or judge) and phase.").each(
+        phases(tally),
+        |family, (arm, phase, calls)| {
+            family.count(&[("arm", arm), ("phase", phase.name())], calls.made);
+        },
+    );
+    f.counter(
         "call_failures_total",
         "Calls that failed, by arm, phase and class of failure; those of the class budget may never have been made.",
-    );
-    each_call(tally, |arm, phase, calls| {
+    )
+    .each(phases(tally), |family, (arm, phase, calls)| {
         for (class, count) in &calls.failed {
-            failed.count(&[("arm", arm), ("class", class.name()), ("phase", phase.name())], *count);
+            family.count(&[("arm", arm), ("class", class.name()), ("phase", phase.name())], *count);
         }
     });
-    drop(failed);
-    let mut tokens = f.counter("tokens_total", "Tokens, by arm, phase and direction.");
-    each_call(tally, |arm, phase, calls| {
-        for (direction, count) in [("input", calls.tokens_in), ("output", calls.tokens_out)] {
-            tokens.count(&[("arm", arm), ("direction", direction), ("phase", phase.name())], count);
-        }
-    });
-    drop(tokens);
-    let mut dollars = f.counter("cost_usd_total", "Dollars, by arm and phase; what has no known price counts as 0.");
-    each_call(tally, |arm, phase, calls| dollars.with(&[("arm", arm), ("phase", phase.name())], calls.usd()));
-    drop(dollars);
-    let mut seconds = f.histogram("call_duration_seconds", "Seconds of calls that did not fail, by arm and phase.");
-    each_call(tally, |arm, phase, calls| {
-        seconds.distribution(&[("arm", arm), ("phase", phase.name())], &calls.seconds, SECONDS);
-    });
-    drop(seconds);
-    let mut first = f.histogram("first_token_seconds", "Seconds to the first token, by arm and phase.");
-    each_call(tally, |arm, phase, calls| {
-        first.distribution(&[("arm", arm), ("phase", phase.name())], &calls.first_token, SECONDS);
-    });
-    drop(first);
+    f.counter("tokens_total", "Tokens, by arm, phase and direction.").each(
+        phases(tally),
+        |family, (arm, phase, calls)| {
+            for (direction, count) in [("input", calls.tokens_in), ("output", calls.tokens_out)] {
+                family.count(&[("arm", arm), ("direction", direction), ("phase", phase.name())], count);
+            }
+        },
+    );
+    f.counter("cost_usd_total", "Dollars, by arm and phase; what has no known price counts as 0.").each(
+        phases(tally),
+        |family, (arm, phase, calls)| {
+            family.with(&[("arm", arm), ("phase", phase.name())], calls.usd());
+        },
+    );
+    f.histogram("call_duration_seconds", "Seconds of calls that did not fail, by arm and phase.").each(
+        phases(tally),
+        |family, (arm, phase, calls)| {
+            family.distribution(&[("arm", arm), ("phase", phase.name())], &calls.seconds, SECONDS);
+        },
+    );
+    f.histogram("first_token_seconds", "Seconds to the first token, by arm and phase.").each(
+        phases(tally),
+        |family, (arm, phase, calls)| {
+            family.distribution(&[("arm", arm), ("phase", phase.name())], &calls.first_token, SECONDS);
+        },
+    );
     f.counter("local_verdicts_total", "Verdicts that the local judge had to give.").is(tally.local_verdicts as f64);
 }
 
 fn searches(f: &mut Families, tally: &Tally) {
     let all = &tally.searches;
-    let mut made = f.counter("searches_total", "Web searches, by who was asked.");
-    for (who, calls) in all {
-        made.count(&[("provider", who)], calls.made);
-    }
-    drop(made);
-    let mut failed = f.counter("search_failures_total", "Web searches that failed, by class of failure.");
-    for (who, calls) in all {
-        calls.failed.iter().for_each(|(class, n)| failed.count(&[("class", class.name()), ("provider", who)], *n));
-    }
-    drop(failed);
-    let mut dollars =
-        f.counter("search_cost_usd_total", "Dollars of web searches, which are in the runs' dollars too.");
-    for (who, calls) in all {
-        dollars.with(&[("provider", who)], calls.usd());
-    }
-    drop(dollars);
-    let mut seconds = f.histogram("search_duration_seconds", "Seconds of web searches that did not fail.");
-    for (who, calls) in all {
-        seconds.distribution(&[("provider", who)], &calls.seconds, SECONDS);
-    }
+    f.counter("searches_total", "Web searches, by who was asked.").each(all, |family, (who, calls)| {
+        family.count(&[("provider", who)], calls.made);
+    });
+    f.counter("search_failures_total", "Web searches that failed, by class of failure.").each(
+        all,
+        |family, (who, calls)| {
+            calls.failed.iter().for_each(|(class, n)| family.count(&[("class", class.name()), ("provider", who)], *n));
+        },
+    );
+    f.counter("search_cost_usd_total", "Dollars of web searches, which are in the runs' dollars too.").each(
+        all,
+        |family, (who, calls)| {
+            family.with(&[("provider", who)], calls.usd());
+        },
+    );
+    f.histogram("search_duration_seconds", "Seconds of web searches that did not fail.").each(
+        all,
+        |family, (who, calls)| {
+            family.distribution(&[("provider", who)], &calls.seconds, SECONDS);
+        },
+    );
 }
 
 fn embeddings(f: &mut Families, calls: &Calls) {
     f.counter("embeddings_total", "Embeddings of prompts that an endpoint was asked for.").is(calls.made as f64);
-    let mut failed = f.counter("embedding_failures_total", "Embeddings that runs went without, by class of failure.");
-    calls.failed.iter().for_each(|(class, n)| failed.count(&[("class", class.name())], *n));
-    drop(failed);
+    f.counter("embedding_failures_total", "Embeddings that runs went without, by class of failure.")
+        .each(&calls.failed, |family, (class, n)| family.count(&[("class", class.name())], *n));
     f.counter("embedding_tokens_total", "Tokens of prompts that were embedded.").is(calls.tokens_in as f64);
     f.counter("embedding_cost_usd_total", "Dollars of embeddings, which are in the runs' dollars too.").is(calls.usd());
     f.histogram("embedding_duration_seconds", "Seconds that runs waited for embeddings that came.").distribution(
@@ -216,83 +226,76 @@ fn router(f: &mut Families, snapshot: &EngineSnapshot) {
         .may_be(account.map(|a| a.allowed_usd));
     f.gauge("router_budget_lambda", "Reward given up for what one request may cost: the price in force.")
         .may_be(account.map(|a| a.lambda));
-    let mut weights = f.gauge("reward_weight", "Weight of a term of the reward; they sum to 1.");
-    for term in Term::ALL {
-        weights.with(&[("term", term.name())], snapshot.weights.get(term));
-    }
+    f.gauge("reward_weight", "Weight of a term of the reward; they sum to 1.").each(Term::ALL, |family, term| {
+        family.with(&[("term", term.name())], snapshot.weights.get(term));
+    });
 }
 
 fn state(f: &mut Families, snapshot: &EngineSnapshot) {
     f.gauge("journal_position", "The place in the command log that is applied.").is(snapshot.sequence as f64);
     let is_durable = f64::from(u8::from(snapshot.store.durability == Durability::Durable));
     f.gauge("store_durable", "1 where a command would be on disk, 0 where it would be in memory only.").is(is_durable);
-    let mut writes = f.histogram("store_write_seconds", "Seconds of writes to the store; synced ones are waited for.");
-    for (values, synced) in snapshot.tally.writes.iter().zip(["false", "true"]) {
-        writes.distribution(&[("synced", synced)], values, WRITES);
-    }
-    drop(writes);
-    let mut drifting = f.gauge("arm_drift_alarm", "1 where an alarm says that an arm is no longer what it was.");
-    for arm in &snapshot.arms {
-        let has = snapshot.alarms.iter().any(|a| a.subject.starts_with("drift:") && a.arm.as_ref() == Some(&arm.arm));
-        drifting.with(&[("arm", arm.arm.as_str())], f64::from(u8::from(has)));
-    }
-    drop(drifting);
-    let mut alarms = f.gauge("alarms", "Open alarms by severity.");
-    for (severity, name) in
-        [(Severity::Notice, "notice"), (Severity::Warning, "warning"), (Severity::Critical, "critical")]
-    {
-        let open = snapshot.alarms.iter().filter(|alarm| alarm.severity == severity).count();
-        alarms.with(&[("severity", name)], open as f64);
-    }
+    f.histogram("store_write_seconds", "Seconds of writes to the store; synced ones are waited for.").each(
+        snapshot.tally.writes.iter().zip(["false", "true"]),
+        |family, (values, synced)| {
+            family.distribution(&[("synced", synced)], values, WRITES);
+        },
+    );
+    f.gauge("arm_drift_alarm", "1 where an alarm says that an arm is no longer what it was.").each(
+        &snapshot.arms,
+        |family, arm| {
+            let has =
+                snapshot.alarms.iter().any(|a| a.subject.starts_with("drift:") && a.arm.as_ref() == Some(&arm.arm));
+            family.with(&[("arm", arm.arm.as_str())], f64::from(u8::from(has)));
+        },
+    );
+    f.gauge("alarms", "Open alarms by severity.").each(
+        [(Severity::Notice, "notice"), (Severity::Warning, "warning"), (Severity::Critical, "critical")],
+        |family, (severity, name)| {
+            let open = snapshot.alarms.iter().filter(|alarm| alarm.severity == severity).count();
+            family.with(&[("severity", name)], open as f64);
+        },
+    );
 }
 
 fn objectives(f: &mut Families, snapshot: &EngineSnapshot) {
     let slos = &snapshot.objectives;
-    let mut limit = f.gauge("slo_limit", "What an objective wants, in the unit of its indicator.");
-    for slo in slos {
-        limit.with(&[("slo", &slo.name)], slo.limit);
-    }
-    drop(limit);
-    let mut found = f.gauge("slo_value", "What was found over the long window, in the same unit.");
-    for slo in slos {
+    f.gauge("slo_limit", "What an objective wants, in the unit of its indicator.").each(slos, |family, slo| {
+        family.with(&[("slo", &slo.name)], slo.limit);
+    });
+    f.gauge("slo_value", "What was found over the long window, in the same unit.").each(slos, |family, slo| {
         if let Some(value) = slo.found {
-            found.with(&[("slo", &slo.name)], value);
+            family.with(&[("slo", &slo.name)], value);
         }
-    }
-    drop(found);
-    let mut burn = f.gauge("slo_burn_rate", "How many times faster than allowed the error budget goes.");
-    for slo in slos {
+    });
+    f.gauge("slo_burn_rate", "How many times faster than allowed the error budget goes.").each(slos, |family, slo| {
         for (rate, window) in slo.burn.iter().zip(["long", "short"]) {
             if let Some(rate) = rate {
-                burn.with(&[("slo", &slo.name), ("window", window)], *rate);
+                family.with(&[("slo", &slo.name), ("window", window)], *rate);
             }
         }
-    }
-    drop(burn);
-    let mut left = f.gauge("slo_error_budget_remaining_ratio", "What is left of the error budget; below 0: overdrawn.");
-    for slo in slos {
-        if let Some(value) = slo.budget_left {
-            left.with(&[("slo", &slo.name)], value);
-        }
-    }
-    drop(left);
-    let mut burning = f.gauge("slo_burning", "1 where both windows burn fast enough for an alarm.");
-    for slo in slos {
-        burning.with(&[("slo", &slo.name)], f64::from(u8::from(slo.is_burning)));
-    }
+    });
+    f.gauge("slo_error_budget_remaining_ratio", "What is left of the error budget; below 0: overdrawn.").each(
+        slos.iter().filter_map(|slo| Some((slo, slo.budget_left?))),
+        |family, (slo, left)| {
+            family.with(&[("slo", &slo.name)], left);
+        },
+    );
+    f.gauge("slo_burning", "1 where both windows burn fast enough for an alarm.").each(slos, |family, slo| {
+        family.with(&[("slo", &slo.name)], f64::from(u8::from(slo.is_burning)));
+    });
 }
 
 fn own(f: &mut Families, sinks: &[SinkFigures]) {
-    let mut sent = f.counter("telemetry_sent_total", "What a sink of telemetry delivered.");
-    for sink in sinks {
-        sent.count(&[("sink", sink.name)], sink.sent);
-    }
-    drop(sent);
-    let mut dropped = f.counter("telemetry_dropped_total", "What a sink of telemetry could not deliver and dropped.");
-    for sink in sinks {
-        dropped.count(&[("sink", sink.name)], sink.dropped);
-    }
-    drop(dropped);
+    f.counter("telemetry_sent_total", "What a sink of telemetry delivered.").each(sinks, |family, sink| {
+        family.count(&[("sink", sink.name)], sink.sent);
+    });
+    f.counter("telemetry_dropped_total", "What a sink of telemetry could not deliver and dropped.").each(
+        sinks,
+        |family, sink| {
+            family.count(&[("sink", sink.name)], sink.dropped);
+        },
+    );
     let version = env!("CARGO_PKG_VERSION");
     f.gauge("build_info", "Always 1; the version is a label.").with(&[("version", version)], 1.0);
 }
