@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::domain::action::{Action, KeyBindings, KeyFault, KeyName};
 use crate::domain::spec::ArmSpec;
@@ -202,20 +203,26 @@ impl Draft {
         }
     }
 
+    /// Keys that bound each other, each value in its own unit.
     fn check_pairs(&mut self) {
-        let reward = &self.settings.reward;
-        if reward.cost_floor_usd >= reward.cost_ceiling_usd {
-            let expected = format!("less than reward.cost_ceiling_usd ({})", reward.cost_ceiling_usd);
-            let found = reward.cost_floor_usd.to_string();
-            let origin = self.origin_of_any(&["reward.cost_floor_usd", "reward.cost_ceiling_usd"]);
-            self.fault(origin, "reward.cost_floor_usd", &expected, &found, "lower it, or raise the ceiling");
-        }
-        let preview = &self.settings.preview;
-        if preview.min_tokens > preview.max_tokens {
-            let expected = format!("at most preview.max_tokens ({})", preview.max_tokens);
-            let found = preview.min_tokens.to_string();
-            let origin = self.origin_of_any(&["preview.min_tokens", "preview.max_tokens"]);
-            self.fault(origin, "preview.min_tokens", &expected, &found, "lower it, or raise max_tokens");
+        let Settings { reward, preview, timeouts, retry, health, .. } = &self.settings;
+        let seconds = |wait: Duration| wait.as_secs_f64();
+        // Between equal bounds of dollars there is no scale; the others may meet.
+        let below =
+            [("reward.cost_floor_usd", reward.cost_floor_usd, "reward.cost_ceiling_usd", reward.cost_ceiling_usd)];
+        let at_most = [
+            ("preview.min_tokens", preview.min_tokens.into(), "preview.max_tokens", preview.max_tokens.into()),
+            ("timeouts.floor_s", seconds(timeouts.floor), "timeouts.ceiling_s", seconds(timeouts.ceiling)),
+            ("retry.base_s", seconds(retry.base), "retry.longest_s", seconds(retry.longest)),
+            ("health.first_s", seconds(health.first), "health.longest_s", seconds(health.longest)),
+        ];
+        let wrong_below = below.into_iter().filter(|(_, least, _, most)| least >= most).map(|pair| ("less than", pair));
+        let wrong_at_most =
+            at_most.into_iter().filter(|(_, least, _, most)| least > most).map(|pair| ("at most", pair));
+        for (relation, (low, least, high, most)) in wrong_below.chain(wrong_at_most) {
+            let expected = format!("{relation} {high} ({most})");
+            let mend = format!("lower it, or raise {high}");
+            self.fault(self.origin_of_any(&[low, high]), low, &expected, &least.to_string(), &mend);
         }
     }
 
