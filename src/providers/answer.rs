@@ -18,6 +18,7 @@ use crate::domain::money::Usage;
 
 use super::chunk::Chunk;
 use super::failure::Endpoint;
+use super::guard::Guard;
 use super::sse::SseParser;
 
 /// How long the end of the body is waited for after `[DONE]`, so that the connection can be used again.
@@ -47,6 +48,7 @@ pub(super) struct EventStream<D> {
     decoder: D,
     endpoint: Endpoint,
     parser: SseParser,
+    guard: Option<Guard>,
     parts: VecDeque<AnswerPart>,
     /// Any event was read: until then, this may not be a stream at all.
     is_stream: bool,
@@ -60,6 +62,7 @@ pub(super) struct EventStream<D> {
 impl<D: Decode> EventStream<D> {
     pub(super) fn new(response: Response, endpoint: Endpoint, decoder: D) -> Self {
         Self {
+            guard: endpoint.key.as_ref().and_then(Guard::new),
             response,
             decoder,
             endpoint,
@@ -123,7 +126,9 @@ impl<D: Decode> EventStream<D> {
             Chunk::Parts { parts, refuses, finish, usage } => {
                 self.refused |= refuses;
                 if !self.finished {
-                    self.parts.extend(parts);
+                    for part in parts {
+                        self.let_through(part);
+                    }
                     self.finish(finish);
                 }
                 self.count(usage);
@@ -137,7 +142,15 @@ impl<D: Decode> EventStream<D> {
         let Some(reason) = reason else { return };
         self.finished = true;
         let reason = if self.refused { FinishReason::ContentFilter } else { reason };
-        self.parts.push_back(AnswerPart::Finish(reason));
+        self.let_through(AnswerPart::Finish(reason));
+    }
+
+    /// What a failure leaves in the guard is the beginning of a key, and is lost.
+    fn let_through(&mut self, part: AnswerPart) {
+        match &mut self.guard {
+            Some(guard) => guard.pass(part, &mut self.parts),
+            None => self.parts.push_back(part),
+        }
     }
 
     /// Keeps the latest count until the finish; from there on passes it on.

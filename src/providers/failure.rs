@@ -39,6 +39,11 @@ impl Endpoint {
         Failure::new(class, kind, format!("{} {what}", self.host))
     }
 
+    /// `text` without the key that the endpoint was sent.
+    pub(super) fn without_key<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.key.as_ref().map_or(Cow::Borrowed(text), |key| key.scrub(text))
+    }
+
     /// The endpoint's words, fit to show.
     pub(super) fn quote(&self, words: &str) -> String {
         let safe = one_line(&scrub(words, self.key.as_ref()));

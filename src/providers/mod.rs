@@ -14,12 +14,14 @@ mod dialect;
 mod embeddings;
 mod encoded;
 mod failure;
+mod guard;
 mod http;
 mod openai;
 mod reply;
 mod retry_after;
 mod search;
 mod secret;
+mod spelled;
 #[doc(hidden)]
 pub mod sse;
 #[cfg(test)]

@@ -118,10 +118,12 @@ impl AnswerStream for Unstreamed {
     }
 }
 
-/// How a body is compressed, where it is. Nothing is ever decompressed here: see the head of `http.rs`.
-fn compressed(response: &Response) -> Option<String> {
-    let how = response.headers().get(CONTENT_ENCODING)?.to_str().unwrap_or("in an unknown way").trim();
-    (!how.is_empty() && !how.eq_ignore_ascii_case("identity")).then(|| how.chars().take(20).collect())
+/// How a body is compressed, where it is, in no word of the endpoint's own. Nothing is ever decompressed here: see the head of `http.rs`.
+fn compressed(response: &Response) -> Option<&'static str> {
+    let how = response.headers().get(CONTENT_ENCODING)?.to_str().unwrap_or_default().trim();
+    let known = ["gzip", "br", "zstd", "deflate", "compress"];
+    let name = known.into_iter().find(|name| how.eq_ignore_ascii_case(name)).unwrap_or("in a way of its own");
+    (!how.is_empty() && !how.eq_ignore_ascii_case("identity")).then_some(name)
 }
 
 /// What a response that is no stream says. Reading it is bounded in size and time, and a body that

@@ -6,11 +6,11 @@ use std::fmt;
 
 use reqwest::header::HeaderValue;
 
-use super::encoded;
 use super::openai::ProviderFault;
+use super::{encoded, spelled};
 
 /// What a reader sees in place of a key.
-const REDACTED: &str = "[redacted]";
+pub(super) const REDACTED: &str = "[redacted]";
 /// A shorter key than this is not looked for in texts: it would be found everywhere.
 const SCRUBBED_FROM: usize = 6;
 
@@ -35,13 +35,19 @@ impl Secret {
         header(&self.0, &format!("Bearer {}", self.0))
     }
 
-    /// `text` without this key, as it is or in base64.
-    fn scrub(&self, text: &str) -> String {
-        if self.0.len() < SCRUBBED_FROM {
-            return text.to_owned();
+    /// The key as it is looked for in texts, where it is long enough for that.
+    pub(super) fn sought(&self) -> Option<&str> {
+        (self.0.len() >= SCRUBBED_FROM && self.0.is_ascii()).then_some(&*self.0)
+    }
+
+    /// `text` without this key, however it is spelled, or in base64.
+    pub(super) fn scrub<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let Some(key) = self.sought() else { return Cow::Borrowed(text) };
+        let without_key = spelled::without(text, key.as_bytes(), REDACTED);
+        match encoded::without(&without_key, key.as_bytes(), REDACTED) {
+            Cow::Borrowed(_) => without_key,
+            Cow::Owned(safe) => Cow::Owned(safe),
         }
-        let without_key = text.replace(&self.0, REDACTED);
-        encoded::without(&without_key, self.0.as_bytes(), REDACTED).into_owned()
     }
 }
 
@@ -69,7 +75,7 @@ fn header(key: &str, text: &str) -> Result<HeaderValue, ProviderFault> {
 /// `text` without `key`, and without anything else that looks like one (a masked echo such as
 /// `sk-ab***yz`).
 pub(super) fn scrub(text: &str, key: Option<&Secret>) -> String {
-    let without_key = key.map_or(Cow::Borrowed(text), |key| Cow::Owned(key.scrub(text)));
+    let without_key = key.map_or(Cow::Borrowed(text), |key| key.scrub(text));
     let mut safe = String::with_capacity(without_key.len());
     let mut rest = without_key.as_ref();
     while let Some(at) = rest.find("sk-") {
@@ -107,6 +113,7 @@ mod tests {
             ("Incorrect API key provided: sk-abc***wxyz. Get one", "Incorrect API key provided: [redacted]. Get one"),
             ("key=\"sk-proj-1\", see", "key=\"[redacted]\", see"),
             ("a disk-bound task", "a disk-bound task"),
+            ("see /login?key=%74opsecret%6Bey&x=1", "see /login?key=[redacted]&x=1"),
             ("no user dG9wc2VjcmV0a2V5", "no user [redacted]"),
             ("bad header: Basic dXNlcjp0b3BzZWNyZXRrZXk=.", "bad header: Basic [redacted]."),
         ];

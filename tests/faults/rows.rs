@@ -199,6 +199,11 @@ pub(crate) fn odd_but_good() -> Vec<Row> {
         .replace(&choice(0, "An answer "), &(ends("stop").replace(":0,", ":1,") + &choice(0, "An answer ")));
     vec![
         Row::served("one byte at a time", in_pieces(1), words),
+        Row::served(
+            "an answer with the key that it was sent",
+            raw(&answer(&format!("It was {KEY}, no less."))),
+            &["It was [redacted], no less."],
+        ),
         Row::served("split inside UTF-8", in_pieces(3), words),
         Row::served("split inside `data:`", in_pieces(7), words),
         Row::served("CRLF", raw(&whole.replace('\n', "\r\n")), words),

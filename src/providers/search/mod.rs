@@ -53,7 +53,7 @@ async fn ask(
         return Err(Failure { should_retry, ..failure });
     }
     let body = whole(endpoint, response).await?;
-    serde_json::from_slice(&body).map_err(|_| {
+    serde_json::from_str(&endpoint.without_key(&String::from_utf8_lossy(&body))).map_err(|_| {
         let what = "answered a search with something that is no JSON; check `search.base_url`";
         endpoint.failure(FailureClass::Configuration, "malformed", what)
     })

@@ -260,3 +260,16 @@ async fn dropping_an_answer_hangs_up() {
         assert_eq!(hung_up.unwrap().unwrap(), "", "{}", wire.name);
     }
 }
+
+#[tokio::test]
+async fn an_answer_that_spells_its_key_has_none() {
+    for wire in &WIRES {
+        let letters: String = KEY.chars().map(|c| wire.text.replace("hé", &c.to_string())).collect();
+        let body = format!("{}{letters}{}{}{}", wire.begin, wire.text, (wire.end)(wire.reasons[0].0), wire.done);
+        let server = serve(vec![(stream(&body), Then::Close)]).await;
+        let (parts, failure) = ask_model((wire.model)(&server.base_url).as_ref()).await;
+        let text = |part: &AnswerPart| if let AnswerPart::Text(text) = part { text.clone() } else { String::new() };
+        let text: String = parts.iter().map(text).collect();
+        assert_eq!((text, failure), (format!("{}[redacted]hé", &KEY[..3]), None), "{}", wire.name);
+    }
+}
