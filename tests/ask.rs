@@ -158,7 +158,7 @@ fn a_reader_that_goes_away_is_no_panic() {
 }
 
 #[test]
-fn a_signal_cancels_the_run_and_what_it_took_is_on_record() {
+fn a_signal_or_a_reader_that_has_gone_cancels_the_run_and_what_it_took_is_on_record() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
     let program = Program::with_text(&format!(
@@ -186,6 +186,13 @@ fn a_signal_cancels_the_run_and_what_it_took_is_on_record() {
         let spent = program.json(&["state", "show", "--json"])["spent_today_usd"].as_f64().unwrap();
         assert!((spent - runs * 7.0e-3).abs() < 1e-9, "{signal:?}: {spent}");
     }
+    let mut child = program.command(&["--strategy", "baseline", "ask", "four letters make a token"]).spawn().unwrap();
+    requests.recv_timeout(Duration::from_secs(30)).expect("the request is under way");
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(1), &b""[..]), "nobody reads, nothing is said");
+    let spent = program.json(&["state", "show", "--json"])["spent_today_usd"].as_f64().unwrap();
+    assert!((spent - 4.0 * 7.0e-3).abs() < 1e-9, "a reader that has gone before the first word: {spent}");
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! `banditop ask`: one run. The answer streams to standard output as it comes; with `--json` the whole
 //! record is printed at the end, and nothing else.
 
+use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
 use super::args::AskArgs;
 use super::context::Context;
-use super::endings::Endings;
+use super::endings::{Endings, reader_gone};
 use super::failure::{CliError, Outcome};
 use super::output::{Output, say};
 use super::prompt;
@@ -47,9 +49,11 @@ async fn ask(
     let out = Output::new();
     let mut run = engine.submit(RunRequest { request, origin: Origin::Person, session: talk }).await?;
     let mut screen = Answer { out: &out, shown: 0, last: None, silent: json };
+    let mut reader_gone = pin!(reader_gone());
     let record = loop {
         let event = tokio::select! {
             event = run.next() => event,
+            () = &mut reader_gone => return Err(io::Error::from(io::ErrorKind::BrokenPipe).into()),
             // Dropping the run cancels it and its requests; what it took is on record.
             () = endings.any() => return Err(CliError::failed("cancelled")),
         };

@@ -1,5 +1,6 @@
 //! What a judge says of a text that tries to sway it is not believed: such a preview is not shown to the judge
-//! beside others, so that it can neither raise its own score nor lower theirs, and scores at most half of the lowest of them.
+//! beside others, so that it can neither raise its own score nor lower theirs, and scores at most half of the lowest of
+//! them; however close that is, it answers after them.
 //! Where every preview tries, the judge is asked about all, and none of its scores counts for more than neutral.
 //! Which text it is that tries is the guardrail's to say (`flags/influence.rs`).
 
@@ -10,7 +11,8 @@ use crate::domain::record::PreviewRecord;
 /// What says nothing for or against a text.
 const NEUTRAL: f64 = 0.5;
 
-fn is_suspect(preview: &PreviewRecord) -> bool {
+/// Whether a preview tries to sway its judge.
+pub(super) fn is_suspect(preview: &PreviewRecord) -> bool {
     preview.flags.contains(&Flag::Influence)
 }
 

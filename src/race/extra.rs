@@ -4,6 +4,8 @@
 //! a trickle. So an endpoint in trouble is never hit harder than it was before, and an outage of all of
 //! them does not double the bill. (Finagle's retry budget; Envoy counts hedges in it as we do.)
 //!
+//! A bucket that neither calls nor time would fill holds nothing at first either: who sets both to 0 wants no extras.
+//!
 //! Over any span of `t` seconds with `n` calls, at most `burst + share·n + trickle·t` extras are granted.
 //! Time is an argument. Nothing here waits, and nothing decides whether an extra call would help.
 
@@ -150,13 +152,13 @@ impl ExtraBudget {
 impl Books {
     /// The bucket of all endpoints, as it is at `now`.
     fn all(&mut self, rules: ExtraRules, now: Instant) -> &mut Bucket {
-        let bucket = self.all.get_or_insert_with(|| Bucket::full(&rules, now));
+        let bucket = self.all.get_or_insert_with(|| Bucket::full(rules.extra_share, &rules, now));
         bucket.pass(now, &rules);
         bucket
     }
 
     fn endpoint(&mut self, endpoint: &Endpoint, rules: ExtraRules, now: Instant) -> &mut Account {
-        let fresh = || Account { bucket: Bucket::full(&rules, now), count: ExtraCount::default() };
+        let fresh = || Account { bucket: Bucket::full(rules.retry_share, &rules, now), count: ExtraCount::default() };
         let found = self.endpoints.entry(endpoint.clone()).or_insert_with(fresh);
         found.bucket.pass(now, &rules);
         found
@@ -171,8 +173,10 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn full(rules: &ExtraRules, now: Instant) -> Self {
-        Self { holds: rules.burst, at: now }
+    /// One that calls fill by `share` each.
+    fn full(share: f64, rules: &ExtraRules, now: Instant) -> Self {
+        let is_ever_filled = share > 0.0 || rules.trickle_per_s > 0.0;
+        Self { holds: if is_ever_filled { rules.burst } else { 0.0 }, at: now }
     }
 
     /// Time passes; an earlier moment than the last one changes nothing.
@@ -240,8 +244,23 @@ mod tests {
     }
 
     #[test]
+    fn without_a_share_and_a_trickle_there_are_no_extras() {
+        let now = Instant::now();
+        let none = ExtraRules { retry_share: 0.0, extra_share: 0.0, trickle_per_s: 0.0, burst: 10.0 };
+        let budget = ExtraBudget::new(none);
+        budget.called(&arm("a"), now);
+        assert_eq!(budget.take(Extra::Retry, &arm("a"), now), Err(Denied::Endpoint));
+        assert_eq!(budget.take(Extra::Hedge, &arm("a"), now), Err(Denied::Traffic));
+        let hedges = ExtraBudget::new(ExtraRules { extra_share: 0.2, ..none });
+        assert_eq!(hedges.take(Extra::Retry, &arm("a"), now), Err(Denied::Endpoint));
+        assert_eq!(hedges.take(Extra::Hedge, &arm("a"), now), Ok(()));
+        let trickle = ExtraBudget::new(ExtraRules { trickle_per_s: 0.1, ..none });
+        assert_eq!(trickle.take(Extra::Retry, &arm("a"), now), Ok(()));
+    }
+
+    #[test]
     fn hedges_draw_on_the_share_of_the_traffic_and_on_no_endpoints_retries() {
-        let rules = ExtraRules { retry_share: 0.0, extra_share: 0.5, trickle_per_s: 0.0, burst: 1.0 };
+        let rules = ExtraRules { retry_share: 0.01, extra_share: 0.5, trickle_per_s: 0.0, burst: 1.0 };
         let (budget, now) = (ExtraBudget::new(rules), Instant::now());
         assert_eq!(budget.take(Extra::Hedge, &arm("a"), now), Ok(()));
         assert_eq!(budget.take(Extra::Hedge, &arm("b"), now), Err(Denied::Traffic));

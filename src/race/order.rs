@@ -1,5 +1,5 @@
 //! In which order arms answer. First those that were judged, best verdict first, where verdicts too
-//! close to call are decided by what was learned; then the arms that gave no preview, by what was
+//! close to call are decided by what was learned, and those that tried to sway the judge come after all others; then the arms that gave no preview, by what was
 //! learned; last the arms whose preview failed in a way that may pass. What failed for a reason that
 //! cannot pass within a run (a wrong key, no quota) is left out.
 //!
@@ -9,6 +9,7 @@
 use std::cmp::Ordering;
 
 use super::answers::AnswerOutlook;
+use super::distrust::is_suspect;
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::ArmId;
 use crate::domain::judging::Verdict;
@@ -45,7 +46,11 @@ pub(crate) fn answering_order(
     margin: f64,
 ) -> Ordered {
     let mut ordered = Ordered::default();
-    ordered.judged(verdict, candidates, margin);
+    let is_suspect = |arm: &ArmId| previews.iter().any(|p| p.arm == *arm && is_suspect(p));
+    let (suspect, plain): (Vec<&ArmWorth>, Vec<&ArmWorth>) = candidates.iter().partition(|c| is_suspect(&c.arm));
+    for judged in [plain, suspect] {
+        ordered.judged(verdict, &judged, margin);
+    }
     let failure = |arm: &ArmId| previews.iter().find(|p| p.arm == *arm).and_then(|p| p.error.as_ref());
     let (failed, fresh): (Vec<&ArmWorth>, Vec<&ArmWorth>) =
         candidates.iter().filter(|c| !ordered.order.contains(&c.arm)).partition(|c| failure(&c.arm).is_some());
@@ -57,10 +62,10 @@ pub(crate) fn answering_order(
 
 impl Ordered {
     /// Judged arms: each group of those within `margin` of the best left is a tie, decided by worth.
-    fn judged(&mut self, verdict: Option<&Verdict>, candidates: &[ArmWorth], margin: f64) {
+    fn judged(&mut self, verdict: Option<&Verdict>, candidates: &[&ArmWorth], margin: f64) {
         let Some(verdict) = verdict else { return };
         let mut left: Vec<(&ArmWorth, f64)> =
-            candidates.iter().filter_map(|c| Some((c, verdict.scores.get(&c.arm)?.overall))).collect();
+            candidates.iter().filter_map(|c| Some((*c, verdict.scores.get(&c.arm)?.overall))).collect();
         left.sort_by(|a, b| descending(a.1, b.1));
         let mut rest = left.as_slice();
         while let Some((_, best)) = rest.first() {
@@ -149,6 +154,15 @@ mod tests {
         assert_eq!(names(&answering_order(Some(&clear), &[], &pool, 0.02)), "a c b d");
         let close = verdict(&[("a", 0.90), ("b", 0.89), ("c", 0.87)]);
         assert_eq!(names(&answering_order(Some(&close), &[], &pool, 0.02)), "b a c d");
+    }
+
+    #[test]
+    fn who_tried_to_sway_the_judge_answers_after_all_others_however_close() {
+        let pool = candidates(&[("a", 0.9), ("b", 0.1), ("c", 0.2), ("d", 0.5)]);
+        let mut sways = failed("a", FailureClass::Transient);
+        (sways.error, sways.flags) = (None, vec![crate::domain::flag::Flag::Influence]);
+        let none = verdict(&[("a", 0.0), ("b", 0.0), ("c", 0.01)]);
+        assert_eq!(names(&answering_order(Some(&none), &[sways], &pool, 0.02)), "c b a d");
     }
 
     #[test]

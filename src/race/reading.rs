@@ -268,14 +268,20 @@ impl Late {
 
     fn failure(self, limits: &Limits) -> Failure {
         let (kind, message) = match self {
-            Self::FirstToken => ("first_token_timeout", format!("no token within {:?}", limits.first_token)),
+            Self::FirstToken => ("first_token_timeout", format!("no token within {:?}", told(limits.first_token))),
             Self::Stall => {
-                ("stall", format!("nothing came for {:?} in the middle of the answer", limits.between_tokens))
+                ("stall", format!("nothing came for {:?} in the middle of the answer", told(limits.between_tokens)))
             }
-            Self::Whole => ("phase_timeout", format!("not complete within {:?}", limits.whole)),
+            Self::Whole => ("phase_timeout", format!("not complete within {:?}", told(limits.whole))),
         };
         Failure::new(FailureClass::Transient, kind, message)
     }
+}
+
+/// As people say it: to the millisecond.
+fn told(wait: Duration) -> Duration {
+    let millis = (wait.as_secs_f64() * 1e3).round();
+    if millis < 1.0 { wait } else { Duration::from_secs_f64(millis / 1e3) }
 }
 
 fn content(kind: &'static str, message: &str) -> Failure {

@@ -358,7 +358,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_used_up_budget_ends_it_and_is_named() {
-        let rules = ExtraRules { retry_share: 0.0, trickle_per_s: 0.0, burst: 1.0, ..ExtraRules::default() };
+        let rules = ExtraRules { retry_share: 0.01, trickle_per_s: 0.0, burst: 1.0, ..ExtraRules::default() };
         let retry = Retry { budget: Arc::new(ExtraBudget::new(rules)), ..retry(RetryRules::default()) };
         let failure = failure(FailureClass::Transient, "reset");
         let mut tries = retry.begin(&arm(), 1);

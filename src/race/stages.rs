@@ -95,7 +95,9 @@ impl Race {
         // Before anything is waited for: seconds by phase begin here, and so does the run.
         let (at, started) = (self.parts.clock.now(), Instant::now());
         let mut rng = Rng::with_seed(input.seed);
-        let retry = Retry::new(self.parts.config.retry, Arc::clone(&self.extras), input.seed);
+        // Waits are set apart by the moment as well: programs of one seed that start together retry at different times.
+        let apart = input.seed ^ at.millis().rotate_left(32);
+        let retry = Retry::new(self.parts.config.retry, Arc::clone(&self.extras), apart);
         let found = match &self.parts.embedding {
             Some(source) => {
                 if let Some(scale) = input.knowledge.state.normaliser() {

@@ -57,7 +57,7 @@ pub(super) static RUNNING: &[KeyRow<Draft>] = &[
     row("retry.extra_share", SHARE, Some("0.2"), NoFlag,
         "retries and hedges together per call of any endpoint", |d, v| d.settings.retry.extra_share = v.number()),
     row("retry.trickle_per_s", Kind::Number { min: 0.0, max: 1000.0 }, Some("0.2"), NoFlag,
-        "retries a second beyond these shares", |d, v| d.settings.retry.trickle_per_s = v.number()),
+        "retries a second beyond these shares; where a share and this are 0 there are none", |d, v| d.settings.retry.trickle_per_s = v.number()),
 
     row("health.consecutive", Kind::Integer { min: 1, max: 1000 }, Some("5"), NoFlag,
         "failures in a row that take an arm out", |d, v| d.settings.health.consecutive = v.count()),
