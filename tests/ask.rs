@@ -248,6 +248,26 @@ fn an_unusable_data_directory_is_told_and_a_run_goes_on_in_memory() {
     assert!(ran.err.contains("--data-dir"), "{}", ran.err);
 }
 
+#[test]
+fn a_ceiling_of_the_day_is_refused_where_nobody_knows_what_was_spent() {
+    let program = Program::fast().variable("BANDITOP_BUDGET_PER_DAY_USD", "5");
+    let data = program.data_dir();
+    assert_eq!(program.run(&["ask", "hello"]).code, Some(0));
+    let kept = data.with_extension("kept");
+    std::fs::rename(&data, &kept).unwrap();
+    std::fs::write(&data, "a file where the directory should be").unwrap();
+    let ran = program.run(&["ask", "--json", "hello"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{}", ran.err);
+    for said in ["`budget.per_day_usd` allows $5 a day", "cannot be created", "--data-dir", "leave"] {
+        assert!(ran.err.contains(said), "{said}: {}", ran.err);
+    }
+    // The account is where it was once the store is.
+    std::fs::remove_file(&data).unwrap();
+    std::fs::rename(&kept, &data).unwrap();
+    let spent = program.json(&["state", "show", "--json"])["spent_today_usd"].as_f64().unwrap();
+    assert!(spent > 0.0, "{spent}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn while_somebody_holds_the_store_commands_go_through_them() {
     let program = Arc::new(Program::fast());

@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) enum Need {
     /// A command on the state: without the store there is nothing to do.
     Store,
-    /// A run: goes on in memory where the store is out of order, and says so.
+    /// A run: goes on in memory where the store is out of order, and says so, but under a ceiling of the day.
     Engine,
 }
 
@@ -112,7 +112,7 @@ pub(super) async fn find(context: &Context, need: Need) -> Outcome<Found> {
         let locked = match open(context, &dir, need) {
             Ok(store) => return Ok(Found::Here(store)),
             Err(fault @ StoreError::Locked { .. }) => fault,
-            Err(fault) => return Err(CliError::failed(fault)),
+            Err(fault) => return Err(refusal(context, need, &fault)),
         };
         let socket = SocketPath::in_dir(&dir)?;
         match SocketEngine::connect(socket.get(), clock.clone()).await {
@@ -138,7 +138,21 @@ fn open(context: &Context, dir: &Path, need: Need) -> Result<Arc<dyn StateStore>
     let mut options = OpenOptions::new(&context.command_name(), context.clock());
     options.max_runs = context.settings().store.retain_runs;
     match need {
-        Need::Store => Ok(Arc::new(SledStore::open(dir, options)?)),
-        Need::Engine => open_or_memory(dir, options),
+        Need::Engine if context.settings().budget.per_day_usd.is_none() => open_or_memory(dir, options),
+        Need::Store | Need::Engine => Ok(Arc::new(SledStore::open(dir, options)?)),
+    }
+}
+
+/// Why nothing is started. A ceiling of the day that cannot be held is refused: without the store nobody knows what
+/// was spent today, and what this process spends would be known to none that comes after it, so that reading what
+/// is there would not be enough.
+fn refusal(context: &Context, need: Need, fault: &StoreError) -> CliError {
+    let is_out_of_order = matches!(fault, StoreError::Unusable { .. } | StoreError::Io(_));
+    match context.settings().budget.per_day_usd.filter(|_| need == Need::Engine && is_out_of_order) {
+        Some(ceiling) => CliError::failed(format!(
+            "`budget.per_day_usd` allows ${ceiling} a day, and what is spent can neither be read nor kept: {fault}"
+        ))
+        .hint("mend that, or name a --data-dir that can be written, or leave `budget.per_day_usd` out"),
+        None => CliError::failed(fault),
     }
 }
