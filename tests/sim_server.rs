@@ -74,7 +74,7 @@ async fn ask(model: &OpenAiModel, prompt: &str, max_tokens: Option<u32>) -> Resu
             }
             AnswerPart::Finish(finish) => heard.finish = Some(finish),
             AnswerPart::Usage(usage) => heard.usage = Some(usage),
-            AnswerPart::Reasoning(_) | AnswerPart::ToolCall(_) => {}
+            AnswerPart::Reasoning(_) | AnswerPart::ToolCall(_) | AnswerPart::Counted(_) => {}
         }
     }
     Ok(heard)

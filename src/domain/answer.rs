@@ -56,6 +56,8 @@ pub enum AnswerPart {
     ToolCall(serde_json::Value),
     /// The end of the answer's content; usage may still follow.
     Finish(FinishReason),
+    /// Tokens as the endpoint has counted them so far, before the finish; what it says later holds instead.
+    Counted(Usage),
     /// Tokens as the endpoint counted them.
     Usage(Usage),
 }

@@ -1,7 +1,7 @@
 //! A streamed answer, whatever the wire format: events in, parts out, and the judgement how it ended. It
 //! ends where the format says so, or with the body once a finish reason was seen; an end before that is
-//! the failure `truncated`. What comes after the finish is only usage: an endpoint that counts as it goes
-//! is passed on as its last word. What an event means is the [`Decode`]r's matter (`chunk.rs` for chat
+//! the failure `truncated`. What comes after the finish is only usage; what an endpoint counts before it is passed on
+//! as it comes, since it is charged for whatever becomes of the answer. What an event means is the [`Decode`]r's matter (`chunk.rs` for chat
 //! completions, `anthropic/events.rs` for messages).
 //!
 //! An event that begins as JSON and is none fails the answer, since one with a hole in it is no answer.
@@ -153,11 +153,14 @@ impl<D: Decode> EventStream<D> {
         }
     }
 
-    /// Keeps the latest count until the finish; from there on passes it on.
+    /// Passes a count on as one so far, and the latest from the finish on as the last word.
     fn count(&mut self, usage: Option<Usage>) {
+        let is_news = usage.is_some() && usage != self.usage;
         self.usage = usage.or(self.usage);
         if self.finished {
             self.parts.extend(self.usage.take().map(AnswerPart::Usage));
+        } else if is_news {
+            self.parts.extend(self.usage.map(AnswerPart::Counted));
         }
     }
 

@@ -44,6 +44,9 @@ pub(crate) struct Reading {
     reasoning_bytes: usize,
     finish: Option<FinishReason>,
     is_full: bool,
+    /// As counted so far.
+    counted: Option<Usage>,
+    /// As counted in the end.
     usage: Option<Usage>,
 }
 
@@ -65,6 +68,7 @@ impl Reading {
             reasoning_bytes: 0,
             finish: None,
             is_full: false,
+            counted: None,
             usage: None,
         }
     }
@@ -85,6 +89,10 @@ impl Reading {
                 self.tool_calls.push(piece);
             }
             AnswerPart::Finish(reason) => self.end(reason),
+            AnswerPart::Counted(usage) => {
+                self.counted = Some(usage);
+                return;
+            }
             AnswerPart::Usage(usage) => {
                 self.usage = Some(usage);
                 return;
@@ -166,6 +174,7 @@ impl Reading {
         }
         let latency = self.ended.unwrap_or_else(|| self.started.elapsed());
         let usage = self.usage(request, failure.as_ref());
+        let miscounted = self.told().is_some_and(|told| !is_credible(&told, &self.estimate(input_tokens(request))));
         CallReport {
             usage,
             latency_s: latency.as_secs_f64(),
@@ -177,7 +186,7 @@ impl Reading {
             handling: Handling {
                 longest_gap_s: self.longest_gap.map(|gap| gap.as_secs_f64()),
                 cached_tokens: usage.cached_tokens,
-                miscounted: self.usage.is_some() && usage.estimated,
+                miscounted,
                 ..Handling::default()
             },
             text: self.text,
@@ -209,17 +218,31 @@ impl Reading {
     /// Reported tokens, or an estimate. A call that the endpoint refused or broke off before its first token is
     /// taken to have cost nothing; one that we gave up, its prompt: who is silent may be at work.
     fn usage(&self, request: &ChatRequest, failure: Option<&Failure>) -> Usage {
-        let answered = self.last_content.is_some() || self.usage.is_some();
+        let answered = self.last_content.is_some() || self.told().is_some();
         if failure.is_some_and(|failure| !answered && !is_ours(failure)) {
             return Usage { estimated: true, ..Usage::default() };
         }
         self.so_far(input_tokens(request))
     }
 
-    /// What the call took so far: as the endpoint counted, or an estimate.
+    /// What the call took so far: as the endpoint counted; an estimate of what it has not counted yet, or not credibly.
     pub(crate) fn so_far(&self, input_tokens: u32) -> Usage {
         let estimate = self.estimate(input_tokens);
-        self.usage.filter(|usage| is_credible(usage, &estimate)).unwrap_or(estimate)
+        match self.told().filter(|told| is_credible(told, &estimate)) {
+            None => estimate,
+            Some(told) if self.usage.is_some() && !told.estimated => told,
+            Some(told) => Usage {
+                input_tokens: if told.input_tokens == 0 { estimate.input_tokens } else { told.input_tokens },
+                output_tokens: told.output_tokens.max(estimate.output_tokens),
+                estimated: true,
+                ..told
+            },
+        }
+    }
+
+    /// The endpoint's latest word.
+    fn told(&self) -> Option<Usage> {
+        self.usage.or(self.counted)
     }
 
     fn estimate(&self, input_tokens: u32) -> Usage {

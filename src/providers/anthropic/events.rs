@@ -48,7 +48,7 @@ impl Decode for Messages {
             Some("message_start") => {
                 self.count(event.pointer("/message/usage"));
                 self.output = None;
-                content(None)
+                Chunk::Parts { parts: Vec::new(), refuses: false, finish: None, usage: self.usage() }
             }
             Some("content_block_start") => content(self.begin(&event)),
             Some("content_block_delta") => content(self.go_on(&event)),
@@ -221,7 +221,9 @@ mod tests {
         let mut messages = Messages::default();
         let start = json!({"type": "message_start", "message": {"usage": {"input_tokens": 10,
             "cache_creation_input_tokens": 200, "cache_read_input_tokens": 3000, "output_tokens": 1}}});
-        assert!(parts(&mut messages, &start).is_empty());
+        let begun = Usage { input_tokens: 3210, cached_tokens: 3000, output_tokens: 0, estimated: true };
+        let expected = Chunk::Parts { parts: Vec::new(), refuses: false, finish: None, usage: Some(begun) };
+        assert_eq!(messages.decode(&start.to_string()), expected);
         let end = |usage: Value| json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage});
         let mut counted = |usage: Value| match messages.decode(&end(usage).to_string()) {
             Chunk::Parts { usage, .. } => usage.unwrap(),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::server::{KEY, Then, ask_model, body_of, call, response, serve, stream};
+use super::server::{KEY, Then, all_parts, ask_model, body_of, call, response, serve, stream};
 use super::wires::anthropic;
 use crate::domain::answer::{AnswerPart, ChatModel, FinishReason, ModelCall};
 use crate::domain::failure::FailureClass;
@@ -58,6 +58,16 @@ async fn a_thinking_stream_as_documented() {
         AnswerPart::Usage(Usage { input_tokens: 1049, cached_tokens: 1024, output_tokens: 61, estimated: false }),
     ];
     assert_eq!(found, (expected, None));
+}
+
+#[tokio::test]
+async fn the_prompt_is_counted_before_the_first_word() {
+    let (begun, _) = THINKING.split_once("event: content_block_stop").unwrap();
+    let server = serve(vec![(stream(begun), Then::Close)]).await;
+    let (parts, failure) = all_parts(&anthropic(&server.base_url)).await;
+    let counted = Usage { input_tokens: 1049, cached_tokens: 1024, output_tokens: 0, estimated: true };
+    assert_eq!(parts, [AnswerPart::Counted(counted), AnswerPart::Reasoning("Let me add.".to_owned())]);
+    assert_eq!(failure.unwrap().kind, "truncated");
 }
 
 #[tokio::test]

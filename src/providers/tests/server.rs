@@ -123,8 +123,15 @@ pub(super) async fn ask(base_url: &str) -> (Vec<AnswerPart>, Option<Failure>) {
     ask_model(&model(base_url)).await
 }
 
-/// The same of any adapter.
+/// The same of any adapter, without the counts on the way.
 pub(super) async fn ask_model(model: &dyn ChatModel) -> (Vec<AnswerPart>, Option<Failure>) {
+    let (mut parts, failure) = all_parts(model).await;
+    parts.retain(|part| !matches!(part, AnswerPart::Counted(_)));
+    (parts, failure)
+}
+
+/// Everything that comes.
+pub(super) async fn all_parts(model: &dyn ChatModel) -> (Vec<AnswerPart>, Option<Failure>) {
     let mut parts = Vec::new();
     let mut stream = match model.stream(call()).await {
         Ok(stream) => stream,

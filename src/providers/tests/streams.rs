@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::server::{KEY, Then, ask, body_of, serve, stream};
+use super::server::{KEY, Then, all_parts, ask, body_of, model, serve, stream};
 use crate::domain::answer::{AnswerPart, FinishReason};
 use crate::domain::money::Usage;
 use crate::providers::{OpenAiConfig, OpenAiModel, ProviderFault, Secret};
@@ -33,6 +33,26 @@ async fn forms_of_chat_completions_that_are_odd_but_good() {
         let (parts, failure) = ask(&server.base_url).await;
         assert_eq!((parts, failure), (expected, None), "{name}");
     }
+}
+
+#[tokio::test]
+async fn what_is_counted_as_it_goes_is_passed_on_as_it_comes_and_once() {
+    let counting = |text: &str, tokens: u32| {
+        let usage = json!({"prompt_tokens": 3, "completion_tokens": tokens});
+        format!("data: {}\n\n", json!({"usage": usage, "choices": [{"index": 0, "delta": {"content": text}}]}))
+    };
+    let usage = |output_tokens| Usage { input_tokens: 3, output_tokens, ..Usage::default() };
+    let body = format!("{}{}{}data: {STOP}\n\n", counting("a", 1), counting("", 1), counting("b", 2));
+    let server = serve(vec![(stream(&body), Then::Close)]).await;
+    let expected = [
+        AnswerPart::Text("a".to_owned()),
+        AnswerPart::Counted(usage(1)),
+        AnswerPart::Text("b".to_owned()),
+        AnswerPart::Counted(usage(2)),
+        AnswerPart::Finish(FinishReason::Stop),
+        AnswerPart::Usage(usage(2)),
+    ];
+    assert_eq!(all_parts(&model(&server.base_url)).await, (expected.to_vec(), None));
 }
 
 #[tokio::test]

@@ -54,6 +54,27 @@ async fn a_run_that_reaches_its_ceiling_stops_at_that_chunk_and_names_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_counted_before_the_first_word_holds_the_ceiling_and_is_booked_whatever_comes_of_it() {
+    let counted_first = |then: Vec<Step>| Scripted::new([[vec![counted(20_000)], then].concat()]);
+    let a = counted_first(chunks(100));
+    let mut pool = chain(&[("a", &a)]);
+    pool.config.budget.run_usd = Some(0.01);
+    let started = Instant::now();
+    let seen = pool.run("hello").await;
+    assert_eq!((seen.attempts().as_str(), started.elapsed()), ("a:run_ceiling", Duration::ZERO), "before any chunk");
+    assert!((seen.report.record.cost_usd - 0.02).abs() < 1e-9, "it is owed all the same");
+
+    let broken = counted_first(vec![Step::Break(failure(FailureClass::Transient, "truncated"))]);
+    let seen = chain(&[("a", &broken)]).run("hello").await;
+    let attempt = &seen.report.record.attempts[0];
+    assert_eq!((attempt.tokens_in, attempt.tokens_out, attempt.estimated), (20_000, 0, true));
+
+    let slip = Scripted::new([[vec![counted(u32::MAX)], answer(1, "four letters")].concat()]);
+    let seen = chain(&[("a", &slip)]).run("hello").await;
+    assert_eq!(seen.report.record.attempts[0].tokens_in, 10, "the last word holds, and what cannot be is not believed");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_arm_too_dear_for_what_is_left_is_passed_over_for_a_cheaper_one() {
     let (dear, cheap) = (Scripted::new([answer(1, "dear")]), Scripted::new([answer(1, "cheap")]));
     let mut pool = chain(&[("dear", &dear), ("cheap", &cheap)]);

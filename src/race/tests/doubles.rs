@@ -56,6 +56,11 @@ pub(super) fn usage(input_tokens: u32, output_tokens: u32) -> Step {
     Step::Say(AnswerPart::Usage(Usage { input_tokens, output_tokens, estimated: false, ..Usage::default() }))
 }
 
+/// As counted before anything of the answer.
+pub(super) fn counted(input_tokens: u32) -> Step {
+    Step::Say(AnswerPart::Counted(Usage { input_tokens, estimated: true, ..Usage::default() }))
+}
+
 pub(super) fn failure(class: FailureClass, kind: &'static str) -> Failure {
     Failure::new(class, kind, "scripted")
 }
