@@ -181,7 +181,7 @@ fn race_config(settings: &Settings) -> RaceConfig {
     let defaults = RaceConfig::default();
     RaceConfig {
         k: settings.router.k,
-        preview_tokens: middling(settings.preview.min_tokens),
+        preview_tokens: settings.preview.min_tokens,
         max_preview_tokens: settings.preview.max_tokens,
         cache_threshold: settings.cache.threshold,
         policies: policies(settings),
@@ -279,11 +279,6 @@ fn outages(settings: &HealthSettings) -> JudgeOutages {
     }
 }
 
-/// The preview of a prompt of middling size, where that of the shortest has `min` tokens: three quarters.
-fn middling(min: u32) -> u32 {
-    min.saturating_mul(4).div_ceil(3)
-}
-
 pub(super) fn references(settings: &RewardSettings) -> References {
     References {
         latency_s: settings.latency_reference_s,
@@ -312,6 +307,6 @@ mod tests {
         let config = router_config(&settings.router, features.as_ref());
         assert_eq!(config, RouterConfig::for_schema(features.schema()));
         assert_eq!(periodic(&settings), PeriodicRules::default());
-        assert_eq!(race_config(&settings).preview_target(0.0, 0.0), settings.preview.min_tokens);
+        assert_eq!(race_config(&settings).preview_target(1.0 / 3.0, 0.0), settings.preview.min_tokens);
     }
 }

@@ -263,7 +263,7 @@ pub struct RewardSettings {
 /// `[preview]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PreviewSettings {
-    /// Tokens of a preview of a short prompt.
+    /// Tokens of a preview of a prompt of middling size.
     pub min_tokens: u32,
     /// Tokens of a preview, whatever the size of the prompt.
     pub max_tokens: u32,

@@ -174,8 +174,8 @@ static ASKING: &[KeyRow<Draft>] = &[
     row("reward.cost_scale", Kind::OneOf(&["log", "linear"]), Some("log"), NoFlag,
         "how dollars become the cost term", |d, v| d.settings.reward.linear_cost = v.text() == "linear"),
 
-    row("preview.min_tokens", TOKENS, Some("48"), Value("min-preview-tokens"),
-        "tokens of a preview of a short prompt", |d, v| d.settings.preview.min_tokens = v.count()),
+    row("preview.min_tokens", TOKENS, Some("64"), Value("min-preview-tokens"),
+        "tokens of a preview of a prompt of middling size; 0.75 times as many for a short one, up to 1.5 times for what asks for more", |d, v| d.settings.preview.min_tokens = v.count()),
     row("preview.max_tokens", TOKENS, Some("1024"), NoFlag,
         "tokens of a preview, whatever the size of the prompt", |d, v| d.settings.preview.max_tokens = v.count()),
 
