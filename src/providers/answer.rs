@@ -20,6 +20,7 @@ use super::chunk::Chunk;
 use super::failure::Endpoint;
 use super::guard::Guard;
 use super::sse::SseParser;
+use super::thoughts::Thinking;
 
 /// How long the end of the body is waited for after `[DONE]`, so that the connection can be used again.
 const LAST_CHUNK_PATIENCE: Duration = Duration::from_millis(5);
@@ -48,6 +49,7 @@ pub(super) struct EventStream<D> {
     decoder: D,
     endpoint: Endpoint,
     parser: SseParser,
+    thinking: Thinking,
     guard: Option<Guard>,
     parts: VecDeque<AnswerPart>,
     /// Any event was read: until then, this may not be a stream at all.
@@ -67,6 +69,7 @@ impl<D: Decode> EventStream<D> {
             decoder,
             endpoint,
             parser: SseParser::default(),
+            thinking: Thinking::default(),
             parts: VecDeque::new(),
             is_stream: false,
             finished: false,
@@ -147,10 +150,11 @@ impl<D: Decode> EventStream<D> {
 
     /// What a failure leaves in the guard is the beginning of a key, and is lost.
     fn let_through(&mut self, part: AnswerPart) {
-        match &mut self.guard {
-            Some(guard) => guard.pass(part, &mut self.parts),
-            None => self.parts.push_back(part),
-        }
+        let Self { thinking, guard, parts, .. } = self;
+        thinking.pass(part, |part| match guard {
+            Some(guard) => guard.pass(part, parts),
+            None => parts.push_back(part),
+        });
     }
 
     /// Passes a count on as one so far, and the latest from the finish on as the last word.

@@ -26,6 +26,7 @@ mod spelled;
 pub mod sse;
 #[cfg(test)]
 mod tests;
+mod thoughts;
 
 pub use anthropic::{AnthropicConfig, AnthropicModel};
 pub use embeddings::{EmbeddingsConfig, EmbeddingsModel};

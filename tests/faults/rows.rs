@@ -362,6 +362,13 @@ pub(crate) fn contents() -> Vec<Row> {
             &["all tokens went into reasoning"],
         ),
         Row::fails(
+            "reasoning only, as text",
+            of(&[r#"{"content":"<think>hm, "}"#, r#"{"content":"hm</think>\n"}"#], "stop"),
+            Content,
+            "reasoning_only",
+            &["all tokens went into reasoning"],
+        ),
+        Row::fails(
             "tool calls only",
             of(&[call], "tool_calls"),
             Content,

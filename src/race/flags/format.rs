@@ -28,6 +28,43 @@ const ASKS: &[&str] = &[
     "rispondi|risponda * json",
     "antwoord * json",
 ];
+/// What asks for JSON as well, unless the prompt is about a program: whose function returns it is another matter.
+const ASKS_OF_NO_PROGRAM: &[&str] = &[
+    "return|give|provide|produce|output|emit|send ~ me|us|back|only|a|an|one json object|array|list|$",
+    "return|give|provide|produce|output|emit|send ~ me|us|back|only a|an|one json object|array|list",
+    "return|provide|produce|output|emit a|an|one|single|valid * json object|array|list",
+    "return|produce|output|emit json $",
+    "return|give|provide|output|list|print ~ me|us|it|them|that|the|your|all|everything * as|in json $",
+    "json please",
+];
+/// What a prompt about a program has.
+const PROGRAM: &[&str] = &[
+    "api",
+    "app",
+    "class",
+    "code",
+    "curl",
+    "endpoint",
+    "flask",
+    "function",
+    "handler",
+    "implement",
+    "library",
+    "method",
+    "parse",
+    "parser",
+    "program",
+    "python",
+    "javascript",
+    "typescript",
+    "rust",
+    "java",
+    "sql",
+    "script",
+    "server",
+    "test",
+    "tests",
+];
 /// Words before that do not change what a sentence asks.
 const BEFORE: &[&str] =
     &["please", "and", "then", "always", "you", "must", "should", "bitte", "only", "now", "finally"];
@@ -61,9 +98,16 @@ fn asked_by_field(request: &ChatRequest) -> Option<&Value> {
 }
 
 fn asked_in_words(prompt: &str) -> bool {
-    prompt.split(['.', '!', '?', '\n', ';', ':']).any(|sentence| {
+    // Taken apart only where it can matter: this is asked of every answer.
+    if !prompt.as_bytes().windows(4).any(|four| four.eq_ignore_ascii_case(b"json")) {
+        return false;
+    }
+    let is_about_a_program =
+        words(prompt).iter().any(|word| PROGRAM.contains(&word.as_str())) || prompt.contains("```");
+    let more = if is_about_a_program { &[] } else { ASKS_OF_NO_PROGRAM };
+    prompt.split(['.', '!', '?', '\n', ';', ':', '{']).any(|sentence| {
         let words = words(sentence);
-        ASKS.iter().any(|phrase| {
+        ASKS.iter().chain(more).any(|phrase| {
             find(phrase, &words)
                 .is_some_and(|(from, _)| words[..from].iter().all(|word| BEFORE.contains(&word.as_str())))
         })

@@ -40,7 +40,7 @@ use Language::{
 const COMMON: &[(Language, &str)] = &[
     (
         English,
-        "the of and to is that it was for are with they this have from what were when your can said there each which their will how if do not you an be by on at we my me about should would",
+        "the of and to is that it was for are with they this have from what were when your can said there each which their will how if do not you an be by on at we my me about should would why",
     ),
     (
         German,
@@ -134,6 +134,8 @@ const NAMES: &[(Language, &str)] = &[
 
 /// Common words by which a prompt, and an answer, are told, at least.
 const OF_PROMPT: usize = 4;
+/// The same of a prompt without a letter of the answer's script: nobody writes both by chance.
+const OF_PROMPT_IN_LATIN: usize = 2;
 const OF_ANSWER: usize = 10;
 /// Letters of another script by which they are told, at least.
 const LETTERS: usize = 12;
@@ -165,7 +167,8 @@ pub(super) fn is_wrong(request: &ChatRequest, text: &str) -> bool {
         .iter()
         .filter(|m| m.role != "assistant")
         .any(|m| is_about_languages(super::excerpt(&m.text(), super::MOST)));
-    !names_one && language(prompt, OF_PROMPT, LETTERS).is_some_and(|own| own != found)
+    let least = if SCRIPTS.contains(&found) && is_latin(prompt) { OF_PROMPT_IN_LATIN } else { OF_PROMPT };
+    !names_one && language(prompt, least, LETTERS).is_some_and(|own| own != found)
 }
 
 /// The one language in which the answer is asked for.
@@ -198,6 +201,9 @@ pub(super) fn language(text: &str, least: usize, letters: usize) -> Option<Langu
     }
 }
 
+/// Languages that have a script of their own here.
+const SCRIPTS: [Language; 9] = [Chinese, Japanese, Korean, Cyrillic, Arabic, Greek, Hebrew, Devanagari, Thai];
+
 /// What the letters say.
 enum Script {
     /// Enough letters of one.
@@ -208,8 +214,12 @@ enum Script {
     Latin,
 }
 
+/// Whether every letter is one of the Latin script.
+fn is_latin(text: &str) -> bool {
+    text.chars().filter(|c| c.is_alphabetic()).all(|c| c < '\u{0370}' || ('\u{1e00}'..'\u{1f00}').contains(&c))
+}
+
 fn of_script(text: &str, least: usize) -> Script {
-    const SCRIPTS: [Language; 9] = [Chinese, Japanese, Korean, Cyrillic, Arabic, Greek, Hebrew, Devanagari, Thai];
     let mut counts = [0usize; SCRIPTS.len()];
     let mut all = 0usize;
     for c in text.chars().filter(|c| c.is_alphabetic()) {

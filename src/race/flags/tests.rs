@@ -235,6 +235,53 @@ fn an_answer_in_another_language_is_told() {
 }
 
 #[test]
+fn json_is_asked_for_in_plain_words_and_not_of_programs() {
+    let prose = "The sky is blue because of scattering.";
+    let asks = [
+        "Return a JSON object with keys a and b, nothing else.",
+        "Why is the sky blue? Give me the answer as JSON",
+        "Produce JSON: {\"name\": …} for Ada Lovelace.",
+        "List the planets. Return them in JSON.",
+        "Give me a JSON array of three rivers.",
+        "Please return a single JSON object: the capital of France and its size",
+        "Output JSON.",
+    ];
+    for prompt in asks {
+        assert!(of(prompt, prose).contains(&BrokenFormat), "{prompt}");
+        assert!(!of(prompt, "Here: {\"a\": 1}").contains(&BrokenFormat), "{prompt}");
+    }
+    let others = [
+        "Write a Flask endpoint. Return a JSON object with the status.",
+        "What is JSON?",
+        "Give me an overview of JSON and its history.",
+        "How does a server return a JSON object?",
+        "Create a JSON parser",
+        "Provide a comparison of XML and JSON for beginners",
+        "Is it better to return JSON or XML, and why?",
+        "Give an example where JSON is a bad choice",
+    ];
+    for prompt in others {
+        assert!(!of(prompt, prose).contains(&BrokenFormat), "{prompt}");
+    }
+}
+
+#[test]
+fn an_answer_in_another_script_is_told_by_a_shorter_prompt() {
+    let rows = [
+        ("Why is the sky blue in summer?", RUSSIAN, true),
+        ("What is a monad?", CHINESE, true),
+        ("Warum ist der Himmel blau?", RUSSIAN, true),
+        ("kak dela, drug", RUSSIAN, false),
+        ("What is привет?", RUSSIAN, false),
+        ("sushi", JAPANESE, false),
+        ("Why is the sky blue in summer?", GERMAN, false),
+    ];
+    for (prompt, text, is_wrong) in rows {
+        assert_eq!(of(prompt, text).contains(&WrongLanguage), is_wrong, "{prompt}");
+    }
+}
+
+#[test]
 fn an_answer_that_stops_before_its_end_is_cut_off() {
     let request = ChatRequest::from_prompt("Explain");
     let rows = [
