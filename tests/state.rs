@@ -97,6 +97,16 @@ fn every_command_does_what_it_says_and_undo_takes_it_back() {
     apply(&program, &["reactivate", "penny"]);
     assert_eq!(arm(&show(&program), "penny")["state"], "probation");
 
+    for judge in [&["reactivate", "judge"][..], &["reactivate", "--judge"]] {
+        let ran = program.run(&[&["state"], judge].concat());
+        assert_eq!(
+            (ran.code, ran.err.as_str()),
+            (Some(1), "error: refused: judge referee is not out: there is nothing to do\n")
+        );
+    }
+    assert_eq!(program.run(&["state", "reactivate"]).code, Some(2));
+    assert_eq!(program.run(&["state", "reactivate", "penny", "--judge"]).code, Some(2));
+
     apply(&program, &["weights", "quality=1", "l=0", "cost=1"]);
     let weighed = show(&program);
     assert_eq!(

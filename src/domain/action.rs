@@ -44,6 +44,8 @@ pub enum Action {
     Deactivate,
     /// Bring arms back.
     Reactivate,
+    /// Have a judge that is out asked again.
+    AskJudge,
     /// Change the reward weights.
     Weights,
     /// Change the ceiling of dollars per run.
@@ -185,6 +187,7 @@ pub const ACTIONS: &[ActionRow] = &[
     row!(Prune, "prune", ["p"], Global, Confirm, "prune", "take out arms that rarely win; lists who would go"),
     row!(Deactivate, "deactivate", ["x"], Global, Confirm, "off", "switch off the selected or marked arms"),
     row!(Reactivate, "reactivate", ["r"], Global, WhatIf, "on", "bring the selected or marked arms back, on probation"),
+    row!(AskJudge, "judge", ["J"], Global, None, "", "have a judge that is out asked again, by the next run"),
     row!(Weights, "weights", ["w"], Global, WhatIf, "weights", "change the reward weights; shares move as you turn"),
     row!(Budget, "budget", ["b"], Global, WhatIf, "", "hold mean dollars per run under a ceiling"),
     row!(Undo, "undo", ["u"], Global, WhatIf, "undo", "undo the last operator action, exactly"),

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::acknowledgement::{Acknowledgement, Durability};
 use super::clock::Timestamp;
 use super::context::Normaliser;
 use super::ids::{ArmId, CommandId, RunId, Sequence};
@@ -283,6 +284,8 @@ pub enum RouterCommand {
         /// The sequence number of the action.
         target: Sequence,
     },
+    /// A judge that is out is asked by the next run. Inert in the fold: whether it is out is not of the state.
+    AskJudge,
     /// The whole state was replaced by an exported one, which the snapshot of the same batch holds. Inert in
     /// the fold: what came before it cannot be refolded across it.
     Import {
@@ -321,6 +324,7 @@ impl RouterCommand {
             Self::SetPrior { .. } => "prior",
             Self::Discard { .. } => "discard",
             Self::Undo { .. } => "undo",
+            Self::AskJudge => "judge",
             Self::Import { .. } => "import",
         }
     }
@@ -329,6 +333,12 @@ impl RouterCommand {
     #[must_use]
     pub const fn is_operator_action(&self) -> bool {
         !matches!(self, Self::Observe(_) | Self::Amend { .. } | Self::Spend { .. } | Self::Recovered { .. })
+    }
+
+    /// Whether an operator action can be taken back: one that left the state as it was cannot.
+    #[must_use]
+    pub const fn can_be_undone(&self) -> bool {
+        self.is_operator_action() && !matches!(self, Self::AskJudge)
     }
 }
 
@@ -352,48 +362,4 @@ pub struct JournalEntry {
     /// Set where a later entry undid this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undone_by: Option<Sequence>,
-}
-
-/// How well an acknowledged command is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Durability {
-    /// On disk, synced.
-    Durable,
-    /// The disk is out of order: it will be lost with this process.
-    MemoryOnly,
-}
-
-impl Durability {
-    /// The words on screen.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Durable => "durable",
-            Self::MemoryOnly => "memory only",
-        }
-    }
-}
-
-/// The answer to a command.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "status")]
-pub enum Acknowledgement {
-    /// Applied, at this place in the log.
-    Applied {
-        /// The journal line.
-        entry: Box<JournalEntry>,
-        /// How well it is kept.
-        durability: Durability,
-    },
-    /// An identical command (same id) was applied before.
-    Duplicate {
-        /// Where.
-        sequence: Sequence,
-    },
-    /// Refused; nothing changed.
-    Rejected {
-        /// What was expected, what was found, what to do.
-        reason: String,
-    },
 }

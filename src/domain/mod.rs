@@ -5,6 +5,7 @@
 //! random numbers. What it holds is either plain data with its invariants, or a trait whose contract
 //! is written in words and implemented in another room.
 
+mod acknowledgement;
 pub mod action;
 pub mod alarm;
 pub mod answer;

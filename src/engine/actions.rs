@@ -35,6 +35,8 @@ impl Owner {
             RouterCommand::Import { .. } => {
                 Err("an import needs the exported text: `banditop state import`".to_owned())
             }
+            RouterCommand::AskJudge => self.ask_judge(request),
+            RouterCommand::Reactivate { arms } if self.mean_the_judge(arms) => self.ask_judge(request),
             _ => self.change(request),
         };
         let answer = answer.map_or_else(|reason| Acknowledgement::Rejected { reason }, applied);
@@ -58,6 +60,7 @@ impl Owner {
             RouterCommand::AddArm { spec } => {
                 self.folds.health.forget(&spec.name);
                 self.folds.signals.forget(&spec.name);
+                self.ask_judge_among(std::slice::from_ref(&spec.name));
                 self.equip();
             }
             RouterCommand::RemoveArm { arm } => {
@@ -70,6 +73,9 @@ impl Owner {
             RouterCommand::Reactivate { arms } | RouterCommand::Deactivate { arms } => {
                 for arm in arms {
                     self.folds.health.forget(arm);
+                }
+                if matches!(line.command, RouterCommand::Reactivate { .. }) {
+                    self.ask_judge_among(arms);
                 }
             }
             RouterCommand::Undo { .. } | RouterCommand::Discard { .. } | RouterCommand::Import { .. } => self.equip(),

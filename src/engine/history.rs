@@ -85,8 +85,11 @@ impl Owner {
     async fn action(&self, sequence: Sequence) -> Result<RouterCommand, String> {
         let found = self.ledger.entries(sequence, sequence).await.map_err(|error| unreadable(&error))?;
         let entry = found.into_iter().next().ok_or_else(|| out_of_reach(sequence))?;
-        if entry.command.is_operator_action() {
+        if entry.command.can_be_undone() {
             Ok(entry.command)
+        } else if entry.command.is_operator_action() {
+            let name = entry.command.name();
+            Err(format!("#{sequence} is `{name}`, which left what was learned as it was: there is nothing to undo"))
         } else {
             let name = entry.command.name();
             Err(format!("#{sequence} is no operator action but `{name}`: discard the interval instead"))

@@ -22,6 +22,7 @@ mod handle;
 mod health;
 mod history;
 mod idempotency;
+mod judge;
 mod late;
 mod ledger;
 mod lifecycle;

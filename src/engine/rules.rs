@@ -92,21 +92,6 @@ impl Owner {
         is_changed | self.folds.alarms.hold(now, "fallbacks", fallbacks)
     }
 
-    /// Raises or clears the alarm about a judge that is asked no more; whether anything changed.
-    fn review_judge(&mut self, now: Timestamp) -> bool {
-        let notice = self.shared.race.judge_out().map(|(name, out)| {
-            let again = now.plus(out.left).clock_text();
-            let severity = if out.needs_somebody { Severity::Critical } else { Severity::Warning };
-            let mend = if out.needs_somebody { "; see `[judge]` in the configuration" } else { "" };
-            let message = format!(
-                "judge {name} is out, tried at {again}: {}{mend}; the local judge orders, and no quality is learned",
-                out.finding
-            );
-            Notice::new("judge", severity, message)
-        });
-        self.folds.alarms.set(now, "judge", notice)
-    }
-
     fn review_ejected(&mut self, now: Timestamp) -> bool {
         let mut is_changed = false;
         for arm in self.folds.state.arms() {

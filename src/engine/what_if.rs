@@ -26,8 +26,11 @@ pub(super) async fn what_if(shared: &Arc<Shared>, command: RouterCommand) -> Res
             let asked = command.clone();
             shared.ask(|reply| Message::Rewound { command: asked, reply }).await?.map_err(refused)?
         }
-        RouterCommand::Observe(_) | RouterCommand::Amend { .. } | RouterCommand::Import { .. } => {
-            return Err(refused("there is no forecast of what a run or an import would do"));
+        RouterCommand::Observe(_)
+        | RouterCommand::Amend { .. }
+        | RouterCommand::Import { .. }
+        | RouterCommand::AskJudge => {
+            return Err(refused("there is no forecast of what a run, an import or a judge would do"));
         }
         _ => applied(&knowledge.state, command),
     };

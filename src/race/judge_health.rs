@@ -4,8 +4,8 @@
 //!
 //! So many runs in a row without a usable verdict take it out, each time for twice as long, up to a bound; a wrong
 //! setting or a used-up quota does at once; a rate limit for as long as the endpoint asks. Meanwhile the local judge
-//! scores. When the time is over one run asks it, and the others wait for what that one finds. Held in memory alone:
-//! a restart, which may have mended it, asks again.
+//! scores. When the time is over, or somebody says that it is mended, one run asks it, and the others wait for what
+//! that one finds. Held in memory alone: a restart, which may have mended it, asks again.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -113,6 +113,18 @@ impl JudgeHealth {
         Some(JudgeOut { left, finding: finding.clone(), needs_somebody: *needs_somebody })
     }
 
+    /// Ends the time for which it is out, as somebody says that it is mended: the next run asks it, and the others
+    /// wait for what that one finds. How it was out; `None` where it was not.
+    pub(crate) fn ask_again(&self) -> Option<JudgeOut> {
+        let was = self.out()?;
+        let mut known = self.known();
+        known.outages = 0;
+        if let Some(out) = &mut known.out {
+            out.until = Instant::now();
+        }
+        Some(was)
+    }
+
     /// Never held across a wait.
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -217,6 +229,24 @@ mod tests {
         assert_eq!(health.out(), None);
         health.ask().unwrap().failed(&RULES, Some(&down));
         assert_eq!(health.out(), None, "the count begins anew");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_mended_it_has_it_asked_by_one_run_and_is_told_how_it_was_out() {
+        let health = JudgeHealth::default();
+        assert_eq!(health.ask_again(), None, "one that is in");
+        let unpaid = failure(FailureClass::Quota, "http_402");
+        health.ask().unwrap().failed(&RULES, Some(&unpaid));
+        let was = health.ask_again().unwrap();
+        assert_eq!((was.left.as_secs(), was.finding.as_str()), (1800, "quota (http_402)"));
+        assert_eq!(left(&health), Some(0), "out until somebody has a verdict");
+        let trial = health.ask().unwrap();
+        assert!(health.ask().unwrap_err().contains("another run tries it"));
+        trial.failed(&RULES, Some(&unpaid));
+        assert_eq!(left(&health), Some(1800), "not mended after all");
+        health.ask_again().unwrap();
+        health.ask().unwrap().judged();
+        assert_eq!((health.out(), health.ask_again()), (None, None));
     }
 
     #[tokio::test(start_paused = true)]

@@ -159,6 +159,11 @@ impl Race {
         Some((self.parts.judge.as_ref()?.name(), self.judge_health.out()?))
     }
 
+    /// Has a judge that is out asked by the next run. Its name and how it was out; `None` where it was not.
+    pub fn ask_judge_again(&self) -> Option<(&str, JudgeOut)> {
+        Some((self.parts.judge.as_ref()?.name(), self.judge_health.ask_again()?))
+    }
+
     /// Takes in a run of before this start, in the order in which they were completed.
     pub fn recall(&self, record: &RunRecord) {
         self.recollection.recall(record);

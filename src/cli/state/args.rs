@@ -46,11 +46,14 @@ pub(super) enum StateAction {
         #[arg(required = true)]
         arms: Vec<String>,
     },
-    /// Bring arms back, on probation
+    /// Bring arms back, on probation, or a judge that is out: `reactivate judge`
     Reactivate {
-        /// Which
-        #[arg(required = true)]
+        /// Which; `judge` is the judge, where no arm is called so
+        #[arg(required_unless_present = "judge", conflicts_with = "judge")]
         arms: Vec<String>,
+        /// The judge, whatever arms are called
+        #[arg(long)]
+        judge: bool,
     },
     /// Change reward weights, at once and on all history: `weights quality=0.6 cost=0.2`
     Weights {

@@ -61,7 +61,8 @@ pub(super) async fn command(
             RouterCommand::Prune { min_trials, min_win_rate, victims: Vec::new() }
         }
         StateAction::Deactivate { arms } => RouterCommand::Deactivate { arms: ids(arms) },
-        StateAction::Reactivate { arms } => RouterCommand::Reactivate { arms: ids(arms) },
+        StateAction::Reactivate { judge: true, .. } => RouterCommand::AskJudge,
+        StateAction::Reactivate { arms, .. } => RouterCommand::Reactivate { arms: ids(arms) },
         StateAction::Weights { changes } => weights(engine, &changes)?,
         StateAction::Exploration { alpha, share } => RouterCommand::SetExploration { alpha, explore_share: share },
         StateAction::Budget { dollars } => RouterCommand::SetBudget { dollars: dollars.0 },
@@ -113,5 +114,5 @@ async fn newest(engine: &dyn EngineHandle) -> Outcome<Sequence> {
 
 fn can_be_undone(entry: &JournalEntry) -> bool {
     let is_action = !matches!(entry.command, RouterCommand::Undo { .. } | RouterCommand::Import { .. });
-    is_action && entry.undone_by.is_none() && matches!(entry.actor, Actor::Person(_))
+    is_action && entry.command.can_be_undone() && entry.undone_by.is_none() && matches!(entry.actor, Actor::Person(_))
 }

@@ -226,6 +226,7 @@ pub(crate) fn describe(command: &RouterCommand) -> String {
         RouterCommand::SetWeights { weights } => format!("weights {}", weights_text(weights)),
         RouterCommand::SetBudget { dollars } => budget_text(*dollars),
         RouterCommand::Undo { target } => format!("undo of #{target}"),
+        RouterCommand::AskJudge => "asking the judge again".to_owned(),
         RouterCommand::RemoveArm { arm } | RouterCommand::ResetArm { arm } => format!("{} {arm}", command.name()),
         RouterCommand::AddArm { spec } => format!("add-arm {}", spec.name),
         other => other.name().to_owned(),

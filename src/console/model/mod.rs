@@ -325,6 +325,7 @@ impl Model {
             Action::Prompt
                 | Action::RateUp
                 | Action::RateDown
+                | Action::AskJudge
                 | Action::Traffic
                 | Action::TrafficSlower
                 | Action::TrafficFaster

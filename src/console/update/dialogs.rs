@@ -64,7 +64,7 @@ pub(super) fn open_undo(model: &mut Model, redo: bool) -> Vec<Effect> {
     let wanted = |entry: &&JournalEntry| {
         let by_person = matches!(entry.actor, Actor::Person(_));
         let right_kind = is_undo(entry) == redo && !target(entry).is_some_and(is_undo);
-        entry.undone_by.is_none() && right_kind && by_person && entry.command.is_operator_action()
+        entry.undone_by.is_none() && right_kind && by_person && entry.command.can_be_undone()
     };
     let subject = match journal.iter().find(wanted) {
         Some(entry) => {
@@ -105,6 +105,17 @@ pub(super) fn ask_to_quit(model: &mut Model) -> Vec<Effect> {
     model.help = None;
     model.dialog = Some(Dialog::new(Subject::Quit { what }));
     Vec::new()
+}
+
+/// Has a judge that is out asked again: there is nothing to weigh, so nothing is asked before.
+pub(super) fn ask_judge(model: &mut Model, step: Step) -> Vec<Effect> {
+    if model.live.alarms.iter().all(|alarm| alarm.subject != "judge") {
+        model.statuses.say(Tone::Info, "the judge is not out: there is nothing to do", model.now);
+        return Vec::new();
+    }
+    let id = CommandId::new(step.now, step.entropy);
+    model.statuses.sent(id, "judge: asked by the next run".to_owned());
+    vec![Effect::Command(id, Box::new(RouterCommand::AskJudge))]
 }
 
 /// Asks whether the generator may send to models outside this process.

@@ -123,6 +123,7 @@ fn act(model: &mut Model, action: Action, step: Step) -> Vec<Effect> {
         Action::Decay | Action::Prune | Action::Deactivate | Action::Reactivate | Action::Weights | Action::Budget => {
             return dialogs::open(model, action);
         }
+        Action::AskJudge => return dialogs::ask_judge(model, step),
         Action::Undo => return dialogs::open_undo(model, false),
         Action::Redo => return dialogs::open_undo(model, true),
         Action::Traffic => return traffic(model),

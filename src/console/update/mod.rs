@@ -81,7 +81,7 @@ fn acknowledged(model: &mut Model, id: CommandId, answer: Result<Acknowledgement
             model.tally.applied += 1;
             let undo = model.identity.keys.keys(crate::domain::action::Action::Undo);
             let undo = undo.first().map_or_else(String::new, |key| format!(" ({key} undoes it)"));
-            let undoes = entry.command.is_operator_action();
+            let undoes = entry.command.can_be_undone();
             let hint = if undoes { undo } else { String::new() };
             (Tone::Good, format!("{what}: applied #{}, {}{hint}", entry.sequence, durability.name()))
         }

@@ -80,7 +80,7 @@ fn draw_alarm(canvas: &mut Canvas<'_>, keys: &KeyBindings, alarm: &Alarm) -> u16
         let key = keys.key_of(remedy).map_or_else(String::new, |key| format!("{key} "));
         format!("{} {key}{remedy}", theme.glyphs.arrow)
     });
-    let needed = remedy.as_ref().map_or(0, |r| small(r.chars().count()) + 2);
+    let needed = remedy.as_ref().map_or(0, |r| small(r.chars().count()) + 3);
     let width = canvas.width();
     let room = width.saturating_sub(x);
     let message = small(alarm.message.chars().count());

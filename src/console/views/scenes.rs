@@ -323,3 +323,24 @@ fn the_history_and_an_open_run_of_it() {
     press(&mut none, '4');
     both("history_empty", &mut none, &["none yet"]);
 }
+
+#[test]
+fn a_judge_that_is_out_has_its_remedy_beside_its_alarm_and_beside_its_line() {
+    let mut overview = model_of(fixture::with_judge_out());
+    both("judge_out", &mut overview, &["judge referee is out", "J judge"]);
+    let verdict = record().verdict.map(|verdict| crate::domain::judging::Verdict {
+        judge: "local".to_owned(),
+        local_fallback: true,
+        reason: Some("the judge is out for another 3600 s: configuration (http_401)".to_owned()),
+        ..verdict
+    });
+    let mut model = ran(record());
+    if let Some(own) = &mut model.conversation.own {
+        own.verdict = verdict;
+    }
+    model.live = Arc::new(fixture::with_judge_out());
+    // Where there is less room the order and the reward come first, and `z` shows it.
+    let shown = frame(&model, 120, 36);
+    check("scene_judged_locally_120x36", &shown);
+    assert!(shown.contains("judged locally (J asks it again)"), "{shown}");
+}

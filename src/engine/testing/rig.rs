@@ -56,6 +56,8 @@ pub(crate) struct Rig {
     pub race: RaceConfig,
     /// The price of the model named `judge`; the local judge where absent.
     pub judge: Option<Price>,
+    /// The arm that judges, instead.
+    pub judged_by: Option<&'static str>,
     /// Whether that price is kept from the race.
     pub is_judge_unpriced: bool,
     /// Whether prompts are embedded; embeddings come at once.
@@ -104,6 +106,7 @@ impl Rig {
             periodic: PeriodicRules::default(),
             race: RaceConfig::default(),
             judge: None,
+            judged_by: None,
             is_judge_unpriced: false,
             embeds: false,
             embedding_price: None,
@@ -114,14 +117,15 @@ impl Rig {
     pub(crate) fn parts(&self) -> EngineParts {
         let features = Arc::new(LengthFeatures::new(self.length_threshold));
         let router_config = RouterConfig::for_schema(features.schema());
+        let arm = self.judged_by.map(|arm| JudgeChoice::Arm(arm.into()));
         let race = Race::new(RaceParts {
             config: self.race.clone(),
             models: Arc::new(ModelRegistry::new()),
-            judge: self.judge.map(|price| JudgeChoice::Model {
+            judge: arm.or(self.judge.map(|price| JudgeChoice::Model {
                 name: "judge".to_owned(),
                 model: self.stage.build(&spec("judge")).unwrap(),
                 price: (!self.is_judge_unpriced).then_some(price),
-            }),
+            })),
             features,
             embedding: self.embeds.then(|| {
                 EmbeddingSource::new(Arc::new(Flat), 16, Duration::from_secs(1), 100).priced(self.embedding_price)

@@ -4,6 +4,7 @@ mod ceiling;
 mod commands;
 mod drift;
 mod health;
+mod judge;
 mod late;
 mod restart;
 mod runs;

@@ -277,3 +277,24 @@ fn models_outside_get_no_traffic_by_one_key() {
         }
     }
 }
+
+#[test]
+fn a_judge_that_is_out_is_asked_again_by_its_key_and_one_that_is_in_is_not() {
+    let mut model = model();
+    assert!(press(&mut model, 'J').is_empty());
+    assert_eq!(line(&model), (Tone::Info, "the judge is not out: there is nothing to do".to_owned()));
+    let mut model = model_of(fixture::with_judge_out());
+    let effects = press(&mut model, 'J');
+    let [Effect::Command(id, command)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(**command, RouterCommand::AskJudge);
+    assert!(model.dialog.is_none(), "there is nothing to weigh");
+    let Acknowledgement::Applied { mut entry, durability } = applied(*id) else { panic!() };
+    entry.command = RouterCommand::AskJudge;
+    let answer = Acknowledgement::Applied { entry, durability };
+    update(&mut model, Event::Acknowledged(*id, Ok(answer)), step(200));
+    assert_eq!(line(&model), (Tone::Good, "judge: asked by the next run: applied #142, durable".to_owned()));
+    let mut model = model_of(fixture::with_judge_out());
+    model.identity.read_only = true;
+    assert!(press(&mut model, 'J').is_empty());
+    assert!(line(&model).1.contains("read-only"));
+}

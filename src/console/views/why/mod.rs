@@ -30,12 +30,15 @@ use super::super::settings::{Background, ColorDepth};
 use super::super::theme::Theme;
 use super::super::widgets::Canvas;
 use super::super::widgets::number::{percent, seconds, small, unit};
-use crate::domain::action::Action;
+use crate::domain::action::{Action, KeyName};
 use crate::domain::ids::ArmId;
 use crate::domain::record::{ContextRecord, OrderRecord, RewardRecord, Timings};
 use crate::domain::search::SearchResult;
 use crate::domain::terms::Term;
 use part::{Part, Row};
+
+/// What mends a judge that is out, as its alarm names it.
+const ASK_JUDGE: &str = "judge";
 
 /// What everything is drawn from.
 struct Scene<'a> {
@@ -159,9 +162,16 @@ impl Scene<'_> {
         let order = Part::text(&format!("order {order}"), self.width, theme.text(), 55);
         let judge = own.verdict.as_ref().filter(|verdict| verdict.local_fallback).map(|verdict| {
             let reason = verdict.reason.as_deref().unwrap_or("the judge failed");
-            Part::text(&format!("judged locally: {reason}"), self.width, theme.warn(), 80)
+            let remedy = self.judge_remedy().map_or_else(String::new, |key| format!(" ({key} asks it again)"));
+            Part::text(&format!("judged locally{remedy}: {reason}"), self.width, theme.warn(), 80)
         });
         [order].into_iter().chain(judge).collect()
+    }
+
+    /// The key by which the judge is asked again, while it is out.
+    fn judge_remedy(&self) -> Option<&KeyName> {
+        let is_out = self.model.live.alarms.iter().any(|alarm| alarm.remedy.as_deref() == Some(ASK_JUDGE));
+        self.model.identity.keys.key_of(ASK_JUDGE).filter(|_| is_out)
     }
 
     /// Where verdicts did not decide the order: what the first two arms that it put in order were worth.
