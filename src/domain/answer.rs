@@ -65,7 +65,8 @@ pub enum AnswerPart {
 /// A streamed answer. Dropping it cancels the request and closes its connection.
 pub trait AnswerStream: Send {
     /// The next part; `None` after the end. An error ends the stream: a stream that stops without a
-    /// finish reason is an error (`truncated`), never a quiet end.
+    /// finish reason is an error (`truncated`), never a quiet end. Where an endpoint says that it is done and not why,
+    /// which some never do, the reason is [`FinishReason::Other`].
     fn next(&mut self) -> BoxFuture<'_, Option<Result<AnswerPart, Failure>>>;
 }
 

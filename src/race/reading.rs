@@ -228,9 +228,11 @@ impl Reading {
     /// What the call took so far: as the endpoint counted; an estimate of what it has not counted yet, or not credibly.
     pub(crate) fn so_far(&self, input_tokens: u32) -> Usage {
         let estimate = self.estimate(input_tokens);
+        // Who counts nothing has switched counting off: a prompt has tokens, and so has what came.
+        let is_whole = |told: &Usage| told.input_tokens > 0 && (told.output_tokens > 0 || estimate.output_tokens == 0);
         match self.told().filter(|told| is_credible(told, &estimate)) {
             None => estimate,
-            Some(told) if self.usage.is_some() && !told.estimated => told,
+            Some(told) if self.usage.is_some() && !told.estimated && is_whole(&told) => told,
             Some(told) => Usage {
                 input_tokens: if told.input_tokens == 0 { estimate.input_tokens } else { told.input_tokens },
                 output_tokens: told.output_tokens.max(estimate.output_tokens),

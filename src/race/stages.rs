@@ -22,6 +22,7 @@ use super::opinion::Told;
 use super::order::{STAND_IN_MARGIN, answering_order, worth};
 use super::policies::assigned;
 use super::preview::PreviewStage;
+use super::reading::input_tokens;
 use super::report::context_record;
 use super::retry::Retry;
 use super::run::{Knowledge, Race, RunInput, RunReport};
@@ -38,6 +39,7 @@ use crate::domain::ids::{ArmId, RunId};
 use crate::domain::judging::Verdict;
 use crate::domain::record::{ArmWorth, CacheRecord, ExperimentRecord, OrderRecord, Origin, PreviewRecord, Timings};
 use crate::domain::spec::Strategy;
+use crate::domain::tally::Phase;
 use crate::domain::terms::Column;
 use crate::features::{complexity, embedded_text};
 
@@ -113,13 +115,21 @@ impl Race {
         let mut trail = Trail::default();
         trail.timings.features = seconds_since(started);
         self.announce(&setting, wire).await;
-        if setting.plan.strategy == Strategy::Race && !setting.plan.chosen.is_empty() {
+        let is_race = setting.plan.strategy == Strategy::Race && !setting.plan.chosen.is_empty();
+        if is_race && self.may_answer(&setting, wire) {
             self.preview_and_judge(&setting, &mut trail, &mut rng, wire).await;
         }
         self.answer(&setting, &mut trail, wire).await;
         trail.timings.total = seconds_since(started);
         let is_stopped = wire.stop.is_cancelled();
         self.report(setting, trail, is_stopped)
+    }
+
+    /// Whether a ceiling leaves room for an answer of any candidate: where it does not, previews are not paid for.
+    fn may_answer(&self, setting: &Setting, wire: Wire<'_>) -> bool {
+        let prompt = input_tokens(&setting.request);
+        let may = |arm: &ArmId| wire.purse.check(Phase::Answer, self.parts.models.price(arm), prompt).is_ok();
+        setting.knowledge.state.candidates().iter().any(may)
     }
 
     /// Features and gate.

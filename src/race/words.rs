@@ -23,7 +23,7 @@ pub(crate) fn nobody_answered(
     for view in state.arms() {
         let arm = &view.spec.name;
         if let Some(failure) = failures.get(arm) {
-            lines.push(format!("{arm}: {failure}; {}", advice(failure.class)));
+            lines.push(format!("{arm}: {failure}; {}", advice(failure)));
         } else if !view.lifecycle.is_candidate() {
             let reason = view.reason.map(|r| format!(" ({r})")).unwrap_or_default();
             let remedy = match view.until {
@@ -43,9 +43,10 @@ pub(crate) fn nobody_answered(
     lines.join("\n")
 }
 
-/// What to do about a failure of that class.
-const fn advice(class: FailureClass) -> &'static str {
-    match class {
+/// What to do about a failure.
+fn advice(failure: &Failure) -> &'static str {
+    match failure.class {
+        FailureClass::Budget if failure.kind == "phase_tokens" => "raise the ceiling, or ask for less",
         FailureClass::Transient => "try again; if it stays, look at the endpoint or raise the timeouts",
         FailureClass::Quota => "top up the account, or switch the arm off",
         FailureClass::Content => "rephrase the prompt, or ask another arm",

@@ -75,6 +75,19 @@ async fn what_is_counted_before_the_first_word_holds_the_ceiling_and_is_booked_w
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_no_answer_can_be_paid_for_no_preview_is() {
+    let (a, b) = (Scripted::new([answer(1, "a")]), Scripted::new([answer(1, "b")]));
+    let mut pool = chain(&[("a", &a), ("b", &b)]);
+    pool.strategy = Strategy::Race;
+    pool.config.budget.tokens[2] = Some(100);
+    let seen = pool.run(&"four".repeat(100)).await;
+    assert_eq!((a.calls().len(), b.calls().len(), seen.report.record.cost_usd), (0, 0, 0.0));
+    assert!(message(&seen).contains("budget.answer_tokens") && message(&seen).contains("or ask for less"));
+    pool.config.budget.tokens[2] = Some(110);
+    assert!(pool.run(&"four".repeat(100)).await.report.record.previews.len() == 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_arm_too_dear_for_what_is_left_is_passed_over_for_a_cheaper_one() {
     let (dear, cheap) = (Scripted::new([answer(1, "dear")]), Scripted::new([answer(1, "cheap")]));
     let mut pool = chain(&[("dear", &dear), ("cheap", &cheap)]);

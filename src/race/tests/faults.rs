@@ -147,6 +147,19 @@ async fn a_count_of_tokens_that_cannot_be_is_not_believed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_count_of_nothing_is_none() {
+    let words = "twelve characters and more of them, forty in all";
+    for (input, output, expected) in [(0, 0, (2, 12)), (7, 0, (7, 12)), (0, 9, (2, 12)), (7, 12, (7, 12))] {
+        let script = vec![text(words), finish(FinishReason::Stop), usage(input, output)];
+        let record = chain(script, down()).run("hello").await.report.record;
+        let attempt = &record.attempts[0];
+        assert_eq!((attempt.tokens_in, attempt.tokens_out), expected, "{input} {output}");
+        assert_eq!(attempt.estimated, input * output == 0, "{input} {output}");
+        assert!(!attempt.handling.miscounted, "who does not count does not count wrongly");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_endpoint_had_in_its_cache_is_on_record() {
     let counted = Usage { input_tokens: 100, cached_tokens: 60, output_tokens: 3, estimated: false };
     let script = vec![text("words"), finish(FinishReason::Stop), Step::Say(AnswerPart::Usage(counted))];
