@@ -128,6 +128,19 @@ fn runs_are_exported_with_propensities_and_priors_are_told_and_undone() {
         assert!(quality.contains_key(row["served"].as_str().unwrap()) && row["x"].is_array());
         assert_eq!(row["selected"].as_array().map(Vec::len), Some(3));
     }
+    // Where limits of shares decide how many race, each row states how many that is in the mean.
+    program.ok(&["state", "limits", "penny", "--min", "0.3", "--max", "0.4"]);
+    program.ok(&["state", "limits", "scribe", "--max", "0.1"]);
+    program.ok(&["ask", "What is a limit?"]);
+    program.run(&["state", "export", "--runs", "limited.jsonl"]);
+    let limited = std::fs::read_to_string(program.home().join("limited.jsonl")).unwrap();
+    let row: Value = serde_json::from_str(limited.lines().last().unwrap()).unwrap();
+    let sum: f64 = row["propensity"].as_object().unwrap().values().filter_map(Value::as_f64).sum();
+    assert!((row["expected_raced"].as_f64().unwrap() - sum).abs() < 1e-9 && sum < 2.9, "{row}");
+    assert!(rows.iter().all(|row| row["expected_raced"].is_null()));
+    let few = program.run(&["off-policy", "limited.jsonl", "--policy", "uniform"]);
+    assert!(few.code == Some(1) && few.err.contains("worth") && !few.err.contains("whole number"), "{}", few.err);
+
     let fitted = program.run(&["priors", "fit", "runs.jsonl", "--n-effective", "10", "--out", "priors.json"]);
     assert!(fitted.out.contains("atlas") && fitted.out.contains("worth"), "{}", fitted.out);
     assert_eq!(fitted.err, "written to priors.json: banditop priors apply priors.json\n");

@@ -104,6 +104,10 @@ pub struct Gate {
     pub numbers: BTreeMap<String, f64>,
 }
 
+/// The name among [`Gate::numbers`] of how many arms race in the mean, over every way in which chance could have gone
+/// under limits of shares: what the propensities sum to. Absent where no limit had a say: then that is how many raced.
+pub const EXPECTED_RACED: &str = "expected_raced";
+
 impl Gate {
     /// A decision for a reason that has its numbers in words alone.
     #[must_use]

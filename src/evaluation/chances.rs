@@ -12,8 +12,10 @@
 //! that failed is no loss: it is an outcome, of quality 0. An arm that answered in another's stead (a fallback) was
 //! not selected: whatever it was judged at is not seen here, and the selected one is lost.
 //!
-//! Of a race of k the p sum to k. Where they do not (limits on the shares of arms make such rows, and so does a file
-//! that somebody changed), no weight made of them means anything, and the row is said to be *uneven*.
+//! Of a race of k the p sum to k. Where limits on the shares of arms decide by chance how many race, they sum to the
+//! mean of that, which the row states (`expected_raced`): each is still that arm's own chance, which is all that a weight
+//! needs. Where they sum to neither (older exports say nothing of limits; somebody may have changed the file), no
+//! weight made of them means anything: the row is *uneven* and left out.
 
 use crate::domain::ids::ArmId;
 
@@ -56,7 +58,7 @@ pub(super) struct Chances {
     selections: Vec<Selections>,
     /// Rows on which somebody was lost and the log does not say who.
     unnamed: Vec<usize>,
-    /// Rows whose propensities do not sum to a whole number.
+    /// Rows whose propensities sum to no number of arms.
     uneven: Vec<usize>,
     /// See [`common_chance`] and [`worth`].
     replayed: (f64, f64),
@@ -80,8 +82,8 @@ impl Chances {
             }));
         }
         let unnamed = (0..rows.len()).filter(|at| hides_a_loss(&rows[*at])).collect();
-        let uneven = (0..rows.len()).filter(|at| !is_even(sum(&rows[*at]))).collect();
-        let least = least_chances(&seen, places.len());
+        let uneven: Vec<usize> = (0..rows.len()).filter(|at| !is_sound(&rows[*at])).collect();
+        let least = least_chances(&seen, places.len(), &uneven);
         let replayed = (common_chance(&least), worth(&least));
         Self { width: places.len(), seen, selections, unnamed, uneven, replayed }
     }
@@ -115,7 +117,7 @@ impl Chances {
         &self.unnamed
     }
 
-    /// Rows whose propensities do not sum to a whole number.
+    /// Rows whose propensities sum to no number of arms, in order.
     pub(super) fn uneven(&self) -> &[usize] {
         &self.uneven
     }
@@ -145,10 +147,10 @@ fn worth(ascending: &[f64]) -> f64 {
     if n > 0.0 { n * n / sum } else { 0.0 }
 }
 
-/// Of each row the least chance of any candidate, ascending; those without support left out.
-fn least_chances(seen: &[Option<f64>], width: usize) -> Vec<f64> {
-    let least = |row: &[Option<f64>]| row.iter().flatten().copied().reduce(f64::min);
-    let rows = seen.chunks_exact(width.max(1));
+/// Of each row the least chance of any candidate, ascending; uneven rows and those without support left out.
+fn least_chances(seen: &[Option<f64>], width: usize, uneven: &[usize]) -> Vec<f64> {
+    let least = |(_, row): (usize, &[Option<f64>])| row.iter().flatten().copied().reduce(f64::min);
+    let rows = seen.chunks_exact(width.max(1)).enumerate().filter(|(at, _)| uneven.binary_search(at).is_err());
     let mut chances: Vec<f64> = rows.filter_map(least).filter(|chance| *chance > 0.0).collect();
     chances.sort_by(f64::total_cmp);
     chances
@@ -174,6 +176,12 @@ fn hides_a_loss(row: &Row) -> bool {
 
 fn sum(row: &Row) -> f64 {
     row.propensity.iter().flatten().sum()
+}
+
+/// Whether its propensities sum to what they should.
+fn is_sound(row: &Row) -> bool {
+    let sum = sum(row);
+    row.expected_raced.map_or_else(|| is_even(sum), |stated| (sum - stated).abs() < WHOLE)
 }
 
 fn is_even(sum: f64) -> bool {

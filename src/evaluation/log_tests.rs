@@ -231,17 +231,70 @@ fn propensities_that_are_of_no_choice_are_refused() {
             (format!("{}\n{rest}", halved(first)), text.lines().map(halved).collect::<Vec<_>>().join("\n"))
         })
         .unwrap();
-    for (text, expected) in [(&one, 0), (&all, 599)] {
-        let refused = worth(&problem(text), &Target::Uniform).unwrap_err();
-        assert!(matches!(refused, NoEstimate::Uneven { others, .. } if others == expected), "{refused}");
-    }
-    let options = Options::default();
-    let replayed = |problem: &Problem| {
-        let replay = Replay { problem, warm: None, options: &options, generator: &uniforms };
-        replay.run(&*Contestant::Uniform.maker(problem, 1), &mut |_, _| true)
-    };
-    let refused = replayed(&problem(&all)).unwrap_err();
+    let refused = worth(&problem(&all), &Target::Uniform).unwrap_err();
+    assert!(matches!(refused, NoEstimate::Uneven { others: 599, .. }), "{refused}");
+    let refused = uniformly(&problem(&all)).unwrap_err();
     assert!(matches!(refused, ReplayFault::Uneven { rows: 600, .. }), "{refused}");
-    // A few of them are left out.
-    assert_eq!(replayed(&problem(&one)).unwrap()[0].unsupported, 1);
+    // A few of them are left out, and counted.
+    let one = problem(&one);
+    assert_eq!((one.left_out(), worth(&one, &Target::Uniform).unwrap().rows), (1, 599));
+    assert_eq!(uniformly(&one).unwrap()[0].unsupported, 0);
+}
+
+/// As a policy that draws uniformly has it.
+fn uniformly(problem: &Problem) -> Result<Vec<Pass>, ReplayFault> {
+    let options = Options::default();
+    let replay = Replay { problem, warm: None, options: &options, generator: &uniforms };
+    replay.run(&*Contestant::Uniform.maker(problem, 1), &mut |_, _| true)
+}
+
+/// Runs under limits of shares: both arms race in 30 % of them, one in the others, which of them by the kind of prompt.
+/// Whether rows state how many that is in the mean is for `states` to say.
+fn limited(rows: usize, states: bool) -> String {
+    let mut rng = fastrand::Rng::with_seed(11);
+    let mut text = String::new();
+    for _ in 0..rows {
+        let kind = usize::from(rng.f64() < 0.5);
+        let (u, [p, q]) = (rng.f64(), if kind == 0 { [0.7, 0.6] } else { [0.4, 0.9] });
+        // `a` has the first part of the uniform, `b` the last.
+        let raced: Vec<&str> =
+            [("a", u < p), ("b", u >= 1.0 - q)].iter().filter(|(_, is_in)| *is_in).map(|(arm, _)| *arm).collect();
+        let quality = |arm: &&str| {
+            let place = usize::from(*arm == "b");
+            format!(r#""{arm}":{}"#, QUALITY[kind][place] + 0.1 * (rng.f64() - 0.5))
+        };
+        let qualities = raced.iter().map(quality).collect::<Vec<_>>().join(",");
+        let sum = if states { format!(r#","expected_raced":{}"#, p + q) } else { String::new() };
+        let _ = writeln!(
+            text,
+            r#"{{"x":[1,{kind}],"quality":{{{qualities}}},"propensity":{{"a":{p},"b":{q}}},"selected":{raced:?}{sum}}}"#
+        );
+    }
+    text
+}
+
+#[test]
+fn runs_under_limits_of_shares_count_by_each_arm_s_own_chance() {
+    let told = problem(&limited(6_000, true));
+    assert_eq!(told.left_out(), 0);
+    for (place, arm) in ["a", "b"].into_iter().enumerate() {
+        let found = worth(&told, &Target::Arm(ArmId::new(arm))).unwrap();
+        for figure in [found.ips, found.snips, found.dr] {
+            assert!((figure.value - truth(place)).abs() < 4.0 * figure.se, "{arm}: {found:?}");
+            assert!(figure.se < 0.02, "{found:?}");
+        }
+    }
+    let mean = f64::midpoint(truth(0), truth(1));
+    let passes = uniformly(&told).unwrap();
+    let earned = passes.iter().map(Pass::mean_reward).sum::<f64>() / passes.len() as f64;
+    assert!((earned - mean).abs() < 0.02, "{earned} for {mean}");
+    // An older export does not say that limits had a say; a statement that is not true is none.
+    let refused = worth(&problem(&limited(60, false)), &Target::Uniform).unwrap_err();
+    assert!(matches!(refused, NoEstimate::Uneven { others: 59, .. }), "{refused}");
+    let mixed =
+        [limited(500, true), limited(300, false), limited(7, true).replace("_raced\":1", "_raced\":2")].concat();
+    let mixed = problem(&mixed);
+    assert_eq!(mixed.left_out(), 307);
+    assert_eq!(worth(&mixed, &Target::Uniform).unwrap().rows, 500);
+    assert!(uniformly(&mixed).is_ok());
 }

@@ -131,6 +131,8 @@ impl Log<'_> {
         let mut rows = shuffled(self.problem.rows(), &mut stream(Purpose::Order));
         // One on which all were lost is a decision too.
         rows.retain(|row| self.problem.propensities(*row).iter().any(Option::is_some));
+        let uneven = self.problem.chances().uneven();
+        rows.retain(|row| uneven.binary_search(row).is_err());
         let mut draw = stream(Purpose::Policy);
         let (one, other) = rows.split_at(rows.len() / 2);
         let mut weighed = Vec::with_capacity(rows.len());
@@ -166,7 +168,8 @@ impl Log<'_> {
                 }
             }
         }
-        if let [first, others @ ..] = self.problem.chances().uneven() {
+        let uneven = self.problem.chances().uneven();
+        if let ([first, others @ ..], true) = (uneven, uneven.len() == self.problem.rows()) {
             let id = self.problem.id(*first).to_owned();
             return Err(NoEstimate::Uneven { id, others: others.len() });
         }

@@ -140,8 +140,8 @@ pub enum NoEstimate {
     },
     /// Chances that cannot be those of a race.
     #[error(
-        "row {id:?} (and {others} more): its propensities do not sum to a whole number, as many as raced: they are not \
-         those of the choice (limits on the shares of arms make such rows)"
+        "row {id:?} (and {others} more, which is all): its propensities do not sum to a whole number, as many as raced, nor \
+         to `expected_raced`: they are not those of the choice (an older version exported runs under limits of shares so)"
     )]
     Uneven {
         /// The first such row.

@@ -193,6 +193,12 @@ impl Problem {
         by_arm.map(|(arm, each)| Lost { arm: arm.clone(), selected: each.selected, lost: each.lost }).collect()
     }
 
+    /// In a log: rows that are left out, as their propensities sum to no number of arms and so are not those of a choice.
+    #[must_use]
+    pub fn left_out(&self) -> usize {
+        self.chances.uneven().len()
+    }
+
     /// What the record calls a row.
     pub(super) fn id(&self, row: usize) -> &str {
         self.ids.get(row).map_or("", String::as_str)

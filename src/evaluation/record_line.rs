@@ -32,6 +32,8 @@ pub(super) struct Raw {
     #[serde(default)]
     propensity: Option<Pairs>,
     #[serde(default)]
+    expected_raced: Option<f64>,
+    #[serde(default)]
     selected: Option<Vec<String>>,
     #[serde(default)]
     served: Option<String>,
@@ -42,13 +44,14 @@ pub(super) struct Raw {
 /// What a field may be.
 type Form = (&'static str, &'static str, fn(&Value) -> bool);
 
-const FORMS: [Form; 9] = [
+const FORMS: [Form; 10] = [
     ("task", "a text", |value| value.is_string()),
     ("prompt", "a text", |value| value.is_string()),
     ("quality", "an object of numbers by arm", is_numbers_by_arm),
     ("cost_usd", "an object of numbers by arm", is_numbers_by_arm),
     ("latency_s", "an object of numbers by arm", is_numbers_by_arm),
     ("propensity", "an object of numbers by arm", is_numbers_by_arm),
+    ("expected_raced", "a number", |value| value.is_number()),
     ("x", "a list of numbers", |value| value.as_array().is_some_and(|all| all.iter().all(Value::is_number))),
     ("selected", "a list of arms", |value| value.as_array().is_some_and(|all| all.iter().all(Value::is_string))),
     ("served", "an arm", |value| value.is_string()),
@@ -138,6 +141,9 @@ impl Raw {
                 }
             }
         }
+        if let Some(raced) = self.expected_raced.filter(|raced| !raced.is_finite() || *raced <= 0.0) {
+            problems.push(format!("`expected_raced` is {raced:?}: expected a number above 0"));
+        }
         let is_lost = self.propensity.is_some() && self.selected.as_ref().is_some_and(|arms| !arms.is_empty());
         if self.quality.0.is_empty() && !is_lost {
             problems.push("`quality` is empty: expected one number per arm".to_owned());
@@ -179,6 +185,7 @@ impl Raw {
             cost_usd: spread(self.cost_usd.as_ref()),
             latency_s: spread(self.latency_s.as_ref()),
             propensity: spread(self.propensity.as_ref()),
+            expected_raced: self.expected_raced,
             selected: self
                 .selected
                 .as_ref()

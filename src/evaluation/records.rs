@@ -41,6 +41,9 @@ pub struct Row {
     pub x: Vec<f64>,
     /// The probability with which the arm was selected when this was recorded, in [0, 1], by arm.
     pub propensity: Vec<Option<f64>>,
+    /// How many arms race in the mean on such a row, where limits of shares decided by chance how many did; what the
+    /// propensities sum to. `None`: as many as raced.
+    pub expected_raced: Option<f64>,
     /// The arms that were selected when this was recorded; `None` where the record does not say. One without a quality
     /// was lost: its call failed in passing, or nobody judged it.
     pub selected: Option<Vec<usize>>,

@@ -113,8 +113,9 @@ pub enum ReplayFault {
     },
     /// Chances that cannot be those of a race.
     #[error(
-        "the propensities of {rows} of the exported runs (the first is {id:?}) do not sum to a whole number, as many as \
-         raced: they are not those of the choice (limits on the shares of arms make such rows)"
+        "the propensities of all {rows} exported runs (the first is {id:?}) do not sum to a whole number, as many as \
+         raced, nor to `expected_raced`: they are not those of the choice (an older version exported runs under limits of \
+         shares so)"
     )]
     Uneven {
         /// Rows on which that is so.
@@ -168,9 +169,8 @@ impl Replay<'_> {
             return Err(ReplayFault::UnnamedLoss { rows: unnamed });
         }
         let uneven = self.problem.chances().uneven();
-        if 2 * uneven.len() > self.problem.rows() {
-            let id = uneven.first().map_or("", |row| self.problem.id(*row)).to_owned();
-            return Err(ReplayFault::Uneven { rows: uneven.len(), id });
+        if let ([first, ..], true) = (uneven, uneven.len() == self.problem.rows()) {
+            return Err(ReplayFault::Uneven { rows: uneven.len(), id: self.problem.id(*first).to_owned() });
         }
         let drift = Drift::new(&self.options.changes, &self.options.joins, self.problem.arms())?;
         let mut passes = Vec::with_capacity(self.options.shuffles);
@@ -316,8 +316,10 @@ impl Table<'_> {
         self.candidates.extend(known.clone().map(|(arm, _)| arm));
         let least = known.map(|(_, p)| p).fold(1.0, f64::min);
         let chance = (self.chance)();
-        let is_uneven = problem.chances().uneven().binary_search(&row).is_ok();
-        if self.candidates.is_empty() || least <= 0.0 || is_uneven {
+        if problem.chances().uneven().binary_search(&row).is_ok() {
+            return false;
+        }
+        if self.candidates.is_empty() || least <= 0.0 {
             pass.unsupported += 1;
             return false;
         }

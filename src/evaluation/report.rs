@@ -58,6 +58,8 @@ pub struct LogShare {
     pub lost_selections: u64,
     /// Rows on which a candidate could not have been seen: they are left out.
     pub unsupported_rows: usize,
+    /// Rows whose propensities are not those of a choice: they are left out.
+    pub left_out: usize,
 }
 
 /// Shares over one stretch of requests.
@@ -156,6 +158,7 @@ impl Report {
             selections: problem.chances().selections().iter().map(|each| each.selected).sum(),
             lost_selections: problem.chances().selections().iter().map(|each| each.lost).sum(),
             unsupported_rows: passes.first().map_or(0, |pass| pass.unsupported),
+            left_out: problem.left_out(),
         });
         // Of a log, nobody knows what the arms that were not seen would have earned.
         let if_known = |value: f64| if problem.is_log() { f64::NAN } else { value };

@@ -12,7 +12,7 @@ use crate::bandit::{Contexts, Desk, InFlight, RouterState, Selection, UNIFORM_SH
 use crate::domain::clock::Timestamp;
 use crate::domain::context::Context;
 use crate::domain::ids::ArmId;
-use crate::domain::record::{ArmScore, Gate, GateDecision};
+use crate::domain::record::{ArmScore, EXPECTED_RACED, Gate, GateDecision};
 use crate::domain::spec::{Lifecycle, RouterKind, SetChoice, Strategy};
 
 /// The number that says what leaving a conversation's arm was expected to gain.
@@ -106,6 +106,7 @@ impl GateInput<'_> {
             (None, _) if imposed.is_none() => self.within_shares(kind, k, draw),
             (None, _) => (self.select(kind, self.candidates, k, draw), None),
         };
+        let is_limited = stays.is_none() && imposed.is_none() && self.has_bounds();
         let chosen: Vec<ArmId> = selection.scores.iter().filter(|s| s.selected).map(|s| s.arm.clone()).collect();
         let mut gate = match (imposed, opinion) {
             (Some(reason), _) => Gate::new(GateDecision::Baseline, reason),
@@ -117,6 +118,10 @@ impl GateInput<'_> {
         if let Some(held) = &held {
             gate.numbers.insert(SESSION_GAIN.to_owned(), held.gain);
             gate.numbers.insert("session_margin".to_owned(), self.told.session.margin);
+        }
+        if is_limited {
+            let expected = selection.scores.iter().map(|score| score.propensity).sum();
+            gate.numbers.insert(EXPECTED_RACED.to_owned(), expected);
         }
         let held = held.map(|held| self.of_conversation(&held));
         let paused = self.state.mode().learning_paused.then(|| "learning is paused".to_owned());

@@ -49,6 +49,11 @@ impl GateInput<'_> {
         self.candidates.iter().filter_map(of).collect()
     }
 
+    /// Whether any candidate's share is bounded.
+    pub(super) fn has_bounds(&self) -> bool {
+        !self.bounds().is_empty()
+    }
+
     /// k arms drawn uniformly, of those that their most lets into this run.
     pub(super) fn spread_within_shares(&self, kind: RouterKind, k: usize, draw: &mut dyn FnMut() -> f64) -> Selection {
         let choose = |open: &[ArmId], _: Option<&ArmId>, draw: &mut dyn FnMut() -> f64| {

@@ -79,6 +79,7 @@ pub(in crate::cli) fn run(context: &Context, args: &OffPolicyArgs) -> Outcome {
             "seed": settings.simulation.seed,
             "served_mean_quality": served,
             "lost": problem.lost(),
+            "left_out": problem.left_out(),
             "policies": found.iter().map(shape).collect::<Vec<Value>>(),
         }))
     } else {
@@ -178,6 +179,13 @@ fn table(problem: &Problem, served: Option<f64>, found: &[Found]) -> String {
     for lost in problem.lost() {
         let (arm, n, all) = (one_line(lost.arm.as_str()), lost.lost, lost.selected);
         _ = write!(text, "\n{n} of {all} selections of {arm} were not judged: its others weigh as much more");
+    }
+    if problem.left_out() > 0 {
+        let n = problem.left_out();
+        _ = write!(
+            text,
+            "\n{n} runs are left out: their propensities sum to no number of arms, so they are not those of a choice"
+        );
     }
     text.push_str(
         "\n\nworth: decisions of the policy that the log is worth (effective sample size); max w: its largest weight",

@@ -47,6 +47,9 @@ pub(super) fn report(report: &Report, ascii: bool) -> String {
                 log.unsupported_rows
             );
         }
+        if log.left_out > 0 {
+            _ = writeln!(text, "left out          {} rows: their propensities are not those of a choice", log.left_out);
+        }
     } else {
         in_hindsight(&mut text, report);
     }

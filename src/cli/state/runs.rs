@@ -12,7 +12,7 @@ use crate::cli::failure::{CliError, Outcome};
 use crate::cli::output::say;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{ArmId, RunId};
-use crate::domain::record::{GateDecision, PreviewRecord, RunRecord};
+use crate::domain::record::{EXPECTED_RACED, GateDecision, PreviewRecord, RunRecord};
 use crate::domain::spec::Strategy;
 use crate::evaluation::variants::Assigned;
 
@@ -36,6 +36,9 @@ struct Row<'a> {
     /// Of every candidate; absent where nothing was judged, and so nothing can be told of the selection.
     #[serde(skip_serializing_if = "ByArm::is_empty")]
     propensity: ByArm<'a>,
+    /// What the propensities sum to, where limits of shares decided by chance how many race.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_raced: Option<f64>,
     /// Who raced; one without a quality was lost, for its call failed in passing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     selected: Vec<&'a ArmId>,
@@ -150,6 +153,7 @@ fn row<'a>(run: &'a RunRecord, pool: &[ArmId]) -> Option<Row<'a>> {
         latency_s: ordered(answered().map(|a| (&a.arm, a.latency_s)).collect(), pool),
         x: &run.context.x,
         propensity: ordered(scores().map(|score| (&score.arm, score.propensity)).collect(), pool),
+        expected_raced: run.gate.numbers.get(EXPECTED_RACED).copied().filter(|_| is_judged),
         selected: scores().filter(|score| score.selected).map(|score| &score.arm).collect(),
         served,
         strategy: run.strategy,

@@ -9,6 +9,7 @@ use crate::domain::clock::Timestamp;
 use crate::domain::command::RouterCommand;
 use crate::domain::context::Context;
 use crate::domain::ids::ArmId;
+use crate::domain::record::EXPECTED_RACED;
 use crate::domain::spec::{RouterKind, SetChoice, ShareLimits, Strategy};
 use crate::features::FeatureExtractor;
 use crate::race::gate::{GateInput, Plan};
@@ -67,6 +68,8 @@ fn shares_told(
             assert!((0.0..=1.0).contains(&score.propensity), "{score:?}");
             assert!(!score.selected || score.propensity > 0.0, "{score:?}");
         }
+        let sum: f64 = plan.scores.iter().map(|score| score.propensity).sum();
+        assert!((plan.gate.numbers[EXPECTED_RACED] - sum).abs() < 1e-9, "{:?}", plan.gate.numbers);
         let named = |after: &str| plan.gate.reason.split_once(after).map(|(_, names)| names.to_owned());
         if let Some(names) = named("left out by the most share: ") {
             assert!(names.split(", ").all(|name| plan.chosen.iter().all(|arm| arm.as_str() != name)), "{names}");
