@@ -1,6 +1,6 @@
 //! Who is told that a ceiling of dollars (per request, run or day) cannot hold for an arm, the judge or embeddings: one without
-//! a price costs nothing as far as anybody can tell, and would be bought without end. Pricing itself is the
-//! router's, holding the ceilings the race's.
+//! a price costs nothing as far as anybody can tell, and would be bought without end. And that the day's ceiling is
+//! reached, so that every run is refused until the day is over. Pricing itself is the router's, holding the ceilings the race's.
 
 use crate::domain::alarm::Severity;
 use crate::domain::clock::Timestamp;
@@ -8,9 +8,11 @@ use crate::race::{EmbeddingSource, JudgeChoice};
 
 use super::alarms::Notice;
 use super::owner::Owner;
+use super::runs::expected_usd;
 
-/// The subject of the alarm.
+/// The subjects of the alarms.
 const SUBJECT: &str = "unpriced";
+const SPENT: &str = "day_ceiling";
 
 impl Owner {
     /// Raises or clears the alarm about arms without a price under a ceiling; whether anything changed.
@@ -37,5 +39,21 @@ impl Owner {
             Notice::new(SUBJECT, Severity::Warning, message)
         });
         self.folds.alarms.set(now, SUBJECT, notice)
+    }
+
+    /// Raises or clears the alarm about a day whose money is spent; whether anything changed.
+    pub(super) fn review_day(&mut self, now: Timestamp) -> bool {
+        let expected = expected_usd(&self.shared);
+        let spent = self.shared.race.day().and_then(|account| Some((account.exhausted(now, expected)?, account)));
+        let notice = spent.map(|(spent, account)| {
+            let ceiling = account.ceiling_usd();
+            let short = if spent < ceiling { format!(" and a run takes ${expected:.6}") } else { String::new() };
+            let message = format!(
+                "`budget.per_day_usd`: ${spent:.6} of ${ceiling} is spent today{short}: runs are refused until 00:00 UTC, \
+                 or until it is raised"
+            );
+            Notice::new(SPENT, Severity::Critical, message)
+        });
+        self.folds.alarms.set(now, SPENT, notice)
     }
 }

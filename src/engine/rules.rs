@@ -73,7 +73,7 @@ impl Owner {
     /// Raises and clears what follows from the state; whether anything changed.
     pub(super) fn review_alarms(&mut self, now: Timestamp) -> bool {
         let mut is_changed = self.review_ejected(now) | self.review_drift(now) | self.review_ceiling(now);
-        is_changed |= self.review_judge(now);
+        is_changed |= self.review_judge(now) | self.review_day(now);
         let store = self.ledger.is_degraded().then(|| {
             let status = self.ledger.status();
             let message = status.notice.unwrap_or_else(|| "commands are kept in memory only".to_owned());

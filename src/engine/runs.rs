@@ -63,9 +63,13 @@ pub(super) fn submit(shared: &Arc<Shared>, request: RunRequest) -> Result<Box<dy
 /// What a run costs on average, out of the day's ceiling, where there is one.
 fn reserve(shared: &Shared) -> Result<Option<Reservation>, EngineError> {
     let Some(account) = shared.race.day() else { return Ok(None) };
+    account.reserve(shared.now(), expected_usd(shared)).map(Some).map_err(|full| refused(full.to_string()))
+}
+
+/// What a run costs on average, or may at most.
+pub(super) fn expected_usd(shared: &Shared) -> f64 {
     let usual = shared.snapshot.load().totals.usd_per_run.unwrap_or(0.0);
-    let expected = shared.race.parts().config.budget.run_usd.map_or(usual, |most| usual.min(most));
-    account.reserve(shared.now(), expected).map(Some).map_err(|full| refused(full.to_string()))
+    shared.race.parts().config.budget.run_usd.map_or(usual, |most| usual.min(most))
 }
 
 /// The conversation as a request itself names it, in its metadata. `user` names a person, or a whole application,

@@ -19,7 +19,9 @@ pub(crate) fn nobody_answered(
     let of_previews = previews.iter().filter_map(|p| Some((&p.arm, p.error.as_ref()?)));
     // The failure of a full answer is newer than that of its preview, and replaces it.
     failures.extend(of_previews.chain(attempts.iter().filter_map(|a| Some((&a.arm, a.error.as_ref()?)))));
-    let mut lines = vec![if failures.is_empty() { "no arm can be asked" } else { "no arm could answer" }.to_owned()];
+    let whole = if failures.is_empty() { "no arm can be asked" } else { "no arm could answer" };
+    let ceiling = failures.values().find_map(|failure| ceiling(failure));
+    let mut lines = vec![ceiling.map_or_else(|| whole.to_owned(), |key| format!("`{key}`: {whole}"))];
     for view in state.arms() {
         let arm = &view.spec.name;
         if let Some(failure) = failures.get(arm) {
@@ -41,6 +43,12 @@ pub(crate) fn nobody_answered(
         lines.push("the pool is empty: add an arm to the configuration, or with `state add-arm`".to_owned());
     }
     lines.join("\n")
+}
+
+/// The key of the ceiling of ours that stopped it, where one did: it goes first, as lists cut what they show.
+fn ceiling(failure: &Failure) -> Option<&str> {
+    let key = failure.message.split('`').nth(1);
+    key.filter(|_| failure.class == FailureClass::Budget)
 }
 
 /// What to do about a failure.

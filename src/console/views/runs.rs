@@ -12,6 +12,11 @@ use crate::domain::ratio::Ratio;
 use crate::domain::record::{GateDecision, Origin};
 use crate::domain::snapshot::RunSummary;
 
+/// Columns of who answered, reward, seconds and dollars.
+const FIGURES: u16 = 29;
+/// Columns beside them in which the reason of a failure can begin to be read.
+const LEAST_REASON: u16 = 30;
+
 pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
     let mut inner = canvas.framed("Latest runs", "reward  seconds  $", false);
     list(&mut inner, model);
@@ -55,7 +60,17 @@ pub(super) fn draw_run(canvas: &mut Canvas<'_>, model: &Model, run: &RunSummary,
         (Some(arm), None) => drop(canvas.put_within(x + 2, 0, arm.as_str(), theme.dim(), 10)),
         // Nobody answered and nothing failed: somebody stopped it.
         (None, _) if run.failure.is_none() => drop(canvas.put_within(x, 0, "- cancelled", theme.dim(), 12)),
-        (None, _) => drop(canvas.put_within(x, 0, &format!("{} failed", theme.glyphs.outcome[1]), theme.bad(), 12)),
+        (None, _) => {
+            let failed = theme.glyphs.outcome[1];
+            // Why it failed matters more than what it took.
+            let is_narrow = canvas.width().saturating_sub(x + FIGURES) < LEAST_REASON;
+            if let Some(reason) = run.failure.as_ref().filter(|_| is_narrow) {
+                x = canvas.put(x, 0, failed, theme.bad()) + 1;
+                canvas.put_within(x, 0, reason, theme.bad(), canvas.width().saturating_sub(x));
+                return;
+            }
+            canvas.put_within(x, 0, &format!("{failed} failed"), theme.bad(), 12);
+        }
     }
     x += 13;
     let cost = model.spent(run.cost_usd, |row| winner.is_none_or(|arm| *arm == row.arm));

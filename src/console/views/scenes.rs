@@ -344,3 +344,19 @@ fn a_judge_that_is_out_has_its_remedy_beside_its_alarm_and_beside_its_line() {
     check("scene_judged_locally_120x36", &shown);
     assert!(shown.contains("judged locally (J asks it again)"), "{shown}");
 }
+
+#[test]
+fn runs_that_a_ceiling_stopped_say_which_one_however_narrow_the_list() {
+    let (name, shown) = ("`budget.per_day_usd`", snapshot());
+    let mut recent_runs = shown.recent_runs.clone();
+    for run in recent_runs.iter_mut().take(2) {
+        (run.winner, run.reward) = (None, None);
+        run.failure = Some(format!("{name}: no arm could answer\nmini: budget (day_ceiling): …"));
+    }
+    let model = model_of(EngineSnapshot { recent_runs, ..shown });
+    for width in [120, 200] {
+        let overview = frame(&model, width, 36);
+        assert_eq!(overview.matches(&format!("{name}: no arm")).count(), 2, "{overview}");
+    }
+    check("scene_day_ceiling_120x36", &frame(&model, 120, 36));
+}

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use crate::domain::alarm::Severity;
 use crate::domain::command::{AnswerOutcome, ArmObservation, Observation, RouterCommand};
 use crate::domain::engine::{EngineError, JournalQuery};
 use crate::domain::ids::RunId;
 use crate::domain::money::Price;
+use crate::domain::snapshot::EngineSnapshot;
 use crate::domain::spec::{ConfigFacts, Strategy};
 use crate::engine::Engine;
 use crate::engine::testing::rig::{NOON, applied, ask, finish, submit, until};
@@ -82,6 +84,47 @@ async fn ceilings_of_a_run_and_a_day_tell_what_has_no_price_and_the_judge_too() 
         assert_eq!(engine.handle().snapshot().alarms, [], "0 is a price");
         engine.stop().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_day_whose_money_is_spent_is_an_alarm_until_it_is_over_or_the_ceiling_raised() {
+    let is_told = |picture: &EngineSnapshot| picture.alarms.iter().any(|alarm| alarm.subject == "day_ceiling");
+    let mut rig = priced(Rig::new(&["a", "b"]));
+    rig.race.budget.day_usd = Some(0.000_1);
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    let mut asked = 0;
+    let refused = loop {
+        assert!(asked < 50 && !is_told(&handle.snapshot()));
+        match submit(&handle, "why?").await {
+            Ok(run) => drop(finish(run).await),
+            Err(refused) => break refused,
+        }
+        asked += 1;
+        // Not before the picture has what a run costs.
+        until(&handle, "it is counted", |picture| picture.totals.runs == asked).await;
+    };
+    assert!(asked > 0 && refused.to_string().starts_with("`budget.per_day_usd` allows"), "{refused}");
+    until(&handle, "it is told", is_told).await;
+    let alarm = handle.snapshot().alarms[0].clone();
+    assert_eq!((alarm.severity, alarm.remedy), (Severity::Critical, None));
+    assert!(alarm.message.starts_with("`budget.per_day_usd`: $0.0000") && alarm.message.contains("until 00:00 UTC"));
+    // A restart knows what was spent; a higher ceiling has room for it.
+    engine.stop().await;
+    let engine = rig.start().await;
+    assert!(is_told(&engine.handle().snapshot()));
+    engine.stop().await;
+    rig.race.budget.day_usd = Some(1.0);
+    let engine = rig.start().await;
+    assert_eq!(engine.handle().snapshot().alarms, []);
+    engine.stop().await;
+    // As does the next day.
+    rig.race.budget.day_usd = Some(0.000_1);
+    let engine = rig.start().await;
+    tokio::time::sleep(Duration::from_hours(12)).await;
+    until(&engine.handle(), "it is gone", |picture| picture.alarms.is_empty()).await;
+    ask(&engine.handle(), "and today?").await;
+    engine.stop().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -108,6 +108,14 @@ impl DayAccount {
         (books.spent, books.reserved)
     }
 
+    /// What is spent on the day of `now`, where that leaves no room for a run of `expected_usd` even once those under
+    /// way have ended: runs are refused until the day is over.
+    #[must_use]
+    pub fn exhausted(&self, now: Timestamp, expected_usd: f64) -> Option<f64> {
+        let (spent, _) = self.state(now);
+        (spent >= self.ceiling_usd || spent + expected_usd > self.ceiling_usd).then_some(spent)
+    }
+
     fn full(&self, books: &Books) -> DayFull {
         DayFull { spent_usd: books.spent, reserved_usd: books.reserved, ceiling_usd: self.ceiling_usd }
     }
