@@ -8,7 +8,7 @@ use serde_json::Map;
 
 use super::simulation::Simulation;
 use crate::domain::BoxFuture;
-use crate::domain::answer::{AnswerStream, ChatModel, ModelCall, ModelFactory};
+use crate::domain::answer::{AnswerStream, ChatModel, ModelCall, ModelFactory, fingerprint_of};
 use crate::domain::embedding::{Embedder, Embedding};
 use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::search::{SearchResult, WebSearch};
@@ -57,6 +57,10 @@ impl ModelFactory for Factory {
             }
         };
         built.map_err(|fault| fault.to_string())
+    }
+
+    fn fingerprint(&self, spec: &ArmSpec) -> u32 {
+        fingerprint_of(spec, spec.api_key_env.as_deref().and_then(|variable| secret(variable).ok()).as_deref())
     }
 }
 

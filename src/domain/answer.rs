@@ -3,6 +3,7 @@
 //! other than the connect timeout belong to the race, which sees only parts that carry content: a
 //! keep-alive comment resets nothing.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -89,4 +90,20 @@ pub trait ModelFactory: Send + Sync {
     /// What is wrong with the declaration and how to mend it: a URL that is none, a key variable that
     /// is not set. Never contains a key.
     fn build(&self, spec: &ArmSpec) -> Result<Arc<dyn ChatModel>, String>;
+
+    /// A number that is another once calls of that arm go elsewhere or with another key, so that what failed for its
+    /// settings may work now. It is stored, and tells nothing of a key that could be found out from it.
+    fn fingerprint(&self, spec: &ArmSpec) -> u32 {
+        fingerprint_of(spec, None)
+    }
+}
+
+/// Such a number of the declaration and the `key` that its variable holds: 32 bits, of which a key of the usual length
+/// cannot be told.
+#[must_use]
+pub fn fingerprint_of(spec: &ArmSpec, key: Option<&str>) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    (spec.provider as u8, &spec.base_url, &spec.model, &spec.api_key_env, key).hash(&mut hasher);
+    let bits = hasher.finish();
+    (bits >> 32) as u32
 }

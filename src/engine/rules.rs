@@ -13,6 +13,7 @@ use crate::domain::spec::{COOLING, Lifecycle, Mode};
 use super::alarms::Notice;
 use super::health::{Ejection, finding};
 use super::owner::Owner;
+use super::start::Fingerprints;
 
 impl Owner {
     /// Takes out arms that this run shows to be failing, but for the last one that could answer.
@@ -45,10 +46,11 @@ impl Owner {
         }
     }
 
-    /// Lets arms back that were out for a setting and have an adapter now: the restart may have mended it.
-    pub(super) fn reinstate_mended(&mut self) {
+    /// Lets arms back that were out for a setting, have an adapter now, and are called otherwise than when the last
+    /// engine started: that may have mended it. What is called as before would fail as before.
+    pub(super) fn reinstate_mended(&mut self, then: &Fingerprints, now: &Fingerprints) {
         let prefix = FailureClass::Configuration.name();
-        let is_mended = |arm: &ArmId| !self.folds.unavailable.contains_key(arm);
+        let is_mended = |arm: &ArmId| !self.folds.unavailable.contains_key(arm) && then.get(arm) != now.get(arm);
         let ejected = self.folds.state.arms().filter(|arm| arm.lifecycle == Lifecycle::Ejected);
         let mended: Vec<ArmId> = ejected
             .filter(|arm| arm.reason.is_some_and(|reason| reason.starts_with(prefix)) && is_mended(&arm.spec.name))

@@ -13,7 +13,7 @@ use crate::domain::command::{Actor, LogEntry, RouterCommand};
 use crate::domain::ids::{ArmId, CommandId, Sequence};
 use crate::domain::record::RunRecord;
 use crate::domain::snapshot::RunSummary;
-use crate::domain::spec::ConfigFacts;
+use crate::domain::spec::{ArmSpec, ConfigFacts};
 use crate::domain::store::{StoreError, StoredSnapshot, StoredState};
 use crate::race::SignalFold;
 
@@ -37,6 +37,12 @@ use super::transfer::{features_of, kept_aside};
 
 /// The stored value that holds the configuration's facts of the last start.
 const FACTS: &str = "config.facts";
+/// The stored value that holds how arms were called at the last start.
+const ADAPTERS: &str = "adapters";
+
+/// By arm, what a factory says of how it is called.
+pub(super) type Fingerprints = BTreeMap<ArmId, u32>;
+
 /// Run records that are read at every start: contexts and the health of arms are known from them.
 const RUNS: usize = 500;
 /// Run records that are read where the stored figures do not reach to these: after a crash under heavy
@@ -57,6 +63,7 @@ pub(super) struct Rest {
     facts_then: Option<ConfigFacts>,
     facts_now: ConfigFacts,
     flags_then: Overlay,
+    adapters_then: Fingerprints,
     session: ConfigFacts,
     /// A state that could not be read, to be stored under its own key.
     kept: Vec<(String, Vec<u8>)>,
@@ -82,6 +89,7 @@ pub(super) async fn load(parts: &EngineParts) -> Result<Loaded, StartError> {
         facts_then: stored(parts, FACTS).await?,
         facts_now: parts.facts.clone(),
         flags_then: stored(parts, OVERLAY).await?.unwrap_or_default(),
+        adapters_then: stored(parts, ADAPTERS).await?.unwrap_or_default(),
         session: parts.session.clone().unwrap_or_else(|| parts.facts.clone()),
         kept: Vec::new(),
         notices: Vec::new(),
@@ -243,7 +251,7 @@ fn remember(runs: Vec<RunRecord>, folds: &mut Folds, parts: &EngineParts) -> Rec
 impl Owner {
     /// Brings the pool in step with the configuration and the adapters, and stores what follows.
     pub(super) async fn settle(&mut self, rest: Rest) {
-        let Rest { facts_then, facts_now, flags_then, session, kept, notices, features_before } = rest;
+        let Rest { facts_then, facts_now, flags_then, adapters_then, session, kept, notices, features_before } = rest;
         let now = self.shared.now();
         for notice in notices {
             self.folds.alarms.raise(now, notice);
@@ -269,12 +277,21 @@ impl Owner {
         for command in flags.commands(&self.folds.state) {
             self.by_config(command);
         }
-        self.reinstate_mended();
+        let called = |spec: &ArmSpec| (spec.name.clone(), self.factory.fingerprint(spec));
+        // One without an adapter is not called at all.
+        let equipped = self.folds.state.arms().filter(|arm| !self.folds.unavailable.contains_key(&arm.spec.name));
+        let adapters: Fingerprints = equipped.map(|arm| called(arm.spec)).collect();
+        self.reinstate_mended(&adapters_then, &adapters);
         self.eject_unavailable();
         if flags != flags_then
             && let Ok(bytes) = serde_json::to_vec(&flags)
         {
             self.pending.batch.values.push((OVERLAY.to_owned(), bytes));
+        }
+        if adapters != adapters_then
+            && let Ok(bytes) = serde_json::to_vec(&adapters)
+        {
+            self.pending.batch.values.push((ADAPTERS.to_owned(), bytes));
         }
         if facts_then.as_ref() != Some(&applied)
             && let Ok(bytes) = serde_json::to_vec(&applied)

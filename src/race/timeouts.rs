@@ -3,9 +3,11 @@
 //! tokens and of a whole preview or answer, times a factor, between a floor and a ceiling. Longer prompts
 //! are given up to twice as long. A deadline that a person set is never changed.
 //!
-//! A call that ran out of its time counts as having taken that time, here and nowhere else: an arm that
-//! has become slower for good would otherwise never be waited for long enough to be seen answering. The
-//! judge's deadlines follow its own verdicts in the same way; see `judge_pace.rs`.
+//! A call that ran out of its time is no percentile's: how long it would have taken nobody knows. But an arm that has
+//! become slower for good would never be waited for long enough to be seen answering: from the second such call among
+//! the newest on, each makes the deadline half as long again. So one that hangs is not heard out the longer the deader
+//! it is, and is out by its failures long before. The judge's deadlines follow its own verdicts, and grow faster; see
+//! `judge_pace.rs`.
 //!
 //! Connecting has no percentiles of its own: it is a part of the time to the first token, so the arm's deadline for
 //! that ends it too, and the setting of the adapter is only its upper bound.
@@ -21,6 +23,8 @@ use crate::domain::ids::ArmId;
 use crate::domain::record::{AttemptRecord, PreviewRecord};
 use crate::domain::tally::Phase;
 
+/// How much longer a deadline is after one that ran out, where another one did before.
+const STEP: f64 = 1.5;
 /// Calls that percentiles are of: the newest.
 const REMEMBERED: usize = 128;
 
@@ -68,6 +72,8 @@ pub struct Pace {
     pub calls: usize,
     /// Whether a deadline ran out that is to be longer from then on, however few calls were seen.
     pub ran_out: bool,
+    /// Seconds below which no deadline is to be, since shorter ones ran out.
+    pub wanted_s: f64,
 }
 
 /// The deadlines of one call.
@@ -145,7 +151,7 @@ impl Timers<'_> {
         }
         let floor = if is_known { floor } else { start };
         let longer = 1.0 + if self.length.is_nan() { 0.0 } else { self.length.clamp(0.0, 1.0) };
-        let seconds = (pace.p99_s * rules.multiplier * longer).clamp(0.0, 86_400.0);
+        let seconds = (pace.p99_s * rules.multiplier * longer).max(pace.wanted_s).clamp(0.0, 86_400.0);
         Some(Duration::from_secs_f64(seconds).clamp(floor.min(ceiling), ceiling))
     }
 }
@@ -153,33 +159,60 @@ impl Timers<'_> {
 /// The newest seconds of one kind.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Newest {
-    seconds: VecDeque<f64>,
+    seen: VecDeque<Seen>,
     ran_out: bool,
 }
 
+/// What is remembered of a call.
+#[derive(Clone, Copy, Debug)]
+enum Seen {
+    /// It took so many seconds.
+    Took(f64),
+    /// It was not heard out, and deadlines are to be so many seconds long.
+    Wants(f64),
+}
+
 impl Newest {
-    /// The same for a deadline of so many seconds that ran out, where the next one is to be longer at once.
+    /// A deadline of so many seconds ran out, which counts as having taken that time: the next one is longer at once.
     pub(super) fn push_late(&mut self, seconds: f64) {
         self.ran_out = true;
         self.push(seconds);
     }
 
     pub(super) fn push(&mut self, seconds: f64) {
+        self.remember(Seen::Took(seconds), seconds);
+    }
+
+    /// A deadline of so many seconds ran out.
+    fn push_unheard(&mut self, deadline_s: f64) {
+        let is_alone = !self.seen.iter().any(|seen| matches!(seen, Seen::Wants(_)));
+        let wanted = if is_alone { deadline_s } else { deadline_s * STEP };
+        self.remember(Seen::Wants(wanted), wanted);
+    }
+
+    fn remember(&mut self, seen: Seen, seconds: f64) {
         if !seconds.is_finite() || seconds < 0.0 {
             return;
         }
-        if self.seconds.len() >= REMEMBERED {
-            self.seconds.pop_front();
+        if self.seen.len() >= REMEMBERED {
+            self.seen.pop_front();
         }
-        self.seconds.push_back(seconds);
+        self.seen.push_back(seen);
     }
 
-    /// The smallest value that at least 99 % do not exceed.
+    /// The smallest value that at least 99 % of those that were heard out do not exceed.
     pub(super) fn pace(&self) -> Pace {
-        let mut sorted: Vec<f64> = self.seconds.iter().copied().collect();
+        let took = |seen: &Seen| if let Seen::Took(seconds) = seen { Some(*seconds) } else { None };
+        let wants = |seen: &Seen| if let Seen::Wants(seconds) = seen { Some(*seconds) } else { None };
+        let mut sorted: Vec<f64> = self.seen.iter().filter_map(took).collect();
         sorted.sort_unstable_by(f64::total_cmp);
         let rank = (sorted.len() * 99).div_ceil(100).saturating_sub(1);
-        Pace { p99_s: sorted.get(rank).copied().unwrap_or(0.0), calls: sorted.len(), ran_out: self.ran_out }
+        Pace {
+            p99_s: sorted.get(rank).copied().unwrap_or(0.0),
+            calls: self.seen.len(),
+            ran_out: self.ran_out,
+            wanted_s: self.seen.iter().filter_map(wants).fold(0.0, f64::max),
+        }
     }
 }
 
@@ -238,9 +271,11 @@ impl PaceFold {
                 self.first_token.push(call.ttft_s.unwrap_or(call.latency_s));
                 call.handling.longest_gap_s.into_iter().for_each(|seconds| self.between_tokens.push(seconds));
             }
-            Some("first_token_timeout") => deadlines.into_iter().for_each(|d| self.first_token.push(d.first_token_s)),
-            Some("stall") => deadlines.into_iter().for_each(|d| self.between_tokens.push(d.between_tokens_s)),
-            Some("phase_timeout") => deadlines.into_iter().for_each(|d| whole.push(d.whole_s)),
+            Some("first_token_timeout") => {
+                deadlines.into_iter().for_each(|d| self.first_token.push_unheard(d.first_token_s))
+            }
+            Some("stall") => deadlines.into_iter().for_each(|d| self.between_tokens.push_unheard(d.between_tokens_s)),
+            Some("phase_timeout") => deadlines.into_iter().for_each(|d| whole.push_unheard(d.whole_s)),
             // It took as long as it took to fail, which says nothing about how long answering takes.
             Some(_) => return,
         }
@@ -331,12 +366,19 @@ mod tests {
             failed(&mut fold, "http_503", 3.0);
         }
         assert_eq!(times(&fold, &rules, 0.0), known);
-        failed(&mut fold, "first_token_timeout", 3.0);
-        assert!((times(&fold, &rules, 0.0).first_token.as_secs_f64() - 9.0).abs() < 1e-6);
-        for _ in 0..5 {
+        let mut deadlines = Vec::new();
+        for _ in 0..8 {
             let deadline = times(&fold, &rules, 0.0).first_token.as_secs_f64();
             failed(&mut fold, "first_token_timeout", deadline);
+            deadlines.push(deadline);
         }
+        for (found, expected) in deadlines.iter().zip([3.0, 3.0, 4.5, 6.75, 10.125]) {
+            assert!(
+                (found - expected).abs() < 1e-6,
+                "one says nothing, and none says how long it would take: {deadlines:?}"
+            );
+        }
+        assert!(deadlines[..5].iter().sum::<f64>() < 30.0, "the five that take an arm out");
         assert_eq!(times(&fold, &rules, 0.0).first_token, rules.follow.ceiling, "an arm that became slow is heard out");
     }
 

@@ -211,6 +211,23 @@ async fn a_wrong_key_is_out_at_once_but_the_last_arm_stays() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_start_brings_back_who_is_called_otherwise_and_nobody_else() {
+    let mut rig = Rig::new(&["a", "b"]);
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    rig.stage.script("a", Script::Fail(FailureClass::Configuration));
+    ask(&handle, "hello").await;
+    until(&handle, "a is out", |picture| picture.arms[0].state == Lifecycle::Ejected).await;
+    engine.stop().await;
+    let engine = rig.start().await;
+    assert_eq!(state(&engine.handle(), 0), Lifecycle::Ejected, "nothing has changed");
+    engine.stop().await;
+    rig.facts.arms[0].base_url = "http://elsewhere/v1".to_owned();
+    let engine = rig.start().await;
+    assert_eq!(state(&engine.handle(), 0), Lifecycle::Active);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_was_in_flight_when_an_arm_went_keeps_it_out_no_longer() {
     let rig = Rig::new(&["a", "b"]);
     let engine = rig.start().await;
