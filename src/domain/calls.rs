@@ -108,3 +108,11 @@ pub struct AttemptRecord {
     #[serde(default, skip_serializing_if = "Handling::is_plain")]
     pub handling: Handling,
 }
+
+impl AttemptRecord {
+    /// Whether how it ended says something about its endpoint: not that of a mere loser, which nobody waited for.
+    #[must_use]
+    pub fn says_of_health(&self) -> bool {
+        !self.lost || self.error.as_ref().is_some_and(|failure| failure.class.is_health())
+    }
+}

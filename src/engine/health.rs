@@ -295,7 +295,7 @@ pub(super) fn finding(reason: &str) -> &str {
 /// Every call of the run that says something about health, in order: the arm, and how it failed.
 fn calls(record: &RunRecord) -> impl Iterator<Item = (&ArmId, Option<&Failure>)> {
     let previews = record.previews.iter().filter(|p| !p.cached).map(|p| (&p.arm, p.error.as_ref()));
-    let attempts = record.attempts.iter().filter(|a| !a.lost).map(|a| (&a.arm, a.error.as_ref()));
+    let attempts = record.attempts.iter().filter(|a| a.says_of_health()).map(|a| (&a.arm, a.error.as_ref()));
     // A refusal, a budget or a cancellation says nothing about the endpoint, neither good nor bad.
     previews.chain(attempts).filter(|(_, failure)| failure.is_none_or(|f| f.class.is_health()))
 }

@@ -148,10 +148,10 @@ impl FullStage<'_> {
         Ended { started_s, report, flags }
     }
 
-    /// What records say about it. Of one that lost to another nothing is told.
+    /// What records say about it. Of one that lost to another nothing is told, unless it was worse than slow.
     pub(super) fn tried(&self, arm: &ArmId, ended: Ended, is_lost: bool, wire: Wire<'_>) -> Tried {
         let attempt = self.record(arm, &ended);
-        if !is_lost {
+        if !is_lost || attempt.error.as_ref().is_some_and(|failure| failure.class.is_health()) {
             wire.events.called(arm, attempt.error.as_ref());
         }
         if let Some(failure) = &attempt.error {

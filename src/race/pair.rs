@@ -335,7 +335,7 @@ impl Pair<'_> {
             let Some(mut ended) = ended else { continue };
             let is_lost = self.lost[place];
             if is_lost {
-                ended.report.failure = Some(lost());
+                ended.report.failure = Some(self.silent(place, &ended).unwrap_or_else(lost));
             } else if ended.report.failure.is_none() {
                 self.show(place);
                 self.say_all().await;
@@ -348,6 +348,19 @@ impl Pair<'_> {
         }
         tried.sort_by_key(|(place, _)| *place);
         tried.into_iter().map(|(_, one)| one).collect()
+    }
+
+    /// What is wrong with a loser that gave no token by when nearly all of its answers had: were it merely the loser, an
+    /// arm that hangs would look well for as long as somebody answers beside it.
+    fn silent(&self, place: usize, ended: &Ended) -> Option<Failure> {
+        let report = &ended.report;
+        let usual = self.stage.timers.nearly_all_first_tokens(self.arms[place])?.as_secs_f64();
+        (!report.has_content && report.latency_s > usual).then(|| {
+            let (waited, usual) = (report.latency_s, usual);
+            let message =
+                format!("no token within {waited:.1} s, where 99 % came within {usual:.1} s; another answered");
+            Failure::new(FailureClass::Transient, "silent", message)
+        })
     }
 
     /// What the reader had no room for before the answer ended.

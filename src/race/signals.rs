@@ -137,6 +137,9 @@ impl SignalFold {
             self.seen(&preview.arm, record.at, preview.ttft_s.filter(|_| preview.error.is_none()), &preview.flags);
             self.paced(&preview.arm, &Call::of_preview(preview));
         }
+        for silent in record.attempts.iter().filter(|a| a.says_of_health() && a.lost) {
+            self.call(&silent.arm, record.at, None, silent.error.as_ref());
+        }
         for attempt in record.attempts.iter().filter(|a| !a.lost) {
             let latency =
                 (attempt.ok && record.previews.is_empty()).then(|| preview_equivalent_s(attempt, self.preview_tokens));

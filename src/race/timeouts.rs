@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::config::PhaseTimeouts;
 use super::signals::Signals;
 use crate::domain::failure::Failure;
-use crate::domain::handling::Handling;
+use crate::domain::handling::{Deadlines, Handling};
 use crate::domain::ids::ArmId;
 use crate::domain::record::{AttemptRecord, PreviewRecord};
 use crate::domain::tally::Phase;
@@ -110,6 +110,12 @@ impl Timers<'_> {
         self.times(paces.first_token, paces.between_tokens, (rules.full, paces.answer, rules.follow.fixed[3]))
     }
 
+    /// What 99 % of the arm's first tokens were there by, once enough was seen of it.
+    pub(crate) fn nearly_all_first_tokens(&self, arm: &ArmId) -> Option<Duration> {
+        let pace = self.paces(arm).first_token;
+        (pace.calls >= self.rules.follow.least_calls.max(1)).then(|| Duration::from_secs_f64(pace.p99_s))
+    }
+
     /// The deadlines of asking the judge of that name; the whole one is of a verdict, every asking of it included.
     pub(crate) fn judge(&self, name: &str) -> Times {
         let (rules, paces) = (self.rules, self.signals.judge(name));
@@ -183,8 +189,9 @@ impl Newest {
         self.remember(Seen::Took(seconds), seconds);
     }
 
-    /// A deadline of so many seconds ran out.
-    fn push_unheard(&mut self, deadline_s: f64) {
+    /// A deadline ran out, of so many seconds where that is on record.
+    fn push_unheard(&mut self, deadline_s: Option<f64>) {
+        let Some(deadline_s) = deadline_s else { return };
         let is_alone = !self.seen.iter().any(|seen| matches!(seen, Seen::Wants(_)));
         let wanted = if is_alone { deadline_s } else { deadline_s * STEP };
         self.remember(Seen::Wants(wanted), wanted);
@@ -264,18 +271,16 @@ impl PaceFold {
             return;
         }
         let whole = if call.phase == Phase::Answer { &mut self.answer } else { &mut self.preview };
-        let deadlines = call.handling.deadlines;
+        let limit = |of: fn(&Deadlines) -> f64| call.handling.deadlines.as_ref().map(of);
         match call.failure.map(|failure| failure.kind.as_ref()) {
             None => {
                 whole.push(call.latency_s);
                 self.first_token.push(call.ttft_s.unwrap_or(call.latency_s));
                 call.handling.longest_gap_s.into_iter().for_each(|seconds| self.between_tokens.push(seconds));
             }
-            Some("first_token_timeout") => {
-                deadlines.into_iter().for_each(|d| self.first_token.push_unheard(d.first_token_s))
-            }
-            Some("stall") => deadlines.into_iter().for_each(|d| self.between_tokens.push_unheard(d.between_tokens_s)),
-            Some("phase_timeout") => deadlines.into_iter().for_each(|d| whole.push_unheard(d.whole_s)),
+            Some("first_token_timeout") => self.first_token.push_unheard(limit(|d| d.first_token_s)),
+            Some("stall") => self.between_tokens.push_unheard(limit(|d| d.between_tokens_s)),
+            Some("phase_timeout") => whole.push_unheard(limit(|d| d.whole_s)),
             // It took as long as it took to fail, which says nothing about how long answering takes.
             Some(_) => return,
         }
@@ -296,7 +301,6 @@ impl PaceFold {
 mod tests {
     use super::*;
     use crate::domain::failure::FailureClass;
-    use crate::domain::handling::Deadlines;
     use crate::race::ArmSignal;
     use proptest::prelude::*;
     use std::collections::BTreeMap;

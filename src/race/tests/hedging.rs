@@ -14,7 +14,8 @@ use crate::domain::ids::ArmId;
 use crate::domain::record::RunOutcome;
 use crate::domain::spec::Strategy;
 use crate::race::signals::ArmSignal;
-use crate::race::{Endpoint, EventSink, ExtraRules, HedgeRules, HedgeStart, Signals};
+use crate::race::timeouts::{Pace, Paces};
+use crate::race::{Endpoint, EventSink, ExtraRules, HedgeRules, HedgeStart, SignalFold, Signals};
 
 /// Arms `a`, then `b` (then `c`), in configured order and without previews; every prompt is long.
 fn two(start: HedgeStart, scripts: [Vec<Step>; 2]) -> (Pool, [std::sync::Arc<Scripted>; 3]) {
@@ -70,6 +71,27 @@ async fn a_silent_first_gets_a_second_after_its_p95_and_the_loser_is_cancelled_a
     assert_eq!((failure.class, failure.kind.as_ref()), (FailureClass::Cancelled, "lost"));
     assert!(first.lost && !first.ok && !first.hedge && second.hedge && second.ok && !second.lost);
     assert!(first.tokens_in > 0 && first.estimated && first.tokens_out == 0, "its prompt was at work: {first:?}");
+}
+
+/// Who hangs while others answer in its place must look no better than who hangs alone.
+#[tokio::test(start_paused = true)]
+async fn a_loser_that_was_silent_for_longer_than_ever_has_failed() {
+    for (calls, p99_s, kind) in [(20, 1.2, "silent"), (20, 9.0, "lost"), (19, 1.2, "lost")] {
+        let (mut pool, _) = two(HedgeStart::P95, [vec![Step::Hang], answer(300, "from b")]);
+        let first_token = Pace { p99_s, calls, ..Pace::default() };
+        let paces = Paces { first_token, ..Paces::default() };
+        let known = ArmSignal { p95_first_token_s: Some(1.0), paces, ..ArmSignal::default() };
+        pool.signals = Signals::new(BTreeMap::from([(ArmId::new("a"), known)]));
+        let seen = pool.run("hello").await;
+        let first = &seen.report.record.attempts[0];
+        assert_eq!((first.lost, first.error.as_ref().unwrap().kind.as_ref()), (true, kind), "{calls} {p99_s}");
+        assert_eq!((first.says_of_health(), seen.report.record.fallbacks), (kind == "silent", 0));
+        assert_eq!(seen.streamed(), "from b");
+        let mut fold = SignalFold::new(64);
+        fold.absorb(&seen.report.record);
+        let rate = fold.summary().get(&ArmId::new("a")).and_then(|signal| signal.error_rate);
+        assert_eq!(rate, (kind == "silent").then_some(1.0));
+    }
 }
 
 #[tokio::test(start_paused = true)]
