@@ -213,12 +213,30 @@ async fn nonsense_is_answered_in_words() {
 async fn one_connection_too_many_is_told_so() {
     let bench = bench(true).await;
     let mut held = Vec::new();
-    for _ in 0..64 {
+    for _ in 0..128 {
         held.push(UnixStream::connect(&bench.path).await.unwrap());
     }
     let reply = say(&bench.path, b"").await;
     assert!(reply.contains("too many control connections"), "{reply}");
     drop(held);
+}
+
+#[tokio::test]
+async fn however_many_run_somebody_who_sees_and_steers_gets_in() {
+    let bench = bench(true).await;
+    let mut clients = Vec::new();
+    for _ in 0..200 {
+        let client = SocketEngine::connect(&bench.path, Arc::new(ManualClock::at(AT))).await.unwrap();
+        let run = client.submit(prompt("wait")).await.unwrap();
+        clients.push((client, run));
+    }
+    let late = SocketEngine::connect(&bench.path, Arc::new(ManualClock::at(AT))).await.unwrap();
+    assert!(matches!(late.command(decay(7)).await, Ok(Acknowledgement::Applied { .. })));
+    assert_eq!(late.journal(JournalQuery { limit: 1 }).await.map(|lines| lines.len()), Ok(1));
+    let mut run = late.submit(prompt("one")).await.unwrap();
+    while let Some(event) = run.next().await {
+        assert!(!matches!(event, RunEvent::Finished { .. }) || clients.len() == 200);
+    }
 }
 
 #[tokio::test(start_paused = true)]

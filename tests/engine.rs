@@ -70,6 +70,27 @@ async fn the_contract_holds_through_the_socket() {
     engine.stop().await;
 }
 
+#[tokio::test]
+async fn whoever_looks_after_a_run_through_the_socket_finds_it_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("control.sock");
+    let engine = Engine::start(with_silent_off(Arc::new(MemoryStore::new()))).await.unwrap();
+    let socket = ControlSocket::bind(&path).await.unwrap();
+    let stop = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(socket.serve(engine.handle(), stop.clone()));
+    for n in 1..=5 {
+        let remote: Arc<dyn EngineHandle> =
+            Arc::new(SocketEngine::connect(&path, Arc::new(SystemClock::new())).await.unwrap());
+        ask(&remote, "why?").await;
+        let looks = SocketEngine::connect(&path, Arc::new(SystemClock::new())).await.unwrap();
+        assert_eq!(looks.snapshot().totals.runs, n);
+    }
+    stop.cancel();
+    while tasks.join_next().await.is_some() {}
+    engine.stop().await;
+}
+
 async fn ask(engine: &Arc<dyn EngineHandle>, text: &str) {
     let request = RunRequest { request: ChatRequest::from_prompt(text), origin: Origin::Person, session: None };
     let mut run = engine.submit(request).await.unwrap();

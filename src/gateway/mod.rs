@@ -4,4 +4,5 @@
 
 pub mod observe;
 mod session;
+mod slots;
 pub mod socket;

@@ -8,14 +8,14 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
+use super::slots::{Slot, Slots};
 use crate::domain::command::Acknowledgement;
 use crate::domain::control::{LineBuffer, MAX_LINE, PROTOCOL, Reply, Request, RequestLine};
 use crate::domain::engine::{EngineError, EngineHandle, RunRequest};
 use crate::domain::event::RunEvent;
-use crate::domain::ids::Sequence;
+use crate::domain::ids::{RunId, Sequence};
 use crate::domain::record::RunRecord;
 
 /// A client must have said what it wants after this long.
@@ -28,32 +28,40 @@ const PAGE_RUNS: usize = 1_000;
 /// Bytes of a page of runs, about, as long as it has one: far below a line's, for JSON escapes some of them.
 const PAGE_BYTES: usize = MAX_LINE / 8;
 
-/// How long an acknowledgement waits for the picture that shows it.
+/// How long an acknowledgement, or a run's end, waits for the picture that shows it.
 const PICTURE_TIME: Duration = Duration::from_secs(1);
 /// Between two pictures of a watch: a reader elsewhere draws no faster.
 const WATCH_PAUSE: Duration = Duration::from_millis(100);
 
-/// Answers one connection. Without a `slot` there are too many, and the client is told so.
+/// Answers one connection. Where there is no place for it, the client is told so.
 pub(super) async fn serve_connection(
     engine: Arc<dyn EngineHandle>,
     mut reader: OwnedReadHalf,
     writer: OwnedWriteHalf,
-    slot: Option<OwnedSemaphorePermit>,
+    slots: Slots,
 ) {
     let mut out = Replies { writer };
-    let answered = if slot.is_none() {
-        out.refuse("too many control connections; try again").await
-    } else {
-        match timeout(REQUEST_TIME, read_request(&mut reader)).await {
-            Ok(Ok(request)) => answer(engine.as_ref(), request, &mut out, &mut reader).await,
-            Ok(Err(Some(refusal))) => out.refuse(&refusal).await,
-            Ok(Err(None)) => Ok(()),
-            Err(_) => out.refuse("no request came in time").await,
-        }
+    let answered = match admitted(&slots, &mut reader).await {
+        Ok((request, _slot)) => answer(engine.as_ref(), request, &mut out, &mut reader).await,
+        Err(Some(refusal)) => out.refuse(&refusal).await,
+        Err(None) => Ok(()),
     };
     if let Err(error) = answered {
         tracing::debug!(%error, "a control client went away");
     }
+}
+
+/// What is wanted, and the place that it has; why it has none, or `Err(None)` where the client left without a request.
+async fn admitted(slots: &Slots, reader: &mut OwnedReadHalf) -> Result<(Request, Slot), Option<String>> {
+    let short = slots.short()?;
+    let late = |_| Some("no request came in time".to_owned());
+    let request = timeout(REQUEST_TIME, read_request(reader)).await.map_err(late)??;
+    let slot = match request {
+        Request::Submit { .. } => slots.run()?,
+        Request::Watch => slots.watcher()?,
+        _ => short,
+    };
+    Ok((request, slot))
 }
 
 /// The request, or why it is none; `Err(None)` where the client left without one.
@@ -154,6 +162,14 @@ async fn until_shown(engine: &dyn EngineHandle, sequence: Sequence) {
     }
 }
 
+/// Waits for the picture that counts a run which is on record: one that is newer, if it is not this one.
+async fn until_counted(engine: &dyn EngineHandle, run: RunId) {
+    let picture = engine.snapshot();
+    if picture.recent_runs.iter().all(|summary| summary.run != run) {
+        engine.changed(picture.revision).await;
+    }
+}
+
 /// Every picture from now on; one that came and went while the client was slow is skipped.
 async fn watch(engine: &dyn EngineHandle, out: &mut Replies, reader: &mut OwnedReadHalf) -> Result<(), Error> {
     let mut hung_up = std::pin::pin!(hang_up(reader));
@@ -191,7 +207,8 @@ async fn submit(
         Ok(run) => run,
         Err(error) => return out.fail(error).await,
     };
-    out.send(&Reply::Started { run: run.run() }).await?;
+    let id = run.run();
+    out.send(&Reply::Started { run: id }).await?;
     loop {
         let event = tokio::select! {
             () = &mut hung_up => return Ok(()),
@@ -199,6 +216,9 @@ async fn submit(
         };
         let Some(event) = event else { return Ok(()) };
         let is_last = matches!(event, RunEvent::Finished { .. });
+        if is_last {
+            _ = timeout(PICTURE_TIME, until_counted(engine, id)).await;
+        }
         out.send(&Reply::Event { event: Box::new(event) }).await?;
         if is_last {
             return Ok(());

@@ -15,15 +15,13 @@ use std::time::Duration;
 
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::session::serve_connection;
+use super::slots::Slots;
 use crate::domain::engine::EngineHandle;
 
-/// Connections at the same time; one more is told that the engine is busy.
-const MAX_CONNECTIONS: usize = 64;
 /// How long to wait after the system refused to accept (out of file descriptors), instead of spinning.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -75,7 +73,7 @@ impl ControlSocket {
 
     /// Serves until `stop`; then hangs up on everybody.
     pub async fn serve(self, engine: Arc<dyn EngineHandle>, stop: CancellationToken) {
-        let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let slots = Slots::new();
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
@@ -87,9 +85,8 @@ impl ControlSocket {
                 }
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) if is_same_user(&stream) => {
-                        let slot = slots.clone().try_acquire_owned().ok();
                         let (reader, writer): (OwnedReadHalf, OwnedWriteHalf) = stream.into_split();
-                        connections.spawn(serve_connection(engine.clone(), reader, writer, slot));
+                        connections.spawn(serve_connection(engine.clone(), reader, writer, slots.clone()));
                     }
                     Ok(_) => tracing::warn!("refused a control connection of another user"),
                     Err(error) => {

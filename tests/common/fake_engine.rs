@@ -16,7 +16,7 @@ use banditop::domain::ids::{ArmId, RunId, TimeId};
 use banditop::domain::record::{
     ContextRecord, Gate, GateDecision, Origin, Policies, RewardRecord, RunOutcome, RunRecord, Timings,
 };
-use banditop::domain::snapshot::{EngineSnapshot, Series, StoreStatus, Totals};
+use banditop::domain::snapshot::{EngineSnapshot, RunSummary, Series, StoreStatus, Totals};
 use banditop::domain::spec::{Mode, RouterKind, Strategy};
 use banditop::domain::terms::{TermValue, Weights};
 use tokio::sync::watch;
@@ -211,6 +211,14 @@ impl EngineHandle for FakeEngine {
             let run = TimeId::new(AT, self.started.fetch_add(1, Ordering::SeqCst));
             let record = Arc::new(record(run, &request));
             self.runs.lock().unwrap().insert(0, record.clone());
+            if prompt != "wait" {
+                self.snapshot.send_modify(|picture| {
+                    let mut next = EngineSnapshot::clone(picture);
+                    next.revision += 1;
+                    next.recent_runs = vec![RunSummary::of(&record)];
+                    *picture = Arc::new(next);
+                });
+            }
             let arm = ArmId::new("echo");
             let mut events = vec![RunEvent::AttemptStarted { arm: arm.clone(), index: 0 }];
             let words = prompt.split_inclusive(' ').map(str::to_owned);
