@@ -81,6 +81,7 @@ impl Owner {
             RouterCommand::Undo { .. } | RouterCommand::Discard { .. } | RouterCommand::Import { .. } => self.equip(),
             _ => {}
         }
+        self.keep_somebody_in();
     }
 
     /// Undo and discard.

@@ -2,7 +2,7 @@
 //! probe is a preview of the prompt of the run that has just ended, made beside everything else: nobody
 //! waits for it and nobody is served by it, and without traffic nothing is sent. One at a time and arm.
 //!
-//! Where no other arm is left, or the arm had only to cool down, it comes back without one.
+//! Where no other arm is left, or the arm had only to cool down, it comes back without one; the former at once.
 
 use std::sync::Arc;
 
@@ -93,8 +93,22 @@ impl Owner {
 
     /// Brings back those that need no probe.
     pub(super) fn reinstate_due(&mut self, now: Timestamp) {
-        let is_alone = self.open_arms().is_empty();
-        for arm in self.due(now).into_iter().filter(|arm| is_alone || self.is_cooling(arm)).collect::<Vec<_>>() {
+        for arm in self.due(now).into_iter().filter(|arm| self.is_cooling(arm)).collect::<Vec<_>>() {
+            self.by_rule("health", RouterCommand::Reinstate { arm });
+        }
+        self.keep_somebody_in();
+    }
+
+    /// Where nobody is left who may be asked, whoever would be back first is back now: the last arm is never out, also
+    /// where it became the last one while it was out.
+    pub(super) fn keep_somebody_in(&mut self) {
+        if !self.open_arms().is_empty() {
+            return;
+        }
+        let ejected = self.folds.state.arms().filter(|arm| arm.lifecycle == Lifecycle::Ejected);
+        let equipped = ejected.filter(|arm| !self.folds.unavailable.contains_key(&arm.spec.name));
+        let first = equipped.min_by_key(|arm| arm.until).map(|arm| arm.spec.name.clone());
+        if let Some(arm) = first {
             self.by_rule("health", RouterCommand::Reinstate { arm });
         }
     }

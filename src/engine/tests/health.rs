@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::command::RouterCommand;
-use crate::domain::engine::EngineHandle;
+use crate::domain::engine::{EngineHandle, JournalQuery};
 use crate::domain::failure::FailureClass;
 use crate::domain::spec::Lifecycle;
-use crate::engine::testing::rig::{ask, finish, submit, until};
+use crate::engine::testing::rig::{applied, ask, finish, submit, until};
 use crate::engine::testing::{Rig, Script};
 
 fn state(engine: &Arc<dyn EngineHandle>, arm: usize) -> Lifecycle {
@@ -307,4 +307,25 @@ async fn a_judge_that_nothing_mends_is_told_and_not_asked_until_its_time() {
     let run = ask(&handle, "and now?").await;
     assert!(run.verdict.as_ref().is_some_and(|verdict| !verdict.local_fallback), "{:?}", run.verdict);
     until(&handle, "the alarm is over", |picture| picture.alarms.is_empty()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_arm_that_is_out_is_back_at_once_where_the_others_are_switched_off_or_removed() {
+    let off = RouterCommand::Deactivate { arms: vec!["b".into()] };
+    for taken in [off, RouterCommand::RemoveArm { arm: "b".into() }] {
+        let rig = Rig::new(&["a", "b"]);
+        let engine = rig.start().await;
+        let handle = engine.handle();
+        rig.stage.script("a", Script::Fail(FailureClass::Configuration));
+        ask(&handle, "who is there?").await;
+        until(&handle, "a is out", |picture| picture.arms[0].state == Lifecycle::Ejected).await;
+        rig.stage.script("a", Script::Answer("I am well again", Duration::ZERO));
+        applied(&handle, taken).await;
+        assert_eq!(ask(&handle, "and now?").await.winner, Some("a".into()));
+        let journal = handle.journal(JournalQuery { limit: 1 }).await.unwrap();
+        assert!(matches!(&journal[0].command, RouterCommand::Reinstate { arm } if arm.as_str() == "a"), "{journal:?}");
+        assert_eq!(journal[0].actor.name(), "rule");
+        until(&handle, "and no alarm", |picture| picture.alarms.is_empty()).await;
+        engine.stop().await;
+    }
 }
