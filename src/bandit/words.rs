@@ -4,7 +4,7 @@
 use super::state::RouterState;
 use crate::domain::command::RouterCommand;
 use crate::domain::ids::ArmId;
-use crate::domain::spec::{Lifecycle, Mode, ShareLimits};
+use crate::domain::spec::{Mode, ShareLimits};
 use crate::domain::terms::Weights;
 
 impl RouterState {
@@ -44,7 +44,8 @@ impl RouterState {
     }
 
     fn states_of(&self, arms: &[ArmId]) -> String {
-        let text = |arm: &ArmId| format!("{arm} {}", self.state_of(arm).map_or("absent", Lifecycle::name));
+        let state = |arm: &ArmId| self.arm(arm.as_str()).map_or("absent", |view| view.lifecycle.shown(view.reason));
+        let text = |arm: &ArmId| format!("{arm} {}", state(arm));
         arms.iter().map(text).collect::<Vec<_>>().join(", ")
     }
 

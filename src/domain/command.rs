@@ -9,7 +9,7 @@ use super::clock::Timestamp;
 use super::context::Normaliser;
 use super::ids::{ArmId, CommandId, RunId, Sequence};
 use super::prior::ArmPrior;
-use super::spec::{ArmSpec, Mode, ShareLimits};
+use super::spec::{ArmSpec, COOLING, Mode, ShareLimits};
 use super::terms::{Column, Weights};
 
 /// Who caused a command.
@@ -299,7 +299,7 @@ pub enum RouterCommand {
 impl RouterCommand {
     /// The name in the journal and in logs.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Observe(_) => "observe",
             Self::Amend { .. } => "amend",
@@ -307,6 +307,7 @@ impl RouterCommand {
             Self::Prune { .. } => "prune",
             Self::Deactivate { .. } => "deactivate",
             Self::Reactivate { .. } => "reactivate",
+            Self::Eject { reason, .. } if reason.starts_with(COOLING) => "cool",
             Self::Eject { .. } => "eject",
             Self::Reinstate { .. } => "reinstate",
             Self::Recovered { .. } => "recovered",

@@ -27,12 +27,18 @@ pub(crate) fn nobody_answered(
         if let Some(failure) = failures.get(arm) {
             lines.push(format!("{arm}: {failure}; {}", advice(failure)));
         } else if !view.lifecycle.is_candidate() {
-            let reason = view.reason.map(|r| format!(" ({r})")).unwrap_or_default();
+            let state = view.lifecycle.shown(view.reason);
+            let state = match view.reason {
+                // The reason of a cool-down begins with what it is.
+                Some(reason) if reason.starts_with(state) => reason.to_owned(),
+                Some(reason) => format!("{state} ({reason})"),
+                None => state.to_owned(),
+            };
             let remedy = match view.until {
                 Some(until) => format!("it is asked again at {} UTC", until.clock_text()),
                 None => "reactivate it to use it".to_owned(),
             };
-            lines.push(format!("{arm}: {}{reason}; {remedy}", view.lifecycle.name()));
+            lines.push(format!("{arm}: {state}; {remedy}"));
         } else if let Err(failure) = models.model(arm) {
             lines.push(format!("{arm}: {failure}"));
         } else {

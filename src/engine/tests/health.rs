@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::domain::command::RouterCommand;
 use crate::domain::engine::{EngineHandle, JournalQuery};
 use crate::domain::failure::FailureClass;
+use crate::domain::record::RunOutcome;
 use crate::domain::spec::Lifecycle;
 use crate::engine::testing::rig::{applied, ask, finish, submit, until};
 use crate::engine::testing::{Rig, Script};
@@ -328,4 +329,21 @@ async fn an_arm_that_is_out_is_back_at_once_where_the_others_are_switched_off_or
         until(&handle, "and no alarm", |picture| picture.alarms.is_empty()).await;
         engine.stop().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_arm_that_cools_down_is_nowhere_said_to_be_ejected() {
+    let rig = Rig::new(&["a", "b"]);
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    rig.stage.script("a", Script::Limited(Duration::from_secs(30)));
+    rig.stage.script("b", Script::Fail(FailureClass::Content));
+    ask(&handle, "who is there?").await;
+    until(&handle, "a is out", |picture| picture.arms[0].state == Lifecycle::Ejected).await;
+    let said = ask(&handle, "and now?").await;
+    let RunOutcome::Failed { message } = &said.outcome else { panic!("{said:?}") };
+    assert!(message.contains("a: cooling (http_429): ") && !message.contains("ejected"), "{message}");
+    let journal = handle.journal(JournalQuery { limit: 1 }).await.unwrap();
+    let line = &journal[0];
+    assert_eq!((line.command.name(), line.before.as_str(), line.after.as_str()), ("cool", "a active", "a cooling"));
 }
