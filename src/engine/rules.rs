@@ -8,7 +8,7 @@ use crate::domain::command::{Actor, RouterCommand};
 use crate::domain::failure::FailureClass;
 use crate::domain::ids::{ArmId, CommandId};
 use crate::domain::record::RunRecord;
-use crate::domain::spec::{COOLING, Lifecycle, Mode};
+use crate::domain::spec::{COOLING, Lifecycle, Mode, ShareLimits};
 
 use super::alarms::Notice;
 use super::health::{Ejection, finding};
@@ -69,7 +69,14 @@ impl Owner {
         }
         self.reinstate_due(now);
         self.review_periodic(now);
-        self.is_dirty |= self.review_alarms(now) || self.folds.stats.moves_by_itself(now);
+        self.is_dirty |=
+            self.review_alarms(now) || self.folds.stats.moves_by_itself(now) || self.has_rising_limits(now);
+    }
+
+    /// Whether an arm's bounds rise with time alone.
+    fn has_rising_limits(&self, now: Timestamp) -> bool {
+        let rises = |(limits, since): (ShareLimits, Timestamp)| now.since(since).as_secs_f64() <= limits.ramp_s + 1.0;
+        self.folds.state.arms().filter_map(|arm| arm.share_limits).any(rises)
     }
 
     /// Raises and clears what follows from the state; whether anything changed.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::domain::command::{Acknowledgement, Actor, Durability, RouterCommand};
 use crate::domain::engine::{EngineError, JournalQuery};
-use crate::domain::spec::{Lifecycle, Mode};
+use crate::domain::spec::{Lifecycle, Mode, ShareLimits};
 use crate::domain::terms::Weights;
 use crate::engine::testing::Rig;
 use crate::engine::testing::rig::{ann, applied, ask, command, rejected, request, spec, until};
@@ -257,4 +257,22 @@ async fn an_export_reads_back_elsewhere() {
         let said = handle.import(bad, ann()).await;
         assert!(matches!(&said, Err(EngineError::Refused(said)) if said.contains(reason)), "{reason}: {said:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn bounds_that_rise_are_shown_as_they_are_now_while_nothing_else_happens() {
+    let rig = Rig::new(&["a", "b"]);
+    let engine = rig.start().await;
+    let handle = engine.handle();
+    let limits = Some(ShareLimits { min: 0.0, max: 1.0, ramp_s: 20.0 });
+    applied(&handle, RouterCommand::SetShareLimits { arm: "a".into(), limits }).await;
+    for (after, expected) in [(5, 0.25), (5, 0.5), (5, 0.75), (10, 1.0)] {
+        tokio::time::sleep(Duration::from_secs(after)).await;
+        let picture = handle.snapshot();
+        let (_, most) = picture.arms[0].limits.unwrap().now;
+        assert!((most - expected).abs() < 0.06, "{most} for {expected}");
+    }
+    let shown = handle.snapshot().revision;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(handle.snapshot().revision, shown, "at rest nothing is drawn");
 }
