@@ -6,7 +6,8 @@
 //! backoff and jitter*, AWS 2015). An endpoint's own wish (Retry-After) comes first, with up to `base` on
 //! top, so that not everybody is back at once; where all waits of a call would be longer than our patience, or
 //! than what is left of the phase, the call has failed now and the next arm takes over. A preview has less
-//! patience, and for all its waits: the whole race waits with it, and does as well without one arm.
+//! patience, and for all its waits and the tries that failed: the whole race waits with it, and does as well without
+//! one arm.
 //!
 //! All tries share the deadline of the whole call. What ran out of its time is not tried again: its time
 //! was spent. Chance comes from the run's seed.
@@ -41,7 +42,7 @@ pub struct RetryRules {
     pub longest: Duration,
     /// The longest time that an endpoint may ask for, all waits of a call together.
     pub patience: Duration,
-    /// The longest time that the other previews wait for one that waits, whoever chose it.
+    /// The longest time after which a preview is asked again, from its first try on: the others wait for it.
     pub company: Duration,
 }
 
@@ -193,7 +194,7 @@ impl Tries<'_> {
         if made >= self.retry.rules.attempts || !may_pass(failure) {
             return None;
         }
-        let left = Left { phase: whole.saturating_sub(spent), waited: self.waited(), holds_up: self.holds_up };
+        let left = Left { phase: whole.saturating_sub(spent), waited: self.waited(), spent, holds_up: self.holds_up };
         let wait = self.retry.rules.wait(failure, made, left, &mut self.rng);
         let paid = wait.and_then(|wait| {
             let taken = self.retry.budget.take(Extra::Retry, &self.endpoint, Instant::now());
@@ -219,6 +220,8 @@ struct Left {
     phase: Duration,
     /// What was waited before.
     waited: Duration,
+    /// Since the first try began, waits included.
+    spent: Duration,
     /// Whether others wait too.
     holds_up: bool,
 }
@@ -238,7 +241,7 @@ impl RetryRules {
         if !asked.is_zero() && is_in_all > patience {
             return Err(Cow::Owned(format!("the endpoint asks for {:.1} s in all", is_in_all.as_secs_f64())));
         }
-        if left.holds_up && left.waited.saturating_add(wait) > self.company {
+        if left.holds_up && left.spent.max(left.waited).saturating_add(wait) > self.company {
             return Err(Cow::Borrowed("the other previews do not wait any longer"));
         }
         if wait >= left.phase {
@@ -342,6 +345,13 @@ mod tests {
         assert_eq!([0.2, 0.4, 1.0, 1.6, 7.0].map(|asked| waits(asked, true) > 0), [true, true, true, false, false]);
         assert!(waits(0.4, true) <= 3, "a second and a half in all");
         assert!((1..8).contains(&waits(0.0, true)), "what we choose ourselves holds the others up as well");
+        let connects_for = |seconds, holds_up| {
+            let retry = retry(RetryRules::default());
+            let mut tries = Tries { holds_up, ..retry.begin(&arm(), 1) };
+            let failure = failure(FailureClass::Transient, "connect_timeout");
+            tries.again(&failure, MINUTE, Duration::from_secs(seconds)).is_some()
+        };
+        assert_eq!([connects_for(1, true), connects_for(5, true), connects_for(5, false)], [true, false, true]);
     }
 
     #[tokio::test(start_paused = true)]

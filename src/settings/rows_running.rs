@@ -50,7 +50,7 @@ pub(super) static RUNNING: &[KeyRow<Draft>] = &[
         "longest time that an endpoint may ask for, all waits of a call together; for more the next arm takes over",
         |d, v| d.settings.retry.patience = v.seconds()),
     row("retry.preview_patience_s", SECONDS, Some("1.5"), NoFlag,
-        "longest time that the race waits for a preview that waits to be asked again; for more it goes on without it",
+        "longest time from its first try on after which a preview that failed is asked again; later the race goes on without it",
         |d, v| d.settings.retry.preview_patience = v.seconds()),
     row("retry.share", SHARE, Some("0.2"), NoFlag,
         "retries per call of one endpoint", |d, v| d.settings.retry.share = v.number()),
