@@ -5,7 +5,7 @@
 
 mod common;
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -193,6 +193,33 @@ fn a_signal_or_a_reader_that_has_gone_cancels_the_run_and_what_it_took_is_on_rec
     assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(1), &b""[..]), "nobody reads, nothing is said");
     let spent = program.json(&["state", "show", "--json"])["spent_today_usd"].as_f64().unwrap();
     assert!((spent - 4.0 * 7.0e-3).abs() < 1e-9, "a reader that has gone before the first word: {spent}");
+}
+
+#[test]
+fn a_pipe_gets_the_answer_that_is_served_and_no_half_of_another() {
+    let endpoint = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = endpoint.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for call in endpoint.incoming() {
+            let mut call = call.unwrap();
+            let mut request = vec![0; 65_536];
+            let read = call.read(&mut request).unwrap();
+            let breaks = String::from_utf8_lossy(&request[..read]).contains("breaks");
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+            let text = |text: &str| format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n");
+            let stop = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+            let body = if breaks { text("The first half of") } else { text("A whole answer.") + stop };
+            call.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        }
+    });
+    let arm = |name: &str| {
+        format!(
+            "[[arms]]\nname = \"{name}\"\nprovider = \"openai\"\nmodel = \"{name}\"\nbase_url = \"http://{address}/v1\"\n"
+        )
+    };
+    let program = Program::with_text(&(arm("breaks") + &arm("holds")));
+    let ran = program.run(&["--strategy", "baseline", "ask", "why is the sky blue?"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), "A whole answer.\n"), "{}", ran.err);
 }
 
 #[test]

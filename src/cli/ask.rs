@@ -1,5 +1,6 @@
-//! `banditop ask`: one run. The answer streams to standard output as it comes; with `--json` the whole
-//! record is printed at the end, and nothing else.
+//! `banditop ask`: one run. On a terminal the answer streams as it comes, and one that breaks off is set apart from
+//! the next arm's; a program that reads it gets the one answer that was served, when it is whole, since what is in a
+//! pipe cannot be taken back. With `--json` the whole record is printed at the end, and nothing else.
 
 use std::io;
 use std::pin::pin;
@@ -48,7 +49,7 @@ async fn ask(
 ) -> Outcome {
     let out = Output::new();
     let mut run = engine.submit(RunRequest { request, origin: Origin::Person, session: talk }).await?;
-    let mut screen = Answer { out: &out, shown: 0, last: None, silent: json };
+    let mut screen = Answer { out: &out, shown: 0, last: None, silent: json || !out.is_terminal() };
     let mut reader_gone = pin!(reader_gone());
     let record = loop {
         let event = tokio::select! {
