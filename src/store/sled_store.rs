@@ -105,7 +105,7 @@ pub fn open_or_memory(dir: &Path, options: OpenOptions) -> Result<Arc<dyn StateS
         Err(fault @ (StoreError::Unusable { .. } | StoreError::Io(_))) => {
             tracing::error!(%fault, "the store cannot be opened: going on in memory");
             Ok(Arc::new(MemoryStore::with_notice(format!(
-                "{fault}; state is in memory only and ends with this process"
+                "what is learned ends with this process: make room or mend it, then start again ({fault})"
             ))))
         }
         Err(fault) => Err(fault),

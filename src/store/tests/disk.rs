@@ -200,6 +200,10 @@ async fn what_cannot_be_used_falls_back_to_memory_and_says_so() {
     assert!(matches!(&fault, StoreError::Unusable { .. }) && fault.to_string().contains("--data-dir"), "{fault}");
     let store = open_or_memory(&file.join("data"), options()).unwrap();
     assert_eq!(store.kind(), "memory");
-    assert!(store.notice().unwrap().contains("in memory only"));
+    let notice = store.notice().unwrap();
+    assert!(
+        notice.starts_with("what is learned ends with this process: make room or mend it, then start again ("),
+        "{notice}"
+    );
     assert_eq!(store.append(commands(1..=1), true).await, Ok(Durability::MemoryOnly));
 }
