@@ -97,14 +97,17 @@ fn targets_by_seed() {
             let of_seed = |seed| report(&problem, &contestant(kind), &Options { seed, ..Options::default() });
             let reports: Vec<Report> = (0..10).map(of_seed).collect();
             let mean = reports.iter().map(|r| r.mean_reward).sum::<f64>() / 10.0;
+            // Of a mean of twenty shuffles, as the peers' figures are.
+            let spread = reports.iter().map(|r| (r.mean_reward - mean).powi(2)).sum::<f64>() / 9.0;
             let worst = reports.iter().map(|r| r.worst_shuffle).fold(1.0, f64::min);
             let reached = reports.iter().filter(|r| r.mean_reward >= target.peers).count();
             let free = reports.iter().filter(|r| r.worst_shuffle >= target.trap).count();
             let line = format!(
-                "{:20} {kind:?}: mean {mean:.4} ({:+.4} to {:.4}, reached in {reached}/10), worst {worst:.4}, no trap in {free}/10",
+                "{:20} {kind:?}: mean {mean:.4} ({:+.4} to {:.4}, reached in {reached}/10; of twenty shuffles ± {:.5}), worst {worst:.4}, no trap in {free}/10",
                 target.name(),
                 mean - target.peers,
-                target.peers
+                target.peers,
+                spread.sqrt(),
             );
             println!("{line}");
             let far = kind == RouterKind::Linucb && mean < reports[0].best_single.mean - 0.005;
