@@ -3,36 +3,34 @@
 //! those that say nothing costs a hit, and among the others the direction decides about it. Words are parted by
 //! spaces, phrases by `|`.
 
-/// Verbs that ask for an answer: politeness before them, and `me` behind them, say nothing.
+/// Verbs that ask for an answer: politeness before them says nothing. All of them are among the openings.
 pub(super) const REQUESTS: &str = "\
-    explain describe give tell show write list create generate draft compose summarize summarise translate \
-    compare convert suggest define outline review rewrite";
+    explain describe give tell show write list create generate compose summarize summarise translate compare \
+    convert suggest define outline review rewrite name find solve compute calculate implement fix recommend";
 
-/// Beginnings of a sentence that say nothing where a request follows.
-pub(super) const ASKING: &str = "\
-    can you|could you|can you please|could you please|would you please|will you please|please can you|\
-    please could you|please|kindly|i want you to|i would like you to|i'd like you to|i need you to";
+/// Beginnings of a question that ask for what the request behind them says. Without a *please* in it a question of
+/// this kind may be meant (*can you translate Latin?*).
+pub(super) const ASKING: &str =
+    "can you please|could you please|would you please|will you please|please can you|please could you";
 
-/// What may come before everything else, and says nothing where punctuation or a request follows.
-pub(super) const GREETINGS: &str = "hi|hello|hey|hi there|hello there|good morning";
+/// What says nothing before a request.
+pub(super) const POLITE: &str = "please|kindly";
 
-/// Ends of a prompt that say nothing behind a comma or the end of a sentence.
-pub(super) const THANKS: &str =
-    "please|thanks|thank you|thanks in advance|thank you in advance|thanks a lot|many thanks";
-
-/// Words behind which `a` is an article, and no letter of a name (`vitamin a`).
-pub(super) const BEFORE_ARTICLES: &str = "\
-    is are was were be as of in on at to for with without by from into about and or than how why when what \
-    does do did can should would that if such like using me over under";
+/// Words that open a prompt and are no name, whether in capitals or not (*Will*, *May* and *Mark* are).
+pub(super) const OPENINGS: &str = "\
+    what what's who who's whom whose when where where's why how how's which is isn't are aren't was wasn't were do \
+    does doesn't did didn't can can't could should would has have had explain describe give tell show write list create \
+    generate compose summarize summarise translate compare convert suggest define outline review rewrite name \
+    find solve compute calculate implement fix recommend if in";
 
 /// Words that speak of words: nothing of such a prompt is taken for empty, not even `the`.
 pub(super) const OF_WORDS: &str = "\
     word words article articles grammar grammatical spell spelling pronounce say mean means meaning letter \
     letters sentence sentences phrase difference between translate translation correct proofread syllables \
-    rhyme rhymes repeat anagram pronoun stopword";
-
-/// Words that begin what may stand at the beginning of a request as well as at its end.
-pub(super) const FRONTED: &str = "in with using for as at";
+    rhyme rhymes repeat anagram pronoun stopword contraction contractions expand abbreviate abbreviation \
+    acronym capitalize capitalise capitalized capitalised capitalization casing case uppercase lowercase punctuation \
+    punctuate question questions exclamation comma colon period apostrophe hyphen hyphenate quote character \
+    characters string strings regex regexp pattern glob echo prefix suffix vowel vowels plural typo typos";
 
 /// Contractions and what they stand for.
 pub(super) const CONTRACTIONS: &[(&str, &str)] = &[
@@ -56,12 +54,6 @@ pub(super) const CONTRACTIONS: &[(&str, &str)] = &[
     ("cannot", "can not"),
 ];
 
-/// Words that are another word in capitals.
-pub(super) const OF_CAPITALS: &str = "\
-    us it who aids polish turkey china march may august job nice mercury apple amazon windows python java \
-    rust go swift ruby reading bath mobile lima guinea sat act ram pin sad ice led un or cop mars will mark \
-    bill rich";
-
 /// Words that turn a prompt round, count, or name one side of a pair of which texts hardly show which it is.
 pub(super) const TURNS: &str = "\
     not t no never without except non neither nor none nothing nicht kein keine keinen nie ohne ne pas \
@@ -75,14 +67,11 @@ pub(super) const TURNS: &str = "\
     into past future present he she him her his singular plural internal external legal illegal possible \
     impossible mehr weniger vor nach plus moins avant après más menos was were did will my your and us \
     briefly zero one two three four five six seven eight nine ten eleven twelve dozen hundred thousand \
-    million billion once twice half double monday tuesday wednesday thursday friday saturday sunday today \
+    million billion once twice half few little double monday tuesday wednesday thursday friday saturday sunday today \
     tomorrow yesterday january february march april may june july august september october november december";
 
 /// Words that compare: which side is which is a matter of order alone.
 pub(super) const COMPARING: &str = "than versus vs instead rather als que";
-
-/// Words before which a comma is a matter of taste.
-pub(super) const JOINING: &str = "and or but so because when while if which where then including";
 
 /// Names of languages, of people and of programs.
 pub(super) const LANGUAGES: &str = "\
