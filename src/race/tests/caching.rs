@@ -99,7 +99,7 @@ async fn a_prompt_that_is_nearly_the_same_asks_no_arm_for_a_preview() {
     let stage = Stage::new();
     let first = stage.ask(PROMPT).await;
     assert_eq!((hits(&first), stage.calls()), ((0, 2), [1, 2]), "two previews and the answer");
-    let again = stage.ask(&format!("  Please {}.", PROMPT.replace("Explain", "explain"))).await;
+    let again = stage.ask(&format!("  Please {} ", PROMPT.replace("Explain", "explain"))).await;
     assert_eq!((hits(&again), stage.calls()), ((2, 0), [1, 3]), "the answer alone");
     let record = &again.record;
     assert_eq!(record.winner.as_ref().unwrap().as_str(), "b");
