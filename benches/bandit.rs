@@ -8,12 +8,13 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use banditop::bandit::{Contexts, Desk, LinTs, LinUcb, Router, RouterConfig, RouterState, what_if};
+use banditop::bandit::{Contexts, Desk, LinTs, LinUcb, Outlays, Router, RouterConfig, RouterState, Side, what_if};
 use banditop::domain::clock::Timestamp;
 use banditop::domain::command::{Actor, ArmObservation, LogEntry, Observation, PreviewTerms, RouterCommand};
 use banditop::domain::context::{ArmContexts, FeatureBlock};
 use banditop::domain::ids::{ArmId, TimeId};
 use banditop::domain::spec::{ArmSpec, Provider};
+use banditop::domain::spec::{RouterKind, Strategy};
 use banditop::domain::terms::Weights;
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -294,9 +295,15 @@ fn common(c: &mut Criterion) {
 fn forecast(c: &mut Criterion) {
     let (state, _, mut rng) = pool(8, 10, 200, 1.0);
     let contexts: Vec<Arc<ArmContexts>> = (0..500).map(|_| Arc::new(context(8, &mut rng).into())).collect();
-    c.bench_function("what_if/500_contexts_10_arms_k3", |b| {
-        b.iter(|| what_if(&state, &state, black_box(&contexts), 3, &|_| Some(1.0)));
-    });
+    let mut paced = state.clone();
+    paced.apply(&entry(2_000_000, RouterCommand::SetBudget { dollars: Some(0.000_5) }));
+    for (name, state) in [("free", &state), ("under_a_ceiling", &paced)] {
+        let (router, strategy, now) = (RouterKind::Linucb, Strategy::Race, Timestamp::default());
+        let side = Side { state, router, strategy, k: 3, now };
+        c.bench_function(&format!("what_if/500_contexts_10_arms_k3/{name}"), |b| {
+            b.iter(|| what_if(side, side, black_box(&contexts), &Outlays::default()));
+        });
+    }
 }
 
 criterion_group!(benches, select, update, decision, common, forecast);

@@ -8,6 +8,7 @@
 mod arms;
 mod beliefs;
 mod beside;
+mod bounds;
 mod choose;
 mod config;
 mod desk;
@@ -38,6 +39,7 @@ mod words;
 mod tests;
 
 pub use beliefs::prior_fault;
+pub use bounds::{Bounds, Way};
 pub use config::{Noise, PriorConfig, RouterConfig};
 pub use desk::Desk;
 pub use drift::{Drift, DriftConfig};
@@ -49,4 +51,4 @@ pub use refold::{exclusions, refold};
 pub use router::{Contexts, Router, Selection, router};
 pub use snapshot::StateFault;
 pub use state::{ArmView, RouterState};
-pub use what_if::what_if;
+pub use what_if::{Outlays, Side, what_if};

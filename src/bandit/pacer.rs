@@ -33,6 +33,7 @@ use super::kernels::axpy;
 use super::state::RouterState;
 use crate::domain::command::Observation;
 use crate::domain::terms::Column;
+pub(super) use curve::{GRID, Turns};
 use curve::{lambda_for, steepest};
 pub use in_flight::InFlight;
 pub(super) use prices::Offer;

@@ -28,6 +28,7 @@ mod ledger;
 mod lifecycle;
 mod message;
 mod models;
+mod outlay;
 mod overlay;
 mod owner;
 mod parts;

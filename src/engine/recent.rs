@@ -5,6 +5,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::outlay::{Outlay, outlays};
+use crate::bandit::Outlays;
 use crate::domain::context::ArmContexts;
 use crate::domain::ids::RunId;
 use crate::domain::record::RunRecord;
@@ -25,7 +27,7 @@ pub(super) struct Recent {
     /// Oldest first, each with its size.
     records: VecDeque<(usize, Arc<RunRecord>)>,
     bytes: usize,
-    contexts: VecDeque<Point>,
+    contexts: VecDeque<(Point, Outlay)>,
 }
 
 impl Recent {
@@ -38,7 +40,7 @@ impl Recent {
             self.bytes -= self.records.pop_front().map_or(0, |(size, _)| size);
         }
         if is_current {
-            self.contexts.push_back(Arc::new(record.context.by_arm()));
+            self.contexts.push_back((Arc::new(record.context.by_arm()), Outlay::of(record)));
             if self.contexts.len() > CONTEXTS {
                 self.contexts.pop_front();
             }
@@ -65,14 +67,19 @@ impl Recent {
 
     /// Every context, oldest first.
     pub(super) fn contexts(&self) -> Vec<Point> {
-        self.contexts.iter().cloned().collect()
+        self.contexts.iter().map(|(point, _)| Arc::clone(point)).collect()
+    }
+
+    /// What the runs of these contexts cost beside their answers.
+    pub(super) fn outlays(&self) -> Outlays {
+        outlays(self.contexts.iter().map(|(_, outlay)| outlay))
     }
 
     /// About `count` of the newest hundred contexts, evenly spaced.
     pub(super) fn sample(&self, count: usize) -> Vec<Point> {
         let newest = self.contexts.len().min(100);
         let every = newest.div_ceil(count.max(1)).max(1);
-        self.contexts.iter().rev().take(newest).step_by(every).cloned().collect()
+        self.contexts.iter().rev().take(newest).step_by(every).map(|(point, _)| Arc::clone(point)).collect()
     }
 
     #[cfg(test)]

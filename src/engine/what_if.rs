@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 
-use crate::bandit::{self, RouterState};
+use crate::bandit::{self, ArmView, RouterState, Side};
 use crate::domain::clock::Timestamp;
 use crate::domain::command::{Actor, LogEntry, RouterCommand};
 use crate::domain::engine::{EngineError, WhatIf};
-use crate::domain::ids::{ArmId, CommandId};
-use crate::domain::spec::Strategy;
+use crate::domain::ids::CommandId;
 
 use super::actions::refused;
 use super::message::Message;
@@ -34,14 +33,17 @@ pub(super) async fn what_if(shared: &Arc<Shared>, command: RouterCommand) -> Res
         }
         _ => applied(&knowledge.state, command),
     };
-    let contexts = shared.recent().contexts();
-    let configured = shared.strategy;
-    let k = shared.race.parts().config.k;
+    let (contexts, mut outlays) = {
+        let recent = shared.recent();
+        (recent.contexts(), recent.outlays())
+    };
+    let (configured, now, parts) = (shared.strategy, shared.now(), shared.race.parts());
+    let (k, router) = (parts.config.k, parts.router);
     let forecast = move || {
-        let strategy = then.mode().strategy.unwrap_or(configured);
-        let k = if strategy == Strategy::Race { k } else { 1 };
-        let p95 = |arm: &ArmId| knowledge.signals.p95(arm);
-        bandit::what_if(&knowledge.state, &then, &contexts, k, &p95)
+        let p95 = |arm: ArmView<'_>| Some((arm.spec.name.clone(), knowledge.signals.p95(&arm.spec.name)?));
+        outlays.p95_s = knowledge.state.arms().filter_map(p95).collect();
+        let before = Side { state: &knowledge.state, router, strategy: configured, k, now };
+        bandit::what_if(before, Side { state: &then, ..before }, &contexts, &outlays)
     };
     shared.tasks.spawn_blocking(forecast).await.map_err(|_| EngineError::Stopped)
 }

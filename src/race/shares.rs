@@ -16,42 +16,24 @@
 //! (arms with a least + 1) × (2 × arms with a most + 1) of them.
 
 use super::gate::GateInput;
-use crate::bandit::Selection;
+use crate::bandit::{Bounds, Selection, Way};
 use crate::domain::ids::ArmId;
 use crate::domain::record::ArmScore;
 use crate::domain::spec::RouterKind;
-
-/// One arm's bounds at this moment.
-struct Bounds {
-    arm: ArmId,
-    least: f64,
-    most: f64,
-}
-
-/// One way that chance may go, with its probability: by position in the bounds, whom it puts in and whom it leaves out.
-#[derive(Clone, Debug)]
-struct Way {
-    probability: f64,
-    forced: Option<usize>,
-    out: Vec<usize>,
-}
 
 /// How arms are chosen of those that are open, beside the one that is put in.
 type Choose<'a> = dyn Fn(&[ArmId], Option<&ArmId>, &mut dyn FnMut() -> f64) -> Selection + 'a;
 
 impl GateInput<'_> {
-    fn bounds(&self) -> Vec<Bounds> {
-        let of = |arm: &ArmId| {
-            let (limits, since) = self.state.arm(arm.as_str())?.share_limits?;
-            let (least, most) = limits.after(self.now.since(since));
-            Some(Bounds { arm: arm.clone(), least, most })
-        };
-        self.candidates.iter().filter_map(of).collect()
+    /// Who is bounded at this moment, and how.
+    fn bounds(&self) -> (Vec<ArmId>, Vec<Bounds>) {
+        let of = |arm: &ArmId| Some((arm.clone(), self.state.arm(arm.as_str())?.bounds(self.now)?));
+        self.candidates.iter().filter_map(of).unzip()
     }
 
     /// Whether any candidate's share is bounded.
     pub(super) fn has_bounds(&self) -> bool {
-        !self.bounds().is_empty()
+        !self.bounds().0.is_empty()
     }
 
     /// k arms drawn uniformly, of those that their most lets into this run.
@@ -59,12 +41,11 @@ impl GateInput<'_> {
         let choose = |open: &[ArmId], _: Option<&ArmId>, draw: &mut dyn FnMut() -> f64| {
             self.spread(self.select(kind, open, k, draw), k, draw)
         };
-        let bounds = self.bounds();
+        let (bounded, bounds) = self.bounds();
         if bounds.is_empty() {
             return choose(self.candidates, None, draw);
         }
-        let ways = ways_among(None, 1.0, bounds.iter().map(|bound| bound.most));
-        self.by_chance(kind, &bounds, &ways, &choose, draw).0
+        self.by_chance(kind, &bounded, &Way::without_leasts(&bounds), &choose, draw).0
     }
 
     /// The router's choice within every arm's bounds, and whom they put in or left out.
@@ -74,7 +55,7 @@ impl GateInput<'_> {
         k: usize,
         draw: &mut dyn FnMut() -> f64,
     ) -> (Selection, Option<String>) {
-        let bounds = self.bounds();
+        let (bounded, bounds) = self.bounds();
         if bounds.is_empty() {
             return (self.select(kind, self.candidates, k, draw), None);
         }
@@ -82,14 +63,14 @@ impl GateInput<'_> {
             Some(arm) => self.select_beside(arm, open, k, draw),
             None => self.select(kind, open, k, draw),
         };
-        self.by_chance(kind, &bounds, &ways(&bounds, k), &choose, draw)
+        self.by_chance(kind, &bounded, &Way::all(&bounds, k), &choose, draw)
     }
 
     /// Lets chance go one of its ways, and states every arm's propensity over all of them.
     fn by_chance(
         &self,
         kind: RouterKind,
-        bounds: &[Bounds],
+        bounded: &[ArmId],
         ways: &[Way],
         choose: &Choose<'_>,
         draw: &mut dyn FnMut() -> f64,
@@ -98,8 +79,8 @@ impl GateInput<'_> {
         let (mut selection, mut note) = (Selection::default(), None);
         let mut propensity = vec![0.0; self.candidates.len()];
         for (at, way) in ways.iter().enumerate() {
-            let forced = way.forced.map(|i| &bounds[i].arm);
-            let is_out = |arm: &ArmId| way.out.iter().any(|i| bounds[*i].arm == *arm);
+            let forced = way.forced.map(|i| &bounded[i]);
+            let is_out = |arm: &ArmId| way.out.iter().any(|i| bounded[*i] == *arm);
             let mut open: Vec<ArmId> = self.candidates.iter().filter(|arm| !is_out(arm)).cloned().collect();
             let holds = forced.is_some() || !open.is_empty();
             if !holds {
@@ -111,7 +92,7 @@ impl GateInput<'_> {
                 *sum += way.probability * own.map_or(0.0, |score| score.propensity);
             }
             if at == taken {
-                let out: Vec<&str> = way.out.iter().map(|i| bounds[*i].arm.as_str()).collect();
+                let out: Vec<&str> = way.out.iter().map(|i| bounded[*i].as_str()).collect();
                 (selection, note) = (found, holds.then(|| said(forced, &out)).flatten());
             }
         }
@@ -142,45 +123,6 @@ fn said(forced: Option<&ArmId>, out: &[&str]) -> Option<String> {
     let left_out = (!left_out.is_empty()).then(|| format!("left out by the most share: {}", left_out.join(", ")));
     let parts: Vec<String> = put_in.into_iter().chain(left_out).collect();
     (!parts.is_empty()).then(|| parts.join(", "))
-}
-
-/// Every way that chance may go where leasts put arms in and mosts leave arms out, for a choice of k.
-fn ways(bounds: &[Bounds], k: usize) -> Vec<Way> {
-    let sum: f64 = bounds.iter().map(|bound| bound.least).sum();
-    // In the runs that the arm's own least share does not take, the most is what is left of it.
-    let free = |bound: &Bounds| if k == 1 { 1.0 - sum } else { 1.0 - bound.least };
-    let entry = |bound: &Bounds| ((bound.most - bound.least) / free(bound).max(1e-12)).clamp(0.0, 1.0);
-    let forced = bounds.iter().enumerate().map(|(i, bound)| (Some(i), bound.least));
-    forced
-        .chain([(None, 1.0 - sum)])
-        .filter(|(_, probability)| *probability > 0.0)
-        .flat_map(|(forced, probability)| ways_among(forced, probability, bounds.iter().map(entry)))
-        .collect()
-}
-
-/// The ways in which arms may be left out, each with the probability that its part leaves, by one uniform for all:
-/// each arm's part begins where the last one's ends, round and round, so that as long as the parts sum to 1 somebody
-/// is always let in. All of them together have `probability`.
-fn ways_among(forced: Option<usize>, probability: f64, parts: impl Iterator<Item = f64>) -> Vec<Way> {
-    let (mut cuts, mut begins, mut from) = (vec![0.0, 1.0], Vec::new(), 0.0);
-    for part in parts {
-        begins.push((from, part));
-        from = (from + part).fract();
-        cuts.push(from);
-    }
-    cuts.sort_by(f64::total_cmp);
-    let mut ways: Vec<Way> = Vec::new();
-    for cut in cuts.windows(2).filter(|cut| cut[1] > cut[0]) {
-        let middle = f64::midpoint(cut[0], cut[1]);
-        let is_out = |(begin, part): (f64, f64)| (middle - begin).rem_euclid(1.0) >= part;
-        let out: Vec<usize> = (0..begins.len()).filter(|i| is_out(begins[*i])).collect();
-        let weight = probability * (cut[1] - cut[0]);
-        match ways.iter_mut().find(|way| way.out == out) {
-            Some(way) => way.probability += weight,
-            None => ways.push(Way { probability: weight, forced, out }),
-        }
-    }
-    ways
 }
 
 /// Which way a uniform goes.

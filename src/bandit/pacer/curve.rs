@@ -5,7 +5,7 @@
 use crate::bandit::state::RouterState;
 
 /// Points of λ that are tabulated: 12 a decade from 1e-6 to 1e3, and 0.
-const GRID: usize = 109;
+pub(in crate::bandit) const GRID: usize = 109;
 
 /// λ at a place of the table.
 pub(super) fn lambda_at(place: usize) -> f64 {
@@ -17,19 +17,44 @@ pub(super) fn steepest() -> f64 {
     lambda_at(GRID - 1)
 }
 
-/// λ at which the table costs `target`, as it is at `step`: one of two neighbours, in the proportion that
-/// meets the target.
-pub(super) fn lambda_for(curve: &[f64], target: f64, step: u64) -> f64 {
-    let Some(place) = curve.iter().position(|dollars| *dollars <= target) else {
-        return if curve.is_empty() { 0.0 } else { lambda_at(GRID - 1) };
-    };
-    if place == 0 {
-        return 0.0;
+/// λ that costs a target in the mean: one of two neighbours by turns, in the proportion that meets it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::bandit) struct Turns {
+    /// The place of the dearer, of the cheaper, and the share of turns of the dearer.
+    dear: usize,
+    cheap: usize,
+    share: f64,
+}
+
+impl Turns {
+    /// Always the same.
+    pub(in crate::bandit) const fn fixed(place: usize) -> Self {
+        Self { dear: place, cheap: place, share: 0.0 }
     }
-    let (dear, cheap) = (curve[place - 1], curve[place]);
-    let share = if dear > cheap { (target - cheap) / (dear - cheap) } else { 0.0 };
-    let turn = (step as f64 * 0.618_033_988_749_895).fract();
-    lambda_at(if turn < share { place - 1 } else { place })
+
+    /// At `cheap`, the first place that costs no more than `target`, it costs `dollars.1`, and `dollars.0` at the place before.
+    pub(in crate::bandit) fn between(cheap: usize, dollars: (f64, f64), target: f64) -> Self {
+        let (dear, less) = dollars;
+        let share = if dear > less { (target - less) / (dear - less) } else { 0.0 };
+        Self { dear: cheap.saturating_sub(1), cheap, share }
+    }
+
+    /// λ at `step`.
+    pub(in crate::bandit) fn lambda(self, step: u64) -> f64 {
+        let turn = (step as f64 * 0.618_033_988_749_895).fract();
+        lambda_at(if turn < self.share { self.dear } else { self.cheap })
+    }
+}
+
+/// λ at which the table costs `target`, as it is at `step`.
+pub(super) fn lambda_for(curve: &[f64], target: f64, step: u64) -> f64 {
+    let turns = match curve.iter().position(|dollars| *dollars <= target) {
+        None if curve.is_empty() => Turns::fixed(0),
+        None => Turns::fixed(GRID - 1),
+        Some(0) => Turns::fixed(0),
+        Some(place) => Turns::between(place, (curve[place - 1], curve[place]), target),
+    };
+    turns.lambda(step)
 }
 
 impl RouterState {

@@ -3,14 +3,12 @@
 
 use std::sync::Arc;
 
-use super::curve::lambda_for;
 use super::in_flight::InFlight;
 use super::{CAP, EXHAUSTED, PLAIN, RATIO, SAFETY, SAFETY_FULL, SURPLUS_ALPHA, TOKENS};
 use crate::bandit::choose::Contender;
 use crate::bandit::kernels::dot;
 use crate::bandit::state::{ArmState, RouterState};
 use crate::bandit::stats::ArmStatistics;
-use crate::domain::context::ArmContexts;
 use crate::domain::terms::Column;
 
 /// What the pacer says about one decision.
@@ -123,17 +121,5 @@ impl RouterState {
         let paid = |arm: &&Arc<ArmState>| arm.stats.data_mean(Column::Dollars).1 > 0.0;
         let open = self.arms.iter().filter(|arm| arm.pool.lifecycle.is_candidate()).filter(paid);
         open.map(|arm| plain_dollars(&arm.stats, mean)).reduce(f64::min)
-    }
-
-    /// Reward per dollar by turn, for a forecast over `contexts` under the ceiling itself, without account.
-    pub(in crate::bandit) fn forecast_prices(
-        &self,
-        contexts: &[&ArmContexts],
-    ) -> Option<impl Fn(usize) -> f64 + use<>> {
-        let pacer = self.pacer.as_ref()?;
-        let mut curve = Vec::new();
-        self.tabulate(pacer.ceiling, contexts.iter().map(|met| met.x()), &mut Vec::new(), &mut curve);
-        let (ceiling, target) = (pacer.ceiling, pacer.ceiling / pacer.overhead());
-        Some(move |turn: usize| lambda_for(&curve, target, turn as u64) / ceiling)
     }
 }

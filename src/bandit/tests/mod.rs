@@ -4,6 +4,7 @@ mod beliefs;
 mod beside;
 mod contract;
 mod drift;
+mod forecast;
 mod known_values;
 mod lifecycle;
 mod numerics;

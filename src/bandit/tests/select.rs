@@ -1,14 +1,9 @@
 //! What routing does: arms without data are tried, noise neither locks in nor out, contexts are told
-//! apart, and a forecast moves as the thing it forecasts.
-
-use std::sync::Arc;
+//! apart.
 
 use super::super::router::router;
-use super::super::what_if::what_if;
 use super::{Log, complete, config, quality, quality_only, spec};
-use crate::domain::command::{ArmObservation, RouterCommand};
-use crate::domain::context::ArmContexts;
-use crate::domain::ids::ArmId;
+use crate::domain::command::RouterCommand;
 use crate::domain::spec::RouterKind;
 use crate::domain::terms::Weights;
 
@@ -85,93 +80,6 @@ fn an_arm_added_later_is_tried_and_taken_when_it_is_better() {
         }
     }
     assert!(adopted.is_some_and(|run| run > 590), "{adopted:?}");
-}
-
-fn pool() -> Log {
-    let mut rng = fastrand::Rng::with_seed(6);
-    let mut log = Log::new(config(3), Weights::default(), &["strong", "cheap", "middling"]);
-    for _ in 0..150 {
-        let x = [1.0, rng.f64(), rng.f64()];
-        let mut noisy = |mean: f64| (mean + 0.2 * (rng.f64() - 0.5)).clamp(0.0, 1.0);
-        let seen = vec![
-            complete("strong", [noisy(0.9), 0.3, 0.1, 0.5, 0.5, 1.0, 0.02, 0.0]),
-            complete("cheap", [noisy(0.6), 0.9, 0.9, 0.5, 0.5, 1.0, 0.0002, 0.0]),
-            complete("middling", [noisy(0.7), 0.6, 0.5, 0.5, 0.5, 1.0, 0.002, 0.0]),
-        ];
-        log.observe(&x, seen);
-    }
-    log
-}
-
-fn contexts() -> Vec<Arc<ArmContexts>> {
-    let mut rng = fastrand::Rng::with_seed(1);
-    (0..60).map(|_| Arc::new(vec![1.0, rng.f64(), rng.f64()].into())).collect()
-}
-
-fn share_of(forecast: &crate::domain::engine::Forecast, arm: &str) -> f64 {
-    forecast.share.iter().find(|(id, _)| id.as_str() == arm).map_or(0.0, |(_, share)| *share)
-}
-
-#[test]
-fn a_forecast_follows_the_weights() {
-    let log = pool();
-    let p95 = |arm: &ArmId| Some(if arm.as_str() == "strong" { 4.0 } else { 1.0 });
-    let mut last = None;
-    for tenths in 0..=10 {
-        let cost = f64::from(tenths) / 10.0;
-        let mut then = log.clone();
-        let weights = Weights::new([1.0 - cost, 0.0, cost, 0.0, 0.0, 0.0], 0.05).unwrap();
-        then.push(RouterCommand::SetWeights { weights });
-        let found = what_if(&log.state, &then.state, &contexts(), 2, &p95);
-        assert_eq!(found.contexts, 60);
-        let total: f64 = found.then.share.iter().map(|(_, share)| share).sum();
-        assert!((total - 1.0).abs() < 1e-9);
-        let cheap = share_of(&found.then, "cheap");
-        assert!(last.is_none_or(|last| cheap >= last - 1e-6), "more weight on cost, more to the cheap arm");
-        last = Some(cheap);
-        if tenths == 0 {
-            assert!(share_of(&found.then, "strong") > 0.9 && found.then.p95_s.unwrap() > 3.5);
-        }
-    }
-    // Two are raced and the better is served: the dear arm is no longer among them.
-    let weights = Weights::new([0.0, 0.0, 1.0, 0.0, 0.0, 0.0], 0.05).unwrap();
-    let mut then = log.clone();
-    then.push(RouterCommand::SetWeights { weights });
-    assert!(share_of(&what_if(&log.state, &then.state, &contexts(), 2, &p95).then, "strong") < 1e-9);
-    assert!(share_of(&what_if(&log.state, &then.state, &contexts(), 1, &p95).then, "cheap") > 0.95);
-}
-
-#[test]
-fn a_forecast_takes_each_arm_as_it_was() {
-    let mut log = Log::new(config(2), quality_only(), &["steady", "shaky"]);
-    for n in 0..200 {
-        let errors = f64::from(n % 2);
-        let shaky = ArmObservation { signals: vec![errors], ..quality("shaky", 0.9 - 0.6 * errors) };
-        log.observe(&[1.0], vec![ArmObservation { signals: vec![0.0], ..quality("steady", 0.6) }, shaky]);
-    }
-    let met = |errors: Option<f64>| {
-        let own = errors.map(|errors| (ArmId::new("shaky"), vec![errors]));
-        Arc::new(ArmContexts::new(vec![1.0, 0.0], own.into_iter().collect()))
-    };
-    let share =
-        |contexts: &[Arc<ArmContexts>]| share_of(&what_if(&log.state, &log.state, contexts, 1, &|_| None).now, "shaky");
-    assert!(share(&[met(Some(0.0))]) > 0.95 && share(&[met(Some(1.0))]) < 0.05);
-    assert!(share(&[met(None)]) > 0.95, "nothing is known");
-    assert!(share(&[met(None), met(Some(1.0))]) < 0.05, "as it was last, where it could not be asked");
-}
-
-#[test]
-fn a_forecast_without_an_arm_gives_its_share_to_the_others() {
-    let log = pool();
-    let mut then = log.clone();
-    then.act(RouterCommand::Deactivate { arms: vec![ArmId::new("strong")] });
-    let found = what_if(&log.state, &then.state, &contexts(), 1, &|_| None);
-    assert_eq!(found.victims, [ArmId::new("strong")]);
-    assert_eq!(found.then.share.len(), 2);
-    assert!(found.then.usd_per_run.unwrap() < found.now.usd_per_run.unwrap() && found.then.p95_s.is_none());
-    assert!(found.then.reward.unwrap() <= found.now.reward.unwrap() + 1e-9);
-    let nothing = what_if(&log.state, &then.state, &[], 1, &|_| None);
-    assert_eq!((nothing.contexts, nothing.now.reward), (0, None));
 }
 
 /// What only a served answer shows (its fallbacks, its dollars) cannot be learned of an arm that never wins: not

@@ -42,8 +42,10 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model, dialog: &Dialog) {
         [or_dashes(forecast.reward, unit), or_dashes(forecast.usd_per_run, dollars), or_dashes(forecast.p95_s, seconds)]
     };
     y += 1;
+    // The header's p95 is that of whole runs.
+    let p95 = if ends[0] >= 19 { "preview p95" } else { "prev p95" };
     for (name, (now, then)) in
-        ["reward", "$/run", "p95 s"].into_iter().zip(figures(&known.now).iter().zip(figures(&known.then)))
+        ["reward", "$/run", p95].into_iter().zip(figures(&known.now).iter().zip(figures(&known.then)))
     {
         canvas.put_within(0, y, name, theme.text(), width);
         canvas.put_right(ends[0], y, 7, now, theme.text());
