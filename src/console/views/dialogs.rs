@@ -167,7 +167,10 @@ fn draw_weights(canvas: &mut Canvas<'_>, draft: &[f64; 7], field: usize) {
 fn draw_victims(canvas: &mut Canvas<'_>, dialog: &Dialog) {
     let theme = canvas.theme;
     let Some(known) = dialog.shown_forecast() else {
-        canvas.put_within(0, 3, "who would go …", theme.dim(), canvas.width());
+        // Where it would be rejected, the reason is on the right.
+        if matches!(dialog.forecast, Forecasting::Waiting) {
+            canvas.put_within(0, 3, "who would go …", theme.dim(), canvas.width());
+        }
         return;
     };
     if known.victims.is_empty() {
@@ -209,10 +212,6 @@ fn draw_foot(canvas: &mut Canvas<'_>, model: &Model, dialog: &Dialog) {
         canvas.put_within(1, y, "computing who would go …   Esc leaves it", theme.dim(), width);
         return;
     }
-    if let Forecasting::Refused(reason) = &dialog.forecast {
-        canvas.put_within(1, y, &format!("{} {reason}", theme.glyphs.outcome[1]), theme.bad(), width.saturating_sub(2));
-        return;
-    }
     // Where there is little room, what turns a value goes first: the arrows are guessed, `Esc` is not.
     let keys = |parts: &[(&str, &str)]| {
         let segment = |(i, (key, text)): (usize, &(&str, &str))| {
@@ -236,15 +235,17 @@ fn draw_foot(canvas: &mut Canvas<'_>, model: &Model, dialog: &Dialog) {
         );
         return;
     }
-    let line = match &dialog.subject {
-        Subject::Budget { .. } => {
-            keys(&[("Enter", "applies"), ("Left Right", "turn"), ("Up Down", "on or off"), ("Esc", "leaves it")])
-        }
-        Subject::Decay { .. } => keys(&[("Enter", "applies"), ("Left Right", "turn"), ("Esc", "leaves it")]),
-        Subject::Prune { .. } | Subject::Weights { .. } => {
-            keys(&[("Enter", "applies"), ("Left Right", "turn"), ("Up Down", "choose"), ("Esc", "leaves it")])
-        }
-        _ => keys(&[("Enter", "does it"), ("Esc", "leaves it")]),
+    let turns: &[(&str, &str)] = match &dialog.subject {
+        Subject::Budget { .. } => &[("Left Right", "turn"), ("Up Down", "on or off")],
+        Subject::Decay { .. } => &[("Left Right", "turn")],
+        Subject::Prune { .. } | Subject::Weights { .. } => &[("Left Right", "turn"), ("Up Down", "choose")],
+        _ => &[],
+    };
+    let leaves = ("Esc", "leaves it");
+    let line = match (&dialog.forecast, turns.is_empty()) {
+        (Forecasting::Refused(_), _) => keys(&[turns, &[leaves]].concat()),
+        (_, true) => keys(&[("Enter", "does it"), leaves]),
+        (_, false) => keys(&[&[("Enter", "applies")], turns, &[leaves]].concat()),
     };
     canvas.put_line(1, y, &line);
 }

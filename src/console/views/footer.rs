@@ -5,7 +5,10 @@
 //!  ▸ ask: _                          i ask  d decay  p prune  x off  r on  w weights  u undo  ? help  q quit
 //!  ✓ decay to 0.90 of all arms: applied #142, durable (u undoes it)                          ? help  q quit
 //! ```
+//!
+//! What does not fit on one line is told on up to three, which for as long lie over the screen above.
 
+use ratatui::style::Style;
 use ratatui::text::Span;
 
 use super::super::model::race::Standing;
@@ -15,16 +18,53 @@ use super::super::theme::Theme;
 use super::super::widgets::Canvas;
 use super::super::widgets::number::small;
 use super::super::widgets::segments::{Segment, fit};
+use super::super::widgets::wrap::wrap;
 use super::{help, prompt};
 use crate::domain::action::{ACTIONS, Action, Scope};
+use crate::domain::text::one_line;
 
-pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
-    let width = canvas.width();
-    let theme = canvas.theme;
+/// Columns that a message leaves to the last keys.
+const KEYS_ONLY: u16 = 12;
+
+/// The most rows that a message takes.
+const MOST_ROWS: usize = 3;
+
+/// What became of the last press, in lines of a footer of `width` columns; none where the prompt stands there.
+fn message(model: &Model, theme: &Theme, width: u16) -> Option<(Style, Vec<String>)> {
+    let (tone, text, more) = model.statuses.line()?;
     let inline = model.typing && model.screen == Screen::Overview;
     // A message is read while nothing is typed yet; bad news always.
-    let covers = |tone| tone == Tone::Bad || (tone == Tone::Info && model.prompt.text().trim().is_empty());
-    if inline && !model.statuses.line().is_some_and(|(tone, ..)| covers(tone)) {
+    let covers = tone == Tone::Bad || (tone == Tone::Info && model.prompt.text().trim().is_empty());
+    if inline && !covers {
+        return None;
+    }
+    let (glyph, style) = match tone {
+        Tone::Good => (theme.glyphs.outcome[0], theme.good()),
+        Tone::Bad => (theme.glyphs.outcome[1], theme.bad()),
+        Tone::Pending => (theme.glyphs.outcome[2], theme.warn()),
+        Tone::Info => (theme.glyphs.prompt, theme.text()),
+    };
+    let more = if more > 0 { format!(" (+{more})") } else { String::new() };
+    let text = format!("{glyph} {}{more}", one_line(&text));
+    let mut lines = wrap(&text, width.saturating_sub(KEYS_ONLY + 2));
+    if lines.len() > MOST_ROWS {
+        // The last of them ends in an ellipsis when it is drawn.
+        let last = lines.drain(MOST_ROWS - 1..).collect::<Vec<_>>().join(" ");
+        lines.push(last);
+    }
+    Some((style, lines))
+}
+
+/// Rows that the footer takes in `width` columns.
+pub(super) fn rows(model: &Model, theme: &Theme, width: u16) -> u16 {
+    message(model, theme, width).map_or(1, |(_, lines)| small(lines.len()).max(1))
+}
+
+pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
+    let (width, last) = (canvas.width(), canvas.height().saturating_sub(1));
+    let theme = canvas.theme;
+    let told = message(model, theme, width);
+    if model.typing && model.screen == Screen::Overview && told.is_none() {
         let label = format!(" {} ask: ", theme.glyphs.prompt);
         let x = canvas.put(0, 0, &label, theme.key());
         let hints = fit(&typing_hints(theme), width / 3, "  ");
@@ -34,23 +74,18 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
         return;
     }
     let mut left = 1;
-    if let Some((tone, text, more)) = model.statuses.line() {
-        let (glyph, style) = match tone {
-            Tone::Good => (theme.glyphs.outcome[0], theme.good()),
-            Tone::Bad => (theme.glyphs.outcome[1], theme.bad()),
-            Tone::Pending => (theme.glyphs.outcome[2], theme.warn()),
-            Tone::Info => (theme.glyphs.prompt, theme.text()),
-        };
-        let more = if more > 0 { format!(" (+{more})") } else { String::new() };
-        let keys_only = 12;
-        left = canvas.put_within(left, 0, &format!("{glyph} {text}{more}"), style, width.saturating_sub(keys_only));
+    if let Some((style, lines)) = told {
+        canvas.clear();
+        for (y, line) in (0..).zip(&lines) {
+            left = canvas.put_within(1, y, line, style, width.saturating_sub(KEYS_ONLY + 1));
+        }
         left = left.saturating_add(2);
     } else if !model.typing && !model.identity.read_only {
         left = canvas.put(left, 0, &format!("{} ask: _", theme.glyphs.prompt), theme.dim()).saturating_add(2);
     }
     let hints = if model.typing { typing_hints(theme) } else { hints(model, theme) };
     let line = fit(&hints, width.saturating_sub(left).saturating_sub(1), "  ");
-    canvas.put_line(width.saturating_sub(small(line.width()) + 1), 0, &line);
+    canvas.put_line(width.saturating_sub(small(line.width()) + 1), last, &line);
 }
 
 fn hint(theme: &Theme, key: &str, text: &str, keep: u8) -> Segment {

@@ -4,6 +4,7 @@
 use super::super::model::Model;
 use super::super::model::dialog::{Dialog, Forecasting};
 use super::super::widgets::number::{dollars, or_dashes, percent, seconds, small, unit};
+use super::super::widgets::wrap::wrap;
 use super::super::widgets::{Canvas, figure};
 use crate::domain::engine::{Forecast, WhatIf};
 use crate::domain::ids::ArmId;
@@ -17,11 +18,14 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model, dialog: &Dialog) {
     let theme = canvas.theme;
     let width = canvas.width();
     let Some(known) = dialog.shown_forecast() else {
-        let text = match &dialog.forecast {
-            Forecasting::Refused(_) => "it would be rejected",
-            _ => "computing what it would do …",
-        };
-        canvas.put_within(0, 0, text, theme.dim(), width);
+        if let Forecasting::Refused(reason) = &dialog.forecast {
+            canvas.put_within(0, 0, &format!("{} it would be rejected:", theme.glyphs.outcome[1]), theme.bad(), width);
+            for (y, line) in (2..canvas.height()).zip(wrap(reason, width)) {
+                canvas.put(0, y, &line, theme.text());
+            }
+        } else {
+            canvas.put_within(0, 0, "computing what it would do …", theme.dim(), width);
+        }
         return;
     };
     if known.contexts == 0 {

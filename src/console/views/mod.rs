@@ -27,6 +27,8 @@ mod small;
 mod why;
 
 #[cfg(test)]
+mod readable;
+#[cfg(test)]
 mod scenes;
 #[cfg(test)]
 mod tests;
@@ -59,7 +61,8 @@ pub(crate) fn draw(model: &Model, theme: &Theme, buffer: &mut Buffer) {
         }
         dialogs::draw(&mut middle, model);
         help::draw(&mut middle, model);
-        footer::draw(&mut canvas.part(0, height - 1, width, 1), model);
+        let rows = footer::rows(model, theme, width);
+        footer::draw(&mut canvas.part(0, height.saturating_sub(rows), width, rows), model);
     }
     if theme.glyphs.ascii {
         ascii::reduce(buffer);
