@@ -2,6 +2,8 @@
 //! expired, raises and clears alarms. Every change goes through the log like a person's, by the actor
 //! `rule`.
 
+use std::time::Duration;
+
 use crate::domain::alarm::Severity;
 use crate::domain::clock::Timestamp;
 use crate::domain::command::{Actor, RouterCommand};
@@ -14,6 +16,9 @@ use super::alarms::Notice;
 use super::health::{Ejection, finding};
 use super::owner::Owner;
 use super::start::Fingerprints;
+
+/// A pause for a rate limit that is over sooner than anybody could read of it is no alarm.
+const BRIEF: Duration = Duration::from_secs(10);
 
 impl Owner {
     /// Takes out arms that this run shows to be failing, but for the last one that could answer.
@@ -106,15 +111,20 @@ impl Owner {
         for arm in self.folds.state.arms() {
             // That an arm has no adapter is an alarm of its own, which says what to mend.
             let is_equipped = !self.folds.unavailable.contains_key(&arm.spec.name);
-            let notice = (arm.lifecycle == Lifecycle::Ejected && is_equipped).then(|| {
-                let reason = arm.reason.unwrap_or("failing");
-                let next = if reason.starts_with(COOLING) { "back" } else { "probe" };
+            let subject = format!("ejected:{}", arm.spec.name);
+            let reason = arm.reason.unwrap_or("failing");
+            let is_cooling = reason.starts_with(COOLING);
+            let is_brief = is_cooling && arm.until.is_some_and(|until| until.since(now) < BRIEF);
+            let is_told = !is_brief || self.folds.alarms.is_open(&subject);
+            let notice = (arm.lifecycle == Lifecycle::Ejected && is_equipped && is_told).then(|| {
+                let next = if is_cooling { "back" } else { "probe" };
                 let until = arm.until.map_or_else(String::new, |until| format!(", {next} at {}", until.clock_text()));
                 let say = |reason: &str| format!("{} is out{until}: {reason}", arm.spec.name);
                 let notice = Notice::of_arm("ejected", &arm.spec.name, severity(reason), say(reason));
-                notice.told(say(finding(reason))).remedy("deactivate")
+                let notice = notice.told(say(finding(reason)));
+                // What is over by itself needs nobody.
+                if is_cooling { notice } else { notice.remedy("deactivate") }
             });
-            let subject = format!("ejected:{}", arm.spec.name);
             is_changed |= self.folds.alarms.set(now, &subject, notice);
         }
         is_changed

@@ -85,7 +85,8 @@ fn draw_alarm(canvas: &mut Canvas<'_>, keys: &KeyBindings, alarm: &Alarm) -> u16
     let room = width.saturating_sub(x);
     let message = small(alarm.message.chars().count());
     if message.saturating_add(needed) <= room || canvas.height() == 1 {
-        let for_message = room.saturating_sub(needed).max(room * 2 / 3);
+        // Half of a remedy is none: of the message the end goes first.
+        let for_message = room.saturating_sub(needed).max(room / 2);
         let after = canvas.put_within(x, 0, &alarm.message, style, for_message);
         if let Some(remedy) = remedy {
             canvas.put_within(after + 2, 0, &remedy, theme.key(), width.saturating_sub(after + 3));

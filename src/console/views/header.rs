@@ -1,9 +1,12 @@
 //! Two lines that are always there, and a banner for each thing that must not be missed.
 //!
 //! ```text
-//!  banditop ● LIVE   race · linucb · length d=8   5/6 arms   12.3 run/s   first try 94%   fallback 3.2% ▁▂▁▃   ! 1
+//!  banditop ● LIVE   race · linucb · length d=8   5/6 arms   12.3 run/s   first try 94%   fallback 3.2% ▁▂▁▃   ! 1 alarm
 //!  p50 0.8s  p95 2.4s  p99 4.1s   $0.0021/run of 0.0030   today $4.12   weights q.70 l.20 c.10   α 0.60   explore 8%
 //! ```
+//!
+//! A figure of the first line takes the same columns whatever it is, so that nothing in it moves, comes or goes
+//! because an alarm opened or a rate has a digit more.
 
 use ratatui::style::Style;
 use ratatui::text::Span;
@@ -15,15 +18,21 @@ use super::super::widgets::Canvas;
 use super::super::widgets::number::{count, dollars, money, or_dashes, percent, rate, seconds, span};
 use super::super::widgets::segments::{Segment, fit};
 use crate::domain::action::Action;
-use crate::domain::alarm::Severity;
+use crate::domain::alarm::{Alarm, Severity};
 use crate::domain::command::Durability;
 use crate::domain::ratio::Ratio;
+use crate::domain::snapshot::ArmRow;
+use crate::domain::spec::COOLING;
+
+/// From so many columns on the parts of the first line stand farther apart.
+const ROOMY: u16 = 132;
 
 /// Draws the header; gives the rows it took.
 pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) -> u16 {
     let width = canvas.width();
     let theme = canvas.theme;
-    canvas.put_line(1, 0, &fit(&first(model, theme), width.saturating_sub(2), "   "));
+    let gap = if width < ROOMY { "  " } else { "   " };
+    canvas.put_line(1, 0, &fit(&first(model, theme), width.saturating_sub(2), gap));
     let tabs = tabs(model, theme, width);
     let tabs_width = u16::try_from(tabs.iter().map(Span::width).sum::<usize>()).unwrap_or(width);
     canvas.put_line(1, 1, &fit(&second(model, theme), width.saturating_sub(tabs_width + 4), "   "));
@@ -52,7 +61,7 @@ fn label(theme: &Theme, name: &str, value: String, style: Style, keep: u8) -> Se
 fn first(model: &Model, theme: &Theme) -> Vec<Segment> {
     let shown = model.shown();
     let (totals, text) = (&shown.totals, theme.text());
-    let candidates = shown.arms.iter().filter(|row| row.state.is_candidate()).count();
+    let candidates = shown.arms.iter().filter(|row| is_in(row, &shown.alarms)).count();
     let dot = theme.glyphs.dot;
     let how = format!("{} {dot} {}", shown.strategy.name(), shown.router.name());
     let mut parts = vec![
@@ -60,8 +69,8 @@ fn first(model: &Model, theme: &Theme) -> Vec<Segment> {
         Segment::text(format!("{how} {dot} {} d={}", shown.features, shown.d), theme.dim(), 2)
             .or(vec![Span::styled(how, theme.dim())]),
         Segment::text(format!("{candidates}/{} arms", shown.arms.len()), text, 5),
-        Segment::text(format!("{} run/s", or_dashes(totals.runs_per_s, rate)), text, 6),
-        label(theme, "first try", or_dashes(totals.first_try.map(Ratio::get), percent), text, 3),
+        Segment::text(format!("{:<10}", format!("{} run/s", or_dashes(totals.runs_per_s, rate))), text, 6),
+        label(theme, "first try", format!("{:<4}", or_dashes(totals.first_try.map(Ratio::get), percent)), text, 3),
         fallback(model, theme),
     ];
     if totals.dropped_events > 0 {
@@ -71,11 +80,20 @@ fn first(model: &Model, theme: &Theme) -> Vec<Segment> {
         parts.push(Segment::text("READ-ONLY", theme.warn(), 9));
     }
     if let Some(traffic) = &model.traffic {
-        let state = if traffic.on { format!("{}/s", rate(traffic.rate_per_s)) } else { "off".to_owned() };
-        parts.push(label(theme, "traffic", state, if traffic.on { theme.good() } else { text }, 4));
+        let rate = rate(traffic.rate_per_s);
+        let state = if traffic.on { format!("{}/s", rate.trim_end_matches(".0")) } else { "off".to_owned() };
+        parts.push(label(theme, "traffic", format!("{state:<5}"), if traffic.on { theme.good() } else { text }, 4));
     }
-    parts.push(alarm_count(model, theme));
+    let (alarms, style) = alarm_words(model, theme);
+    parts.push(Segment::text(format!("{alarms:<11}"), style, 9));
     parts
+}
+
+/// Whether the arm is in the pool. One that pauses so shortly that it is no alarm is.
+fn is_in(row: &ArmRow, alarms: &[Alarm]) -> bool {
+    let is_pausing = row.state.shown(row.state_reason.as_deref()) == COOLING;
+    let subject = format!("ejected:{}", row.arm);
+    row.state.is_candidate() || (is_pausing && alarms.iter().all(|alarm| alarm.subject != subject))
 }
 
 fn source(model: &Model, theme: &Theme) -> Segment {
@@ -108,7 +126,7 @@ fn fallback(model: &Model, theme: &Theme) -> Segment {
             value.map_or(" ", |value| theme.glyphs.level[eighths(value.get())])
         })
         .collect();
-    let value = or_dashes(rate, percent);
+    let value = format!("{:<4}", or_dashes(rate, percent));
     let long = vec![
         Span::styled("fallback ", theme.dim()),
         Span::styled(value.clone(), style),
@@ -117,18 +135,18 @@ fn fallback(model: &Model, theme: &Theme) -> Segment {
     Segment::spans(long, 7).or(vec![Span::styled("fallback ", theme.dim()), Span::styled(value, style)])
 }
 
-fn alarm_count(model: &Model, theme: &Theme) -> Segment {
+/// How many alarms are open, in words: `✓ no alarm`, `! 2 alarms`, and `· 1 notice` where there is nothing worse.
+pub(super) fn alarm_words(model: &Model, theme: &Theme) -> (String, Style) {
     let open = model.alarms().count();
     let worst = model.alarms().map(|alarm| alarm.severity).max();
-    let (glyph, style) = match worst {
-        Some(Severity::Critical) => (theme.glyphs.severity[2], theme.bad()),
-        Some(Severity::Warning) => (theme.glyphs.severity[1], theme.warn()),
-        Some(Severity::Notice) => (theme.glyphs.severity[0], theme.text()),
-        None => return Segment::text(format!("{} no alarm", theme.glyphs.outcome[0]), theme.dim(), 1),
+    let (glyph, noun, style) = match worst {
+        Some(Severity::Critical) => (theme.glyphs.severity[2], "alarm", theme.bad()),
+        Some(Severity::Warning) => (theme.glyphs.severity[1], "alarm", theme.warn()),
+        Some(Severity::Notice) => (theme.glyphs.severity[0], "notice", theme.text()),
+        None => return (format!("{} no alarm", theme.glyphs.outcome[0]), theme.dim()),
     };
-    let noun = if open == 1 { "alarm" } else { "alarms" };
-    let short = Span::styled(format!("{glyph} {open}"), style);
-    Segment::text(format!("{glyph} {open} {noun}"), style, 9).or(vec![short])
+    let many = if open == 1 { "" } else { "s" };
+    (format!("{glyph} {open} {noun}{many}"), style)
 }
 
 fn second(model: &Model, theme: &Theme) -> Vec<Segment> {

@@ -8,6 +8,7 @@ use super::super::message::Event;
 use super::super::model::Model;
 use super::super::update::update;
 use super::tests::{check, frame};
+use crate::domain::alarm::{Alarm, Severity};
 use crate::domain::command::Acknowledgement;
 
 const SIZES: [(u16, u16); 2] = [(80, 24), (120, 36)];
@@ -59,5 +60,70 @@ fn a_message_that_needs_more_than_one_line_gets_it_and_the_keys_stay() {
         let shown = frame(&model, width, height);
         assert!(shown.lines().last().is_some_and(|line| line.contains('…')), "{shown}");
         assert_eq!(frame(&fixture::model(), width, height).lines().take(9).last(), shown.lines().take(9).last());
+    }
+}
+
+#[test]
+fn the_first_line_names_its_alarms_and_moves_for_nothing() {
+    use Severity::{Critical, Notice, Warning};
+    let picture = |severities: &[Severity]| {
+        let mut picture = fixture::snapshot();
+        let alarm = picture.alarms[1].clone();
+        let of = |(n, severity): (usize, &Severity)| Alarm {
+            subject: format!("s{n}"),
+            severity: *severity,
+            arm: None,
+            ..alarm.clone()
+        };
+        picture.alarms = severities.iter().enumerate().map(of).collect();
+        picture
+    };
+    let scenes: [(&[Severity], &str); 5] = [
+        (&[], "✓ no alarm"),
+        (&[Notice], "· 1 notice"),
+        (&[Notice, Notice], "· 2 notices"),
+        (&[Warning], "! 1 alarm"),
+        (&[Critical, Notice], "‼ 2 alarms"),
+    ];
+    for (width, height) in [(59, 14), (60, 15), (80, 24), (100, 30), (120, 36), (200, 50)] {
+        let mut begins = Vec::new();
+        for (severities, words) in scenes {
+            for (rate, share) in [(5.3, 0.0), (12.3, 0.032), (0.4, 0.41)] {
+                let mut picture = picture(severities);
+                picture.totals.runs_per_s = Some(rate);
+                picture.totals.fallback_rate = crate::domain::ratio::Ratio::new(share);
+                picture.totals.first_try = crate::domain::ratio::Ratio::new(1.0 - share);
+                let shown = frame(&fixture::model_of(picture), width, height);
+                let line = shown.lines().find(|line| line.contains(words));
+                let line = line.unwrap_or_else(|| panic!("{words} at {width}:\n{shown}"));
+                begins.push(line.split(words).next().map(|before| before.chars().count()));
+            }
+        }
+        let is_still = begins.iter().all(|begin| *begin == begins[0]);
+        assert!(width < 60 || is_still, "at {width}: {begins:?}");
+    }
+}
+
+#[test]
+fn an_arm_that_pauses_too_shortly_for_an_alarm_is_counted_in() {
+    let mut picture = fixture::snapshot();
+    let row = &mut picture.arms[2];
+    row.state = crate::domain::spec::Lifecycle::Ejected;
+    row.state_reason = Some("cooling (http_429): try again in 3 s".to_owned());
+    let shown = frame(&fixture::model_of(picture.clone()), 120, 36);
+    assert!(shown.contains("5/6 arms") && shown.contains("cooling"), "{shown}");
+    picture.alarms[1].subject = "ejected:lumen-code".to_owned();
+    assert!(frame(&fixture::model_of(picture), 120, 36).contains("4/6 arms"));
+}
+
+#[test]
+fn a_remedy_is_whole_even_where_its_message_is_cut() {
+    let mut picture = fixture::snapshot();
+    picture.alarms[0].message =
+        "orbit is out, probe at 16:41:07: 5 failures in a row (http_503): no capacity".to_owned();
+    picture.alarms[0].remedy = Some("deactivate".to_owned());
+    for (width, height) in SIZES {
+        let shown = frame(&fixture::model_of(picture.clone()), width, height);
+        assert!(shown.contains("→ x deactivate"), "{shown}");
     }
 }

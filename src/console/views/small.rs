@@ -3,14 +3,14 @@
 //! ```text
 //!        banditop needs 60×15
 //!          this is 42×12
-//!    12.3 run/s  fallback 3.2%  ! 1
+//!  12.3 run/s  fallback 3.2%  ! 1 alarm
 //!     make it larger, or q quits
 //! ```
 
 use super::super::model::Model;
 use super::super::widgets::Canvas;
 use super::super::widgets::number::{or_dashes, percent, rate, small};
-use super::MIN_SIZE;
+use super::{MIN_SIZE, header};
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
     let (width, height) = (canvas.width(), canvas.height());
@@ -18,11 +18,10 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
     let times = theme.glyphs.times;
     let totals = &model.shown().totals;
     let facts = format!(
-        "{} run/s  fallback {}  {} {}",
+        "{} run/s  fallback {}  {}",
         or_dashes(totals.runs_per_s, rate),
         or_dashes(totals.fallback_rate.map(crate::domain::ratio::Ratio::get), percent),
-        theme.glyphs.severity[1],
-        model.alarms().count(),
+        header::alarm_words(model, theme).0,
     );
     let lines = [
         (format!("banditop needs {}{times}{}", MIN_SIZE.0, MIN_SIZE.1), theme.strong()),

@@ -101,8 +101,18 @@ async fn a_rate_limit_is_a_pause_and_no_ejection() {
     assert_eq!(picture.tally.arms.get(&row.arm).map_or(0, |tally| tally.ejections), 0);
     let alarm = picture.alarms.iter().find(|alarm| alarm.subject == "ejected:a").unwrap();
     assert!(alarm.message.contains(", back at "), "{alarm:?}");
-    tokio::time::sleep(Duration::from_secs(32)).await;
+    assert_eq!(alarm.remedy, None, "it is over by itself");
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    assert_eq!(handle.snapshot().alarms.len(), 1, "until it is back");
+    tokio::time::sleep(Duration::from_secs(7)).await;
     assert_eq!(state(&handle, 0), Lifecycle::Active, "back without a probe, and without traffic");
+    until(&handle, "the alarm is over", |picture| picture.alarms.is_empty()).await;
+    // What is over before anybody could read of it is none.
+    rig.stage.script("a", Script::Limited(Duration::from_secs(3)));
+    ask(&handle, "hello again").await;
+    until(&handle, "a is out again", |picture| picture.arms[0].state == Lifecycle::Ejected).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert!(handle.snapshot().alarms.is_empty(), "{:?}", handle.snapshot().alarms);
 }
 
 #[tokio::test(start_paused = true)]
