@@ -158,7 +158,7 @@ async fn runs_that_left_the_picture_are_read_from_the_store_and_opened() {
     })
     .await;
     // The oldest of them all: of the first second of 1970.
-    assert!(screen.contains("Run at 00:00:00") && screen.contains("Answer: lumen-code"), "{screen}");
+    assert!(screen.contains("Run at 1970-01-01 00:00") && screen.contains("Answer: lumen-code"), "{screen}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,9 +11,9 @@
 
 use super::super::model::Model;
 use super::super::widgets::Canvas;
-use super::super::widgets::number::small;
+use super::super::widgets::number::{moment, small};
 use super::super::widgets::wrap::wrap;
-use crate::domain::action::{Action, KeyBindings};
+use crate::domain::action::Action;
 use crate::domain::alarm::{Alarm, Severity};
 use crate::domain::observer::Objective;
 
@@ -41,7 +41,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
         let left = small(open - i);
         // Every alarm gets its first line before any gets a second.
         let rows = inner.height().saturating_sub(y).saturating_sub(left.saturating_sub(1)).clamp(1, 3);
-        y += draw_alarm(&mut inner.part(0, y, u16::MAX, rows), &model.identity.keys, alarm);
+        y += draw_alarm(&mut inner.part(0, y, u16::MAX, rows), model, alarm);
         if y >= inner.height() {
             break;
         }
@@ -67,7 +67,8 @@ fn draw_objective(canvas: &mut Canvas<'_>, slo: &Objective) {
 }
 
 /// Draws one alarm; gives the rows it took.
-fn draw_alarm(canvas: &mut Canvas<'_>, keys: &KeyBindings, alarm: &Alarm) -> u16 {
+fn draw_alarm(canvas: &mut Canvas<'_>, model: &Model, alarm: &Alarm) -> u16 {
+    let keys = &model.identity.keys;
     let theme = canvas.theme;
     let (glyph, style) = match alarm.severity {
         Severity::Notice => (theme.glyphs.severity[0], theme.text()),
@@ -75,7 +76,7 @@ fn draw_alarm(canvas: &mut Canvas<'_>, keys: &KeyBindings, alarm: &Alarm) -> u16
         Severity::Critical => (theme.glyphs.severity[2], theme.bad()),
     };
     let mut x = canvas.put(1, 0, glyph, style) + 1;
-    x = canvas.put(x, 0, &alarm.at.clock_text(), theme.dim()) + 1;
+    x = canvas.put(x, 0, &moment(alarm.at, model.now), theme.dim()) + 1;
     let remedy = alarm.remedy.as_ref().map(|remedy| {
         let key = keys.key_of(remedy).map_or_else(String::new, |key| format!("{key} "));
         format!("{} {key}{remedy}", theme.glyphs.arrow)

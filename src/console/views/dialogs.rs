@@ -13,11 +13,12 @@ use ratatui::text::Span;
 
 use super::super::model::Model;
 use super::super::model::dialog::{Dialog, Forecasting, Subject, budget_text, names, weights_of};
-use super::super::widgets::number::{percent, rate, small, unit};
+use super::super::widgets::number::{moment, percent, rate, small, unit};
 use super::super::widgets::segments::{Segment, fit};
 use super::super::widgets::wrap::wrap;
 use super::super::widgets::{Canvas, figure};
 use super::forecast;
+use crate::domain::clock::Timestamp;
 use crate::domain::terms::Term;
 
 /// Columns of the change.
@@ -45,7 +46,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
         }
     } else {
         let left = LEFT.min(width / 2);
-        draw_subject(&mut inner.part(1, 0, left.saturating_sub(2), body), dialog);
+        draw_subject(&mut inner.part(1, 0, left.saturating_sub(2), body), dialog, model.now);
         let bar = inner.theme.glyphs.frame[1];
         let dim = inner.theme.dim();
         for y in 0..body {
@@ -83,7 +84,7 @@ fn title(dialog: &Dialog) -> &'static str {
     }
 }
 
-fn draw_subject(canvas: &mut Canvas<'_>, dialog: &Dialog) {
+fn draw_subject(canvas: &mut Canvas<'_>, dialog: &Dialog, now: Timestamp) {
     match &dialog.subject {
         Subject::Decay { arms, factor } => {
             value(canvas, 0, "keep", &percent(*factor), *factor, true);
@@ -119,7 +120,7 @@ fn draw_subject(canvas: &mut Canvas<'_>, dialog: &Dialog) {
                 format!("undo what #{number} did: {what}")
             };
             paragraph(canvas, 0, &text);
-            let who = format!("by {} at {} UTC", entry.actor.name(), entry.at.clock_text());
+            let who = format!("by {} at {} UTC", entry.actor.name(), moment(entry.at, now));
             paragraph(canvas, 4, &format!("{who}. Later observations are kept."));
         }
         Subject::Traffic { .. } | Subject::Quit { .. } => {}

@@ -1,17 +1,17 @@
 //! The runs so far, one line each, the newest first; an open one looks as one's own does on the Race screen.
 //!
 //! ```text
-//! ┌ Runs ───────────────────────── 3rd of 214, older below · o opens ┐
-//! │   12:04:31 coding     ● atlas-70b  .82  1.2  .0021  write a fun… │
-//! │ ▌ 12:04:29 reasoning  ■ swift-8b   .71  0.8  .0004  how many we… │
-//! └──────────────────────────────────────────────────────────────────┘
+//! ┌ Runs · 2 of 214+ ───────────────── reward ── s ───── $ ──── o opens ┐
+//! │   12:04:31    coding    ● atlas-70b  .82  1.2  .0021 write a fun…   │
+//! │ ▌ 12:04:29    reasoning ■ swift-8b   .71  0.8  .0004 how many we…   │
+//! └─────────────────────────────────────────────────────────────────────┘
 //! ```
 
 use super::super::model::Model;
 use super::super::model::race::OwnRun;
 use super::super::model::runs::{MOST, Older};
 use super::super::widgets::Canvas;
-use super::super::widgets::number::count;
+use super::super::widgets::number::{count, moment};
 use super::super::widgets::wrap::wrap;
 use super::{race, runs, why};
 use crate::domain::action::Action;
@@ -32,11 +32,15 @@ fn draw_list(canvas: &mut Canvas<'_>, model: &Model) {
     let dot = canvas.theme.glyphs.dot;
     let right = match held.opening {
         Some(_) => "reading the run …".to_owned(),
-        None => format!("reward  seconds  $ {dot} {} opens", key(model, Action::OpenRun)),
+        None => format!("{} opens", key(model, Action::OpenRun)),
     };
     let title = match held.len() {
         0 => "Runs".to_owned(),
-        n => format!("Runs {dot} {} of {}", held.position() + 1, count(n as u64)),
+        // Older ones that were not read yet are runs too.
+        n => {
+            let more = if held.older == Older::End && n < MOST { "" } else { "+" };
+            format!("Runs {dot} {} of {}{more}", held.position() + 1, count(n as u64))
+        }
     };
     let mut inner = canvas.framed(&title, &right, true);
     let theme = inner.theme;
@@ -71,6 +75,7 @@ fn draw_list(canvas: &mut Canvas<'_>, model: &Model) {
         };
         inner.put_within(2, y, &text, theme.dim(), width.saturating_sub(2));
     }
+    runs::headings(canvas, 2, width.saturating_sub(1));
 }
 
 fn draw_opened(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
@@ -79,8 +84,10 @@ fn draw_opened(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun) {
         return;
     }
     let (width, height) = (canvas.width(), canvas.height());
-    let title =
-        own.record.as_ref().map_or_else(|| "Run".to_owned(), |record| format!("Run at {}", record.at.clock_text()));
+    let title = own
+        .record
+        .as_ref()
+        .map_or_else(|| "Run".to_owned(), |record| format!("Run at {}", moment(record.at, model.now)));
     let mut part = canvas.part(0, 0, width, PROMPT_ROWS);
     let mut inner = part.framed(&title, &format!("{} goes back", key(model, Action::CloseRun)), false);
     let theme = inner.theme;

@@ -83,8 +83,7 @@ fn draw_prompt(canvas: &mut Canvas<'_>, model: &Model) {
 /// No own run: what others do meanwhile.
 fn draw_idle(canvas: &mut Canvas<'_>, model: &Model) {
     debug_assert_eq!(model.screen, Screen::Race);
-    let mut inner = canvas.framed("Latest runs", "reward  seconds  $", false);
-    runs::list(&mut inner, model);
+    runs::draw(canvas, model);
 }
 
 /// Where the parts of a run are in so many columns and rows: rows of the lanes, then of the answer and of the

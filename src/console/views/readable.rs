@@ -127,3 +127,44 @@ fn a_remedy_is_whole_even_where_its_message_is_cut() {
         assert!(shown.contains("→ x deactivate"), "{shown}");
     }
 }
+
+/// The column in which `word` begins in the line that has it, or ends.
+fn column(shown: &str, of: &str, word: &str, at_end: bool) -> usize {
+    let line = shown.lines().find(|line| line.contains(of) && line.contains(word));
+    let line = line.unwrap_or_else(|| panic!("no {word} with {of}:\n{shown}"));
+    let at = line.find(word).unwrap() + if at_end { word.len() } else { 0 };
+    line[..at].chars().count()
+}
+
+#[test]
+fn figures_of_runs_stand_under_their_names_and_a_run_of_another_day_has_its_date() {
+    let mut picture = fixture::snapshot();
+    let run = &mut picture.recent_runs[1];
+    run.at = run.at.minus(std::time::Duration::from_hours(13));
+    for (width, height) in SIZES {
+        for screen in ['1', '2', '4'] {
+            let mut model = fixture::model_of(picture.clone());
+            press(&mut model, KeyCode::Char(screen));
+            let shown = frame(&model, width, height);
+            // At 80 columns the Overview has no room for runs.
+            if (width, screen) == (80, '1') {
+                continue;
+            }
+            for (name, figure) in [(" reward ", " .82 "), (" s ", " 0.80 "), (" $ ", " .0024 ")] {
+                let heading = column(&shown, "─ reward ─", name, true);
+                assert_eq!(heading, column(&shown, "12:04:41 ", figure, true), "{name}:\n{shown}");
+            }
+            assert!(shown.contains("11-21"), "{shown}");
+            assert!(screen == '1' || shown.contains("11-21 23:04"), "{shown}");
+        }
+    }
+}
+
+#[test]
+fn the_history_says_that_there_are_more_runs_until_it_knows_that_there_are_none() {
+    let mut model = fixture::model();
+    press(&mut model, KeyCode::Char('4'));
+    assert!(frame(&model, 80, 24).contains("Runs · 1 of 12+ "));
+    update(&mut model, Event::OlderRuns(Ok(Vec::new())), step(20));
+    assert!(frame(&model, 80, 24).contains("Runs · 1 of 12 "));
+}

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::domain::clock::Timestamp;
+
 /// Shown where there is no data.
 pub(crate) const NO_DATA: &str = "--";
 
@@ -84,6 +86,17 @@ pub(crate) fn span(span: Duration) -> String {
     }
 }
 
+/// A moment for a person, UTC: the time where it is of the day of `now`, else the day as well: `12:04:31`,
+/// `11-21 12:04`, `2025-11-21 12:04`.
+pub(crate) fn moment(at: Timestamp, now: Timestamp) -> String {
+    let (then, today) = (at.rfc3339(), now.rfc3339());
+    match (then.get(..4) == today.get(..4), at.day() == now.day()) {
+        (true, true) => at.clock_text(),
+        (true, false) => then.get(5..16).unwrap_or_default().replace('T', " "),
+        (false, _) => then.get(..16).unwrap_or_default().replace('T', " "),
+    }
+}
+
 /// `value` in [0, 1] as a number of cells out of `width`, rounded; anything else counts as 0.
 #[expect(
     clippy::cast_possible_truncation,
@@ -111,6 +124,14 @@ mod tests {
         assert_eq!(or_dashes(Some(0.0), percent), "0%");
         assert_eq!(cells(f64::NAN, 10), 0);
         assert_eq!(cells(7.0, 10), 10);
+    }
+
+    #[test]
+    fn a_moment_of_another_day_has_its_date() {
+        let now = Timestamp::from_millis(1_795_349_081_000);
+        let ago = |hours: u64| moment(now.minus(Duration::from_hours(hours)), now);
+        assert_eq!([ago(0), ago(12)], ["12:04:41", "00:04:41"]);
+        assert_eq!([ago(13), ago(24 * 40), ago(24 * 400)], ["11-21 23:04", "10-13 12:04", "2025-10-18 12:04"]);
     }
 
     #[test]
