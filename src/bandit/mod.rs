@@ -46,7 +46,7 @@ pub use drift::{Drift, DriftConfig};
 pub use lens::Estimate;
 pub use pacer::{Account, InFlight};
 pub use policies::{Baseline, LinTs, LinUcb, UNIFORM_SHARE, Uniform};
-pub use prepare::Rejection;
+pub use prepare::{Rejection, faults_of};
 pub use refold::{exclusions, refold};
 pub use router::{Contexts, Router, Selection, router};
 pub use snapshot::StateFault;

@@ -10,6 +10,8 @@ use crate::domain::spec::{Lifecycle, ShareLimits};
 
 /// No context or response of a real run is larger than this; sums of squares stay far from overflow.
 const LARGEST: f64 = 1e6;
+/// The largest α that is taken, as in the configuration.
+const MOST_ALPHA: f64 = 100.0;
 
 /// Why a command is refused: what was expected, what was found, what to do.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -107,6 +109,15 @@ pub enum Rejection {
         /// What is wrong.
         problem: String,
     },
+    /// A change that would change nothing.
+    #[error("{what} would change nothing: nothing to do")]
+    NoChange {
+        /// What was asked for.
+        what: &'static str,
+    },
+    /// More than one of them.
+    #[error("{}", joined(.0))]
+    Several(Vec<Rejection>),
     /// An interval that ends before it begins.
     #[error("the interval {from} to {to} is empty: give the earlier sequence number first")]
     EmptyInterval {
@@ -117,12 +128,55 @@ pub enum Rejection {
     },
 }
 
+/// What is wrong with a command whatever the state: numbers outside their ranges, nobody named. All of it.
+#[must_use]
+pub fn faults_of(command: &RouterCommand) -> Vec<Rejection> {
+    let found = match command {
+        RouterCommand::Decay { factor, .. } => {
+            vec![range("factor", *factor, *factor > 0.0 && *factor <= 1.0, "a number above 0 and at most 1")]
+        }
+        RouterCommand::Prune { min_win_rate, .. } => {
+            vec![range("min_win_rate", *min_win_rate, (0.0..=1.0).contains(min_win_rate), "a number from 0 to 1")]
+        }
+        RouterCommand::Deactivate { arms } | RouterCommand::Reactivate { arms } if arms.is_empty() => {
+            vec![Err(Rejection::NoArm)]
+        }
+        RouterCommand::SetExploration { alpha, explore_share } => {
+            let (a, e) = (alpha.unwrap_or(0.0), explore_share.unwrap_or(0.0));
+            vec![
+                range("alpha", a, (0.0..=MOST_ALPHA).contains(&a), "a number from 0 to 100"),
+                range("explore_share", e, (0.0..=1.0).contains(&e), "a number from 0 to 1"),
+            ]
+        }
+        RouterCommand::SetBudget { dollars: Some(b) } => {
+            vec![range("budget", *b, *b > 0.0 && *b <= LARGEST, "dollars per request above 0, or `off`")]
+        }
+        RouterCommand::Spend { dollars, .. } => {
+            vec![range("dollars", *dollars, (0.0..=LARGEST).contains(dollars), "a number of at least 0")]
+        }
+        RouterCommand::SetShareLimits { limits: Some(ShareLimits { min, max, ramp_s }), .. } => {
+            let is_above = max >= min || !(0.0..=1.0).contains(min);
+            vec![
+                range("min", *min, (0.0..=1.0).contains(min), "a share from 0 to 1"),
+                range("max", *max, (0.0..=1.0).contains(max) && is_above, "a share from `min` to 1"),
+                range("ramp_s", *ramp_s, (0.0..=LARGEST * 100.0).contains(ramp_s), "seconds of at least 0"),
+            ]
+        }
+        RouterCommand::Discard { from, to } if from > to => {
+            vec![Err(Rejection::EmptyInterval { from: *from, to: *to })]
+        }
+        _ => Vec::new(),
+    };
+    found.into_iter().filter_map(Result::err).collect()
+}
+
 impl RouterState {
     /// The command as it is to be logged: validated, and with every decision that it leaves open made.
     ///
     /// # Errors
     /// [`Rejection`], in words for a person; the state is unchanged either way.
     pub fn prepare(&self, command: RouterCommand) -> Result<RouterCommand, Rejection> {
+        one_of(faults_of(&command))?;
         match &command {
             RouterCommand::Observe(observation) => {
                 for seen in &observation.arms {
@@ -144,8 +198,11 @@ impl RouterState {
                 check_numbers(terms.as_ref().map_or(&[], |terms| terms.as_slice()))?;
             }
             RouterCommand::Decay { factor, arms } => {
-                range("factor", *factor, *factor > 0.0 && *factor <= 1.0, "a number above 0 and at most 1")?;
-                arms.iter().try_for_each(|arm| self.known(arm))?;
+                self.all_known(arms)?;
+                changes("a decay by 1", *factor < 1.0)?;
+            }
+            RouterCommand::SetBudget { dollars } => {
+                changes("the ceiling that holds already", *dollars != self.budget_per_request())?;
             }
             RouterCommand::Prune { min_trials, min_win_rate, .. } => {
                 return self.prepare_prune(*min_trials, *min_win_rate);
@@ -162,25 +219,9 @@ impl RouterState {
                 self.known(arm)?;
                 self.check_others(std::slice::from_ref(arm), Lifecycle::Deactivated)?;
             }
-            RouterCommand::SetExploration { alpha, explore_share } => {
-                let (a, e) = (alpha.unwrap_or(0.0), explore_share.unwrap_or(0.0));
-                range("alpha", a, (0.0..=1e3).contains(&a), "a number from 0 to 1000")?;
-                range("explore_share", e, (0.0..=1.0).contains(&e), "a number from 0 to 1")?;
-            }
-            RouterCommand::SetBudget { dollars: Some(b) } => {
-                range("budget", *b, *b > 0.0 && *b <= LARGEST, "dollars per request above 0, or `off`")?;
-            }
-            RouterCommand::Spend { dollars, .. } => {
-                range("dollars", *dollars, (0.0..=LARGEST).contains(dollars), "a number of at least 0")?;
-            }
             RouterCommand::SetMode { mode } => mode.pinned.iter().try_for_each(|arm| self.known(arm))?,
             RouterCommand::SetShareLimits { arm, limits } => self.check_limits(arm, limits.as_ref())?,
-            RouterCommand::Discard { from, to } => {
-                if from > to {
-                    return Err(Rejection::EmptyInterval { from: *from, to: *to });
-                }
-                self.in_log(*from)?;
-            }
+            RouterCommand::Discard { from, .. } => self.in_log(*from)?,
             RouterCommand::Undo { target } => self.in_log(*target)?,
             RouterCommand::SetNormaliser { normaliser } => self.check_normaliser(normaliser)?,
             RouterCommand::SetPrior { feature_version, arms } => self.check_prior(feature_version, arms)?,
@@ -192,10 +233,7 @@ impl RouterState {
     /// The least shares of all arms together are no more than everything.
     fn check_limits(&self, arm: &ArmId, limits: Option<&ShareLimits>) -> Result<(), Rejection> {
         self.known(arm)?;
-        let Some(ShareLimits { min, max, ramp_s }) = limits else { return Ok(()) };
-        range("min", *min, (0.0..=1.0).contains(min), "a share from 0 to 1")?;
-        range("max", *max, (*min..=1.0).contains(max), "a share from `min` to 1")?;
-        range("ramp_s", *ramp_s, (0.0..=LARGEST * 100.0).contains(ramp_s), "seconds of at least 0")?;
+        let Some(ShareLimits { min, .. }) = limits else { return Ok(()) };
         let others = self.arms.iter().filter(|other| other.spec.name != *arm);
         let sum: f64 = others.filter_map(|other| other.pool.share).map(|(limits, _)| limits.min).sum();
         range("min", *min, sum + min <= 1.0 + 1e-9, "that the least shares of all arms sum to at most 1")
@@ -222,8 +260,6 @@ impl RouterState {
     }
 
     fn prepare_prune(&self, min_trials: u64, min_win_rate: f64) -> Result<RouterCommand, Rejection> {
-        let in_range = (0.0..=1.0).contains(&min_win_rate);
-        range("min_win_rate", min_win_rate, in_range, "a number from 0 to 1")?;
         let rate = |wins: u64, trials: u64| if trials == 0 { 0.0 } else { wins as f64 / trials as f64 };
         let open = || self.arms.iter().filter(|arm| arm.pool.lifecycle.is_candidate());
         let mut victims: Vec<ArmId> = open()
@@ -245,7 +281,7 @@ impl RouterState {
     }
 
     fn check_deactivate(&self, arms: &[ArmId]) -> Result<(), Rejection> {
-        self.check_list(arms)?;
+        self.all_known(arms)?;
         let off = |arm: &&ArmId| self.state_of(arm) == Some(Lifecycle::Deactivated);
         if let [arm] = arms
             && off(&arm)
@@ -256,7 +292,7 @@ impl RouterState {
     }
 
     fn check_reactivate(&self, arms: &[ArmId]) -> Result<(), Rejection> {
-        self.check_list(arms)?;
+        self.all_known(arms)?;
         match arms {
             [arm] => match self.state_of(arm) {
                 Some(state) if state.is_candidate() => {
@@ -277,11 +313,8 @@ impl RouterState {
         }
     }
 
-    fn check_list(&self, arms: &[ArmId]) -> Result<(), Rejection> {
-        if arms.is_empty() {
-            return Err(Rejection::NoArm);
-        }
-        arms.iter().try_for_each(|arm| self.known(arm))
+    fn all_known(&self, arms: &[ArmId]) -> Result<(), Rejection> {
+        one_of(arms.iter().filter_map(|arm| self.known(arm).err()).collect())
     }
 
     pub(super) fn known(&self, arm: &ArmId) -> Result<(), Rejection> {
@@ -315,6 +348,23 @@ impl RouterState {
     pub(super) fn state_of(&self, arm: &ArmId) -> Option<Lifecycle> {
         self.find(arm.as_str()).map(|i| self.arms[i].pool.lifecycle)
     }
+}
+
+fn changes(what: &'static str, does: bool) -> Result<(), Rejection> {
+    if does { Ok(()) } else { Err(Rejection::NoChange { what }) }
+}
+
+/// Them as one, where there are any.
+fn one_of(mut faults: Vec<Rejection>) -> Result<(), Rejection> {
+    match faults.len() {
+        0 => Ok(()),
+        1 => Err(faults.remove(0)),
+        _ => Err(Rejection::Several(faults)),
+    }
+}
+
+fn joined(faults: &[Rejection]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn names(arms: &[ArmId]) -> String {

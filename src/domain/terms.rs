@@ -146,7 +146,14 @@ impl Weights {
                 None => faults.push(WeightsFault::UnknownTerm { found: name.clone() }),
             }
         }
-        if faults.is_empty() { Self::new(by_term, penalty) } else { Err(faults) }
+        match Self::new(by_term, penalty) {
+            Ok(weights) if faults.is_empty() => Ok(weights),
+            Ok(_) => Err(faults),
+            Err(more) => {
+                faults.extend(more);
+                Err(faults)
+            }
+        }
     }
 }
 

@@ -59,6 +59,37 @@ pub fn one_line(text: &str) -> String {
     showable(text).replace('\n', " ")
 }
 
+/// Beginnings of keys, and how many of a key's characters must follow: the first is common enough to be shown masked
+/// (`sk-ab***yz`).
+const KEYS: [(&str, usize); 5] = [("sk-", 1), ("gsk_", 12), ("AIza", 12), ("xai-", 12), ("hf_", 12)];
+
+/// `text` without anything that looks like an API key.
+#[must_use]
+pub fn without_keys(text: &str) -> Cow<'_, str> {
+    let is_part = |c: char| c.is_alphanumeric() || "-_*".contains(c);
+    let found =
+        KEYS.iter().flat_map(|(prefix, least)| text.match_indices(prefix).map(|(at, _)| (at, prefix.len(), *least)));
+    let mut found: Vec<(usize, usize, usize)> = found.collect();
+    found.sort_unstable();
+    let (mut safe, mut done) = (String::new(), 0);
+    for (at, prefix, least) in found {
+        if at < done || text[..at].ends_with(char::is_alphanumeric) {
+            continue;
+        }
+        let end = text[at..].find(|c| !is_part(c)).map_or(text.len(), |length| at + length);
+        if text[at + prefix..end].chars().count() >= least {
+            safe.push_str(&text[done..at]);
+            safe.push_str("[redacted]");
+            done = end;
+        }
+    }
+    if done == 0 {
+        return Cow::Borrowed(text);
+    }
+    safe.push_str(&text[done..]);
+    Cow::Owned(safe)
+}
+
 /// At most `limit` bytes of `text`, cut at a character's border; the flag says whether it was cut.
 #[must_use]
 pub fn cut(text: &str, limit: usize) -> (&str, bool) {
@@ -81,6 +112,20 @@ mod tests {
         }
         for shown in ["a", ".", "👍", "👨\u{200d}👩", "☺\u{fe0f}", "…", "\u{200b}é", "。"] {
             assert!(!is_blank(shown), "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn what_looks_like_a_key_is_taken_out() {
+        let rows = [
+            ("sk-proj-1, sk-ab***yz", "[redacted], [redacted]"),
+            ("\"gsk_0123456789ab\"", "\"[redacted]\""),
+            ("sk-sk-sk-a b", "[redacted] b"),
+            ("é:xai-0123456789abc", "é:[redacted]"),
+            ("hf_model, a disk-bound task, sk- and gsk_x", "hf_model, a disk-bound task, sk- and gsk_x"),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(without_keys(text), expected);
         }
     }
 

@@ -49,6 +49,10 @@ impl Owner {
         if let Some(reason) = unstorable(&command) {
             return Err(reason);
         }
+        // A typo must not break an arm that works.
+        if let RouterCommand::AddArm { spec } = &command {
+            self.factory.build(spec)?;
+        }
         let line = self.execute(id, actor, command).map_err(|rejection| rejection.to_string())?;
         self.follow(&line);
         Ok(line)

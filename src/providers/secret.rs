@@ -8,6 +8,7 @@ use reqwest::header::HeaderValue;
 
 use super::openai::ProviderFault;
 use super::{encoded, spelled};
+use crate::domain::text::without_keys;
 
 /// What a reader sees in place of a key.
 pub(super) const REDACTED: &str = "[redacted]";
@@ -76,21 +77,7 @@ fn header(key: &str, text: &str) -> Result<HeaderValue, ProviderFault> {
 /// `sk-ab***yz`).
 pub(super) fn scrub(text: &str, key: Option<&Secret>) -> String {
     let without_key = key.map_or(Cow::Borrowed(text), |key| key.scrub(text));
-    let mut safe = String::with_capacity(without_key.len());
-    let mut rest = without_key.as_ref();
-    while let Some(at) = rest.find("sk-") {
-        let (before, from_key) = rest.split_at(at);
-        safe.push_str(before);
-        if before.ends_with(char::is_alphanumeric) {
-            safe.push_str("sk-");
-            rest = &from_key["sk-".len()..];
-        } else {
-            safe.push_str(REDACTED);
-            rest = from_key.trim_start_matches(|c: char| c.is_alphanumeric() || "-_*".contains(c));
-        }
-    }
-    safe.push_str(rest);
-    safe
+    without_keys(&without_key).into_owned()
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::domain::text::without_keys;
+
 /// Where a value came from; later variants beat earlier ones.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
@@ -22,6 +24,8 @@ pub enum Origin {
     Variable(String),
     /// A flag of the command line, with its dashes.
     Flag(String),
+    /// Another argument of the command line, by what it is.
+    Argument(&'static str),
 }
 
 impl fmt::Display for Origin {
@@ -31,6 +35,7 @@ impl fmt::Display for Origin {
             Self::File { file, line } => write!(f, "{file}:{line}"),
             Self::Variable(name) => write!(f, "variable {name}"),
             Self::Flag(name) => write!(f, "flag {name}"),
+            Self::Argument(name) => f.write_str(name),
         }
     }
 }
@@ -53,10 +58,12 @@ pub struct SettingsFault {
 impl fmt::Display for SettingsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.origin)?;
+        // A key may have been pasted anywhere.
         if !self.key.is_empty() {
-            write!(f, "`{}`: ", self.key)?;
+            write!(f, "`{}`: ", without_keys(&self.key))?;
         }
-        write!(f, "expected {}, found {}; {}", self.expected, self.found, self.mend)
+        let (found, mend) = (without_keys(&self.found), without_keys(&self.mend));
+        write!(f, "expected {}, found {found}; {mend}", self.expected)
     }
 }
 
@@ -80,9 +87,11 @@ impl SettingsFaults {
 
 impl fmt::Display for SettingsFaults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_typed = |fault: &SettingsFault| matches!(fault.origin, Origin::Flag(_) | Origin::Argument(_));
+        let place = if self.0.iter().all(is_typed) { "on the command line" } else { "in the settings" };
         match self.0.len() {
-            1 => f.write_str("1 problem in the settings")?,
-            n => write!(f, "{n} problems in the settings")?,
+            1 => write!(f, "1 problem {place}")?,
+            n => write!(f, "{n} problems {place}")?,
         }
         self.0.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
     }
@@ -119,6 +128,20 @@ mod tests {
             text,
             "1 problem in the settings\n  config.toml:3: `router.k`: expected an integer from 1 to 16, found 0; the default is 3"
         );
+    }
+
+    #[test]
+    fn a_key_that_was_pasted_somewhere_is_not_shown() {
+        let [key, found, mend] = ["judge.sk-proj-abc", "\"sk-proj-0123abcd\"", "did you mean gsk_0123456789abcdef?"];
+        let fault = SettingsFault {
+            origin: Origin::Variable("BANDITOP_X".into()),
+            key: key.into(),
+            expected: "one of openai, anthropic".into(),
+            found: found.into(),
+            mend: mend.into(),
+        };
+        let shown = fault.to_string();
+        assert!(!shown.contains("abc") && shown.matches("[redacted]").count() == 3, "{shown}");
     }
 
     #[test]

@@ -119,7 +119,11 @@ pub fn declared_arm(fields: &[(&str, String)]) -> Result<ArmSpec, SettingsFaults
         _ => {
             for fault in &mut draft.faults {
                 fault.key = fault.key.trim_start_matches("arms[0].").replace("price_per_million.", "price_");
-                fault.origin = Origin::Flag(format!("--{}", fault.key.replace('_', "-")));
+                fault.origin = match fault.key.as_str() {
+                    "name" => Origin::Argument("name of the arm"),
+                    key => Origin::Flag(format!("--{}", key.replace('_', "-"))),
+                };
+                fault.key = String::new();
             }
             Err(SettingsFaults::new(draft.faults))
         }

@@ -26,7 +26,7 @@ pub(super) enum StateAction {
     /// Forget a share of the history
     Decay {
         /// What is kept, above 0 and at most 1
-        #[arg(long, default_value_t = 0.9, value_name = "SHARE")]
+        #[arg(long, allow_negative_numbers = true, default_value_t = 0.9, value_name = "SHARE")]
         factor: f64,
         /// Of which arms; of all where none is named
         arms: Vec<String>,
@@ -34,10 +34,10 @@ pub(super) enum StateAction {
     /// Take out arms that rarely win; never the last one
     Prune {
         /// Arms with fewer judged races are left alone
-        #[arg(long, default_value_t = 50, value_name = "N")]
+        #[arg(long, allow_negative_numbers = true, default_value_t = 50, value_name = "N", value_parser = count_of_trials)]
         min_trials: u64,
         /// Arms that won a smaller share of them go
-        #[arg(long, default_value_t = 0.05, value_name = "SHARE")]
+        #[arg(long, allow_negative_numbers = true, default_value_t = 0.05, value_name = "SHARE")]
         min_win_rate: f64,
     },
     /// Switch arms off
@@ -64,28 +64,28 @@ pub(super) enum StateAction {
     /// Change how much is explored
     Exploration {
         /// In units of an arm's own uncertainty
-        #[arg(long)]
+        #[arg(long, allow_negative_numbers = true, value_name = "NUMBER")]
         alpha: Option<f64>,
         /// Share of runs whose arms are drawn uniformly
-        #[arg(long)]
+        #[arg(long, allow_negative_numbers = true, value_name = "SHARE")]
         share: Option<f64>,
     },
     /// Hold mean dollars per run under a ceiling, previews and judge included: `budget 0.002`, `budget off`
     Budget {
         /// Dollars per run, or `off`
-        #[arg(value_name = "DOLLARS|off", value_parser = budget)]
+        #[arg(allow_negative_numbers = true, value_name = "DOLLARS|off", value_parser = budget)]
         dollars: Ceiling,
     },
     /// Bound the share of runs that an arm takes part in, as for a canary
     Limits {
         /// Which
         arm: String,
-        /// At least this share, 0 to 1
-        #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
-        min: f64,
-        /// At most this share, 0 to 1
-        #[arg(long, default_value_t = 1.0, value_name = "SHARE")]
-        max: f64,
+        /// At least this share, 0 to 1 [default: 0]
+        #[arg(long, allow_negative_numbers = true, value_name = "SHARE")]
+        min: Option<f64>,
+        /// At most this share, 0 to 1 [default: 1]
+        #[arg(long, allow_negative_numbers = true, value_name = "SHARE")]
+        max: Option<f64>,
         /// The upper bound rises from the lower one over so long: 90s, 10m, 2h, 1d
         #[arg(long, value_name = "DURATION", value_parser = super::duration::parse)]
         over: Option<Duration>,
@@ -110,19 +110,22 @@ pub(super) enum StateAction {
     /// Take back what was learned in an interval of the log, for example under a broken judge
     Discard {
         /// The first sequence number
+        #[arg(allow_negative_numbers = true, value_parser = sequence)]
         from: Sequence,
         /// The last sequence number
+        #[arg(allow_negative_numbers = true, value_parser = sequence)]
         to: Sequence,
     },
     /// Undo an operator action, exactly; undoing an undo is a redo
     Undo {
         /// Its sequence number; your newest action where absent
+        #[arg(allow_negative_numbers = true, value_parser = sequence)]
         sequence: Option<Sequence>,
     },
     /// List operator actions, newest first
     Journal {
         /// At most so many
-        #[arg(long, default_value_t = 50, value_name = "N")]
+        #[arg(long, allow_negative_numbers = true, default_value_t = 50, value_name = "N", value_parser = count)]
         limit: usize,
     },
     /// Write the whole state as text, or with --runs what was seen as recorded outcomes
@@ -133,7 +136,7 @@ pub(super) enum StateAction {
         #[arg(long)]
         runs: bool,
         /// At most so many of the newest runs [default: all that are retained]
-        #[arg(long, value_name = "N", requires = "runs")]
+        #[arg(long, allow_negative_numbers = true, value_name = "N", requires = "runs", value_parser = count)]
         limit: Option<usize>,
     },
     /// Replace the state by an exported one; what was there is kept aside
@@ -198,13 +201,13 @@ pub(super) struct AddArmArgs {
     #[arg(long, value_name = "VARIABLE")]
     pub(super) api_key_env: Option<String>,
     /// Dollars per million tokens of the prompt
-    #[arg(long, requires = "price_output", value_name = "DOLLARS")]
+    #[arg(long, allow_negative_numbers = true, requires = "price_output", value_name = "DOLLARS")]
     pub(super) price_input: Option<f64>,
     /// Dollars per million tokens of the answer
-    #[arg(long, requires = "price_input", value_name = "DOLLARS")]
+    #[arg(long, allow_negative_numbers = true, requires = "price_input", value_name = "DOLLARS")]
     pub(super) price_output: Option<f64>,
     /// Dollars per million tokens of the prompt that the endpoint had in its cache; absent: as the others
-    #[arg(long, requires = "price_input", value_name = "DOLLARS")]
+    #[arg(long, allow_negative_numbers = true, requires = "price_input", value_name = "DOLLARS")]
     pub(super) price_cached: Option<f64>,
 }
 
@@ -220,6 +223,20 @@ fn budget(text: &str) -> Result<Ceiling, String> {
     dollars
         .map(|dollars| Ceiling(Some(dollars)))
         .ok_or_else(|| format!("expected dollars above 0, or `off`, found {text:?}"))
+}
+
+fn sequence(text: &str) -> Result<Sequence, String> {
+    let number = text.trim().trim_start_matches('#').parse().ok().filter(|number: &Sequence| *number > 0);
+    number.ok_or_else(|| "expected a sequence number, for example 9: `banditop state journal` lists them".to_owned())
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    let number = text.trim().parse().ok().filter(|number: &usize| *number > 0);
+    number.ok_or_else(|| "expected a whole number of at least 1".to_owned())
+}
+
+fn count_of_trials(text: &str) -> Result<u64, String> {
+    text.trim().parse().map_err(|_| "expected a whole number of at least 0".to_owned())
 }
 
 fn weight(text: &str) -> Result<(String, f64), String> {

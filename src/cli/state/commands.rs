@@ -2,10 +2,12 @@
 //! unknown arms, the last active arm and numbers out of range are refused by it, with its words.
 
 use super::args::{AddArmArgs, ModeArgs, ModeName, StateAction};
+use crate::bandit::faults_of;
 use crate::cli::failure::{CliError, Outcome};
 use crate::domain::command::{Actor, JournalEntry, RouterCommand};
 use crate::domain::engine::{EngineHandle, JournalQuery};
 use crate::domain::ids::{ArmId, Sequence};
+use crate::domain::snapshot::EngineSnapshot;
 use crate::domain::spec::{ArmSpec, Mode, ShareLimits, Strategy};
 
 /// How far back an action without a number looks for the one to undo.
@@ -27,6 +29,10 @@ pub(super) fn prepare(action: &StateAction) -> Outcome<Prepared> {
         }
         StateAction::Exploration { alpha: None, share: None } => {
             Err(CliError::usage("nothing to change: expected --alpha or --share"))
+        }
+        StateAction::Limits { min: None, max: None, off: false, .. } => {
+            Err(CliError::usage("nothing to change: expected --min, --max or --off")
+                .hint("banditop state show prints the bounds that hold"))
         }
         _ => Ok(Prepared::default()),
     }
@@ -68,7 +74,8 @@ pub(super) async fn command(
         StateAction::Budget { dollars } => RouterCommand::SetBudget { dollars: dollars.0 },
         StateAction::Limits { arm, min, max, over, off } => {
             let ramp_s = over.map_or(0.0, |over| over.as_secs_f64());
-            let limits = (!off).then_some(ShareLimits { min, max, ramp_s });
+            let limits = ShareLimits { min: min.unwrap_or(0.0), max: max.unwrap_or(1.0), ramp_s };
+            let limits = (!off).then_some(limits);
             RouterCommand::SetShareLimits { arm: ArmId::new(&arm), limits }
         }
         StateAction::Mode(args) => RouterCommand::SetMode { mode: mode(engine, &args) },
@@ -82,6 +89,40 @@ pub(super) async fn command(
             None => return Err(CliError::failed(format!("{other:?} is no command"))),
         },
     })
+}
+
+/// What is wrong with a command before it is sent: numbers outside their ranges, and arms that are not there.
+///
+/// # Errors
+/// All of it, as a fault of the command line.
+pub(super) fn check(picture: &EngineSnapshot, command: &RouterCommand) -> Outcome {
+    let mut faults: Vec<String> = faults_of(command).iter().map(ToString::to_string).collect();
+    let is_there = |arm: &&ArmId| picture.arms.iter().any(|row| row.arm == **arm);
+    let unknown: Vec<String> =
+        named(command).into_iter().filter(|arm| !is_there(arm)).map(|arm| format!("{:?}", arm.as_str())).collect();
+    if !unknown.is_empty() {
+        let known: Vec<&str> = picture.arms.iter().map(|row| row.arm.as_str()).collect();
+        faults.push(format!("there is no arm {}: the pool has {}", unknown.join(", "), known.join(", ")));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(CliError::usage(faults.join("; "))) }
+}
+
+/// The arms that a command needs.
+fn named(command: &RouterCommand) -> Vec<&ArmId> {
+    match command {
+        // A single one may mean the judge, whose name the engine knows.
+        RouterCommand::Reactivate { arms } if arms.len() == 1 => Vec::new(),
+        RouterCommand::Decay { arms, .. } | RouterCommand::Deactivate { arms } | RouterCommand::Reactivate { arms } => {
+            arms.iter().collect()
+        }
+        RouterCommand::SetShareLimits { arm, .. }
+        | RouterCommand::RemoveArm { arm }
+        | RouterCommand::ResetArm { arm } => {
+            vec![arm]
+        }
+        RouterCommand::SetMode { mode } => mode.pinned.iter().collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn weights(engine: &dyn EngineHandle, changes: &[(String, f64)]) -> Outcome<RouterCommand> {

@@ -15,7 +15,7 @@ use args::StateAction;
 pub(super) use args::StateArgs;
 
 use super::context::Context;
-use super::failure::{CliError, Outcome};
+use super::failure::{Blame, CliError, Outcome};
 use super::output::Output;
 use super::session::Need;
 use crate::domain::command::{Acknowledgement, Actor, JournalEntry, RouterCommand};
@@ -104,9 +104,13 @@ async fn perform(desk: &Desk<'_>, action: StateAction, prepared: commands::Prepa
         StateAction::Import { file } => transfer::import(desk, &file).await,
         action => {
             let command = commands::command(desk.engine, action, prepared).await?;
+            commands::check(&desk.engine.snapshot(), &command)?;
+            let declares = matches!(command, RouterCommand::AddArm { .. });
             let request = super::context::command_request(desk.engine.now(), desk.actor.clone(), command);
             let acknowledgement = desk.engine.command(request).await?;
+            // What is refused of a declaration is what was typed.
             acknowledged(desk, &acknowledgement)
+                .map_err(|error| if declares { CliError { blame: Blame::Usage, ..error } } else { error })
         }
     }
 }
