@@ -19,7 +19,7 @@ fn key_table() -> String {
         let danger = match row.danger {
             Danger::None => "",
             Danger::WhatIf => "what-if, undo",
-            Danger::Confirm => "what-if, confirm, undo",
+            Danger::Confirm => "what-if, once more above 20 % of traffic, undo",
         };
         writeln!(table, "| {keys} | {place} | {} | {danger} |", row.help).unwrap();
     }

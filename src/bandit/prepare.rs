@@ -79,7 +79,7 @@ pub enum Rejection {
     },
     /// Feedback about a run that is not in the statistics: amending it would take away what was never there.
     #[error(
-        "nothing that run {run} taught about {arm:?} is known (learning was paused, it was discarded, or the arm began anew): there is nothing to amend"
+        "nothing is known of what this run taught about {arm:?}: it was discarded, or the arm began anew, or learning was paused"
     )]
     NotLearned {
         /// The run.
@@ -108,12 +108,6 @@ pub enum Rejection {
     BadNormaliser {
         /// What is wrong.
         problem: String,
-    },
-    /// A change that would change nothing.
-    #[error("{what} would change nothing: nothing to do")]
-    NoChange {
-        /// What was asked for.
-        what: &'static str,
     },
     /// More than one of them.
     #[error("{}", joined(.0))]
@@ -197,13 +191,7 @@ impl RouterState {
                 check_numbers(&[old.unwrap_or(0.0), *new])?;
                 check_numbers(terms.as_ref().map_or(&[], |terms| terms.as_slice()))?;
             }
-            RouterCommand::Decay { factor, arms } => {
-                self.all_known(arms)?;
-                changes("a decay by 1", *factor < 1.0)?;
-            }
-            RouterCommand::SetBudget { dollars } => {
-                changes("the ceiling that holds already", *dollars != self.budget_per_request())?;
-            }
+            RouterCommand::Decay { arms, .. } => self.all_known(arms)?,
             RouterCommand::Prune { min_trials, min_win_rate, .. } => {
                 return self.prepare_prune(*min_trials, *min_win_rate);
             }
@@ -348,10 +336,6 @@ impl RouterState {
     pub(super) fn state_of(&self, arm: &ArmId) -> Option<Lifecycle> {
         self.find(arm.as_str()).map(|i| self.arms[i].pool.lifecycle)
     }
-}
-
-fn changes(what: &'static str, does: bool) -> Result<(), Rejection> {
-    if does { Ok(()) } else { Err(Rejection::NoChange { what }) }
 }
 
 /// Them as one, where there are any.

@@ -14,7 +14,7 @@ use super::output::say;
 use super::paths::SocketPath;
 use super::session::{Found, Need, find};
 use super::telemetry::{self, LogOutput, Monitor};
-use crate::console::{Background, ConsoleError, ConsoleExit, ConsoleParts, ConsoleSettings};
+use crate::console::{Background, ConsoleError, ConsoleExit, ConsoleParts, ConsoleSettings, EndReason};
 use crate::domain::engine::EngineHandle;
 use crate::domain::spec::Provider;
 use crate::domain::traffic::TrafficControl;
@@ -33,10 +33,24 @@ pub(super) fn check_terminal() -> Outcome {
 
 /// Runs the console.
 pub(super) async fn run(context: &Context, log: &LogOutput) -> Outcome {
-    let exit = match find(context, Need::Engine).await? {
+    let mut exit = open(context, log).await?;
+    while exit.reason == EndReason::TakeOver {
+        exit = open(context, log).await?;
+    }
+    say(&exit.summary);
+    match exit.panics.as_slice() {
+        [] => Ok(()),
+        panics => Err(CliError::failed(format!("a task failed:\n{}", panics.join("\n")))),
+    }
+}
+
+/// One console, over an engine here or elsewhere.
+async fn open(context: &Context, log: &LogOutput) -> Outcome<ConsoleExit> {
+    match find(context, Need::Engine).await? {
         Found::Elsewhere(engine) => {
+            let attached_to = Some(context.data_dir()?.display().to_string());
             let parts = parts(context, Arc::new(engine), None, "ATTACHED".to_owned());
-            crate::console::run(parts).await.map_err(console_fault)?
+            crate::console::run(ConsoleParts { attached_to, ..parts }).await.map_err(console_fault)
         }
         Found::Here(store) => {
             let telemetry = telemetry::start(context, log);
@@ -46,13 +60,8 @@ pub(super) async fn run(context: &Context, log: &LogOutput) -> Outcome {
             let exit = over(context, &local).await;
             monitor.close().await;
             local.stop().await?;
-            exit?
+            exit
         }
-    };
-    say(&exit.summary);
-    match exit.panics.as_slice() {
-        [] => Ok(()),
-        panics => Err(CliError::failed(format!("a task failed:\n{}", panics.join("\n")))),
     }
 }
 
@@ -96,6 +105,7 @@ fn parts(
         operator: context.operator(),
         source,
         read_only: settings.console.read_only,
+        attached_to: None,
     }
 }
 

@@ -89,6 +89,8 @@ pub(crate) enum Effect {
     SetTrafficRate(f64),
     /// Forget what is on the screen and draw all of it.
     Redraw,
+    /// End, to begin again with an engine of this process.
+    TakeOver,
     /// Give the screen to the shell until it is given back.
     Suspend,
     /// End.

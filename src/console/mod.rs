@@ -57,6 +57,8 @@ pub struct ConsoleParts {
     pub source: String,
     /// Refuse every action that changes the engine.
     pub read_only: bool,
+    /// The directory of an engine that another process has: where that leaves, this one may take over.
+    pub attached_to: Option<String>,
 }
 
 /// Why the console ended.
@@ -64,6 +66,8 @@ pub struct ConsoleParts {
 pub enum EndReason {
     /// A person quit.
     Quit,
+    /// Whoever had the engine left, and a person asked to take over.
+    TakeOver,
     /// The process was asked to end by this signal.
     Signal(&'static str),
     /// The terminal went away.
@@ -118,6 +122,7 @@ pub async fn run(parts: ConsoleParts) -> Result<ConsoleExit, ConsoleError> {
         operator: parts.operator,
         source: parts.source,
         read_only: parts.read_only,
+        attached_to: parts.attached_to,
         max_prompt_bytes: settings.max_prompt_bytes.unwrap_or(DEFAULT_MAX_PROMPT_BYTES),
     };
     let step = Step { now: parts.engine.now(), entropy: 0 };

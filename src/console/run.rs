@@ -173,6 +173,7 @@ where
             for effect in effects {
                 match effect {
                     Effect::Quit => return Ok(EndReason::Quit),
+                    Effect::TakeOver => return Ok(EndReason::TakeOver),
                     Effect::Suspend => {
                         // The old stream must be gone first: it would steal the shell's input.
                         drop(std::mem::replace(&mut input, futures_util::stream::pending().boxed()));
@@ -322,7 +323,7 @@ where
                 self.model.dirty = true;
             }
             // The loop itself does these.
-            Effect::Suspend | Effect::Quit => {}
+            Effect::Suspend | Effect::Quit | Effect::TakeOver => {}
         }
     }
 

@@ -104,6 +104,9 @@ pub struct Gate {
     pub numbers: BTreeMap<String, f64>,
 }
 
+/// What the gate says of a run that teaches nothing, because that is paused.
+pub const LEARNING_PAUSED: &str = "learning is paused";
+
 /// The name among [`Gate::numbers`] of how many arms race in the mean, over every way in which chance could have gone
 /// under limits of shares: what the propensities sum to. Absent where no limit had a say: then that is how many raced.
 pub const EXPECTED_RACED: &str = "expected_raced";

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::bandit::Rejection;
 use crate::domain::command::{Acknowledgement, Actor, RouterCommand};
 use crate::domain::engine::EngineError;
 use crate::domain::ids::RunId;
-use crate::domain::record::{RewardRecord, RunRecord};
+use crate::domain::record::{LEARNING_PAUSED, RewardRecord, RunRecord};
 use crate::domain::terms::{Column, Term};
 use crate::race::EmbeddingSample;
 
@@ -102,6 +103,10 @@ impl Owner {
         let id = self.own_id();
         let line = match self.execute(id, actor, command) {
             Ok(line) => line,
+            Err(Rejection::NotLearned { .. }) if record.gate.reason.contains(LEARNING_PAUSED) => {
+                let reason = "learning was paused in this run: there is nothing to amend".to_owned();
+                return Ok(Acknowledgement::Rejected { reason });
+            }
             Err(rejection) => return Ok(Acknowledgement::Rejected { reason: rejection.to_string() }),
         };
         self.pending.sync = true;

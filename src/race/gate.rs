@@ -12,7 +12,7 @@ use crate::bandit::{Contexts, Desk, InFlight, RouterState, Selection, UNIFORM_SH
 use crate::domain::clock::Timestamp;
 use crate::domain::context::Context;
 use crate::domain::ids::ArmId;
-use crate::domain::record::{ArmScore, EXPECTED_RACED, Gate, GateDecision};
+use crate::domain::record::{ArmScore, EXPECTED_RACED, Gate, GateDecision, LEARNING_PAUSED};
 use crate::domain::spec::{Lifecycle, RouterKind, SetChoice, Strategy};
 
 /// The number that says what leaving a conversation's arm was expected to gain.
@@ -124,7 +124,7 @@ impl GateInput<'_> {
             gate.numbers.insert(EXPECTED_RACED.to_owned(), expected);
         }
         let held = held.map(|held| self.of_conversation(&held));
-        let paused = self.state.mode().learning_paused.then(|| "learning is paused".to_owned());
+        let paused = self.state.mode().learning_paused.then(|| LEARNING_PAUSED.to_owned());
         for note in course.note.into_iter().chain(held).chain(limited).chain(paused) {
             gate.reason = format!("{}; {note}", gate.reason);
         }

@@ -15,6 +15,7 @@ use super::gate::GateInput;
 use super::policies::{GateRules, SessionRules};
 use super::recollection::RecentCosts;
 use crate::domain::ids::ArmId;
+use crate::domain::record::LEARNING_PAUSED;
 use crate::domain::spec::Strategy;
 use crate::features::Novelty;
 
@@ -77,10 +78,7 @@ impl Told {
                 frequency * 100.0
             );
             return if is_paused {
-                Opinion::Configured {
-                    reason: format!("{found}; learning is paused, so configured order"),
-                    orders: true,
-                }
+                Opinion::Configured { reason: format!("{found}; {LEARNING_PAUSED}, so configured order"), orders: true }
             } else {
                 Opinion::Explore(format!("{found}; its arms are drawn uniformly"))
             };

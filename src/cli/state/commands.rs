@@ -94,7 +94,7 @@ pub(super) async fn command(
 /// What is wrong with a command before it is sent: numbers outside their ranges, and arms that are not there.
 ///
 /// # Errors
-/// All of it, as a fault of the command line.
+/// All of it, as a fault of the command line; what would change nothing is refused.
 pub(super) fn check(picture: &EngineSnapshot, command: &RouterCommand) -> Outcome {
     let mut faults: Vec<String> = faults_of(command).iter().map(ToString::to_string).collect();
     let is_there = |arm: &&ArmId| picture.arms.iter().any(|row| row.arm == **arm);
@@ -104,7 +104,17 @@ pub(super) fn check(picture: &EngineSnapshot, command: &RouterCommand) -> Outcom
         let known: Vec<&str> = picture.arms.iter().map(|row| row.arm.as_str()).collect();
         faults.push(format!("there is no arm {}: the pool has {}", unknown.join(", "), known.join(", ")));
     }
-    if faults.is_empty() { Ok(()) } else { Err(CliError::usage(faults.join("; "))) }
+    if !faults.is_empty() {
+        return Err(CliError::usage(faults.join("; ")));
+    }
+    let idle = match command {
+        RouterCommand::Decay { factor, .. } if *factor >= 1.0 => "a decay by 1 forgets nothing",
+        RouterCommand::SetBudget { dollars } if *dollars == picture.budget_per_request_usd => {
+            "that ceiling holds already"
+        }
+        _ => return Ok(()),
+    };
+    Err(CliError::failed(format!("refused: {idle}: nothing to do")))
 }
 
 /// The arms that a command needs.

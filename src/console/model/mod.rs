@@ -84,6 +84,8 @@ pub(crate) struct Identity {
     pub(crate) source: String,
     /// Whether changes are refused.
     pub(crate) read_only: bool,
+    /// The directory of an engine that another process has.
+    pub(crate) attached_to: Option<String>,
     /// Prompts above so many bytes are refused here.
     pub(crate) max_prompt_bytes: usize,
 }
@@ -216,6 +218,8 @@ pub(crate) struct Model {
     pub(crate) fault: Option<String>,
     /// Whether the engine has gone.
     pub(crate) engine_gone: bool,
+    /// When a dialog did what was asked: an `Enter` right after it is one too many.
+    pub(crate) acted_at: Option<Timestamp>,
     /// The logs.
     pub(crate) logs: LogView,
     /// Axes of the charts.
@@ -254,6 +258,7 @@ impl Model {
             seen_alarms: BTreeSet::new(),
             fault: None,
             engine_gone: false,
+            acted_at: None,
             logs: LogView::default(),
             axes: Axes::default(),
             tally: Tally::default(),

@@ -8,7 +8,7 @@ use crate::domain::chat::{ChatRequest, Message};
 use crate::domain::clock::Timestamp;
 use crate::domain::event::RunEvent;
 use crate::domain::handling::Retried;
-use crate::domain::ids::{ArmId, RunId};
+use crate::domain::ids::{ArmId, CommandId, RunId};
 use crate::domain::judging::Verdict;
 use crate::domain::record::{ArmScore, AttemptRecord, Gate, PreviewRecord, RunOutcome, RunRecord};
 use crate::domain::snapshot::RunSummary;
@@ -125,6 +125,8 @@ pub(crate) struct OwnRun {
     pub(crate) record: Option<Arc<RunRecord>>,
     /// What the person thought of it.
     pub(crate) rating: Option<f64>,
+    /// The rating that is not acknowledged yet.
+    pub(crate) rating_sent: Option<CommandId>,
     /// Lines that the answer is scrolled up from its end, which it follows at 0.
     pub(crate) scroll: u16,
     /// Rows that the whole of the reasons is scrolled down, while it is shown.
@@ -271,7 +273,9 @@ impl OwnRun {
         self.gate = Some(record.gate.clone());
         self.order.clone_from(&record.order);
         self.attempts.clone_from(&record.attempts);
-        self.rating = record.rating.or(self.rating);
+        if self.rating_sent.is_none() {
+            self.rating = record.rating;
+        }
         // The record has them all; the events only those that there was room for.
         self.retries =
             record.retried().map(|(phase, name, retried)| (phase, name.to_owned(), retried.clone())).collect();

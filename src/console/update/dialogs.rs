@@ -20,9 +20,9 @@ pub(super) fn open(model: &mut Model, action: Action) -> Vec<Effect> {
     let subject = match action {
         Action::Decay => Ok(Subject::Decay { arms: marked, factor: 0.90 }),
         Action::Prune => Ok(Subject::Prune { min_trials: 50, min_win_rate: 0.05, field: 0 }),
-        Action::Deactivate if inside.is_empty() => Err("off: none of these arms is in the pool"),
+        Action::Deactivate if inside.is_empty() => Err(already(model, &targets, Action::Reactivate)),
         Action::Deactivate => Ok(Subject::Deactivate { arms: inside }),
-        Action::Reactivate if outside.is_empty() => Err("on: these arms are in the pool already"),
+        Action::Reactivate if outside.is_empty() => Err(already(model, &targets, Action::Deactivate)),
         Action::Reactivate => Ok(Subject::Reactivate { arms: outside }),
         Action::Budget => Ok(Subject::Budget { dollars: Some(ceiling_to_begin_with(model)) }),
         _ => {
@@ -33,7 +33,22 @@ pub(super) fn open(model: &mut Model, action: Action) -> Vec<Effect> {
             Ok(Subject::Weights { draft, field: 0 })
         }
     };
-    show(model, subject.map_err(str::to_owned))
+    show(model, subject)
+}
+
+/// That the arms meant are as asked already, and which key turns that round.
+fn already(model: &Model, targets: &[ArmId], back: Action) -> String {
+    let (what, undoes) = match back {
+        Action::Reactivate => ("off", "brings it back"),
+        _ => ("on", "takes it out"),
+    };
+    let key = model.identity.keys.keys(back).first().map_or_else(String::new, |key| format!("; {key} {undoes}"));
+    let state = |arm: &ArmId| model.live.arms.iter().find(|row| row.arm == *arm).map(|row| row.state.name());
+    match targets {
+        [] => format!("{what}: no arm is selected"),
+        [arm] => format!("{what}: {arm} is {} already{key}", state(arm).unwrap_or("gone")),
+        many => format!("{what}: all {} are {what} already{key}", many.len()),
+    }
 }
 
 /// The ceiling in force; else what a run costs now, to two digits; else a tenth of a cent.
@@ -235,6 +250,7 @@ fn confirm(model: &mut Model, step: Step) -> Vec<Effect> {
         return vec![Effect::Quit];
     }
     if let Subject::Traffic { .. } = dialog.subject {
+        model.acted_at = Some(model.now);
         return super::keys::start_traffic(model);
     }
     if dialog.is_blind() {
@@ -260,6 +276,7 @@ fn confirm(model: &mut Model, step: Step) -> Vec<Effect> {
             // The press's own identifier: however often it is sent, it is applied once.
             let id = CommandId::new(step.now, step.entropy);
             model.statuses.sent(id, dialog.phrase());
+            model.acted_at = Some(model.now);
             vec![Effect::Command(id, Box::new(command))]
         }
         Err(reason) => {

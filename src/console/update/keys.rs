@@ -1,6 +1,8 @@
 //! Keys. What lies on top gets them first: help, a dialog, the prompt, tui-logger's widget; then the
 //! action registry decides. Ctrl-C, Ctrl-Z and Ctrl-L work everywhere.
 
+use std::time::Duration;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tui_logger::TuiWidgetEvent;
 
@@ -13,6 +15,9 @@ use super::{dialogs, history, runs};
 use crate::domain::action::{Action, KeyName};
 use crate::domain::snapshot::ArmRow;
 use crate::domain::spec::Provider;
+
+/// How long after a dialog that acted an `Enter` is one too many.
+const ONE_TOO_MANY: Duration = Duration::from_millis(600);
 
 /// Effects, and whether the screen may have changed.
 type Outcome = (Vec<Effect>, bool);
@@ -39,6 +44,12 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, step: Step) -> Outcome {
     if model.typing {
         return (runs::prompt_key(model, key), true);
     }
+    if key.code == KeyCode::Enter && has_just_acted(model) {
+        return (Vec::new(), false);
+    }
+    if key.code == KeyCode::Enter && model.engine_gone && model.identity.attached_to.is_some() {
+        return (vec![Effect::TakeOver], true);
+    }
     if model.screen == Screen::Logs
         && let Some(event) = log_key(&key)
     {
@@ -50,6 +61,12 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, step: Step) -> Outcome {
         Some(action) => (act(model, action, step), true),
         None => (Vec::new(), key.code == KeyCode::Esc && escape(model)),
     }
+}
+
+/// Whether a dialog has just acted: whoever expected one more question presses `Enter` once more, and would find
+/// what is typed next in a prompt.
+fn has_just_acted(model: &Model) -> bool {
+    model.acted_at.is_some_and(|at| model.now >= at && model.now.since(at) < ONE_TOO_MANY)
 }
 
 /// `Esc` where no action has it: messages go, then marks.

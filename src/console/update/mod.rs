@@ -17,6 +17,9 @@ use super::model::status::Tone;
 use crate::domain::command::Acknowledgement;
 use crate::domain::ids::CommandId;
 
+/// Where the whole of a fault is.
+const DETAILS: &str = "q quits, and the details are printed then";
+
 /// Takes `event` in, at `step`.
 pub(crate) fn update(model: &mut Model, event: Event, step: Step) -> Vec<Effect> {
     model.now = step.now;
@@ -39,7 +42,7 @@ pub(crate) fn update(model: &mut Model, event: Event, step: Step) -> Vec<Effect>
         }
         Event::EngineGone => {
             model.engine_gone = true;
-            model.fault = Some("the engine has stopped: what is shown no longer changes".to_owned());
+            model.fault = Some(gone(model));
         }
         Event::RunStarted(ticket, run) => runs::started(model, ticket, run),
         Event::RunRefused(ticket, reason) => runs::refused(model, ticket, reason),
@@ -47,7 +50,10 @@ pub(crate) fn update(model: &mut Model, event: Event, step: Step) -> Vec<Effect>
         Event::RunEnded(ticket) => runs::ended(model, ticket),
         Event::RunRead(run, answer) => dirty = history::read(model, run, answer),
         Event::OlderRuns(answer) => effects = history::older(model, answer),
-        Event::Acknowledged(id, answer) => acknowledged(model, id, answer),
+        Event::Acknowledged(id, answer) => {
+            effects = runs::rated(model, id, &answer);
+            acknowledged(model, id, answer);
+        }
         Event::WhatIf(question, answer) => {
             let forecast = answer.map_or_else(Forecasting::Refused, Forecasting::Known);
             dirty = dialogs::forecast(model, question, forecast);
@@ -57,10 +63,22 @@ pub(crate) fn update(model: &mut Model, event: Event, step: Step) -> Vec<Effect>
             dirty = model.traffic.as_ref().map(visible) != Some(visible(&status));
             model.traffic = Some(status);
         }
-        Event::Panicked(message) => model.fault = Some(format!("a background task panicked: {message}")),
+        Event::Panicked(message) => model.fault = Some(format!("a background task panicked: {message}; {DETAILS}")),
     }
     model.dirty |= dirty;
     effects
+}
+
+/// What an engine that has gone leaves to do.
+fn gone(model: &Model) -> String {
+    match &model.identity.attached_to {
+        Some(dir) => {
+            format!(
+                "the process that held {dir} has left, and what is shown no longer changes: Enter takes over, q quits"
+            )
+        }
+        None => format!("the engine has stopped: what is shown no longer changes; {DETAILS}"),
+    }
 }
 
 /// Time passed: whether the screen shows it.

@@ -9,6 +9,7 @@ use super::super::model::race::Standing;
 use super::super::model::status::Tone;
 use super::super::model::{Model, Screen};
 use super::history;
+use crate::domain::command::Acknowledgement;
 use crate::domain::event::RunEvent;
 use crate::domain::ids::{CommandId, RunId};
 
@@ -170,8 +171,28 @@ pub(super) fn rate(model: &mut Model, rating: f64, step: Step) -> Vec<Effect> {
         model.statuses.say(Tone::Info, "there is no answer to rate yet", model.now);
         return Vec::new();
     };
+    let word = if rating > 0.5 { "good" } else { "bad" };
+    if own.rating == Some(rating) {
+        model.statuses.say(Tone::Info, format!("this answer is rated {word} already"), model.now);
+        return Vec::new();
+    }
     own.rating = Some(rating);
     let id = CommandId::new(step.now, step.entropy);
-    model.statuses.sent(id, format!("rated {}", if rating > 0.5 { "good" } else { "bad" }));
+    own.rating_sent = Some(id);
+    model.statuses.sent(id, format!("rated {word}"));
     vec![Effect::Rate(id, run, rating)]
+}
+
+/// A command was answered: a rating that was refused is none, and after one that was taken, or any other change of what
+/// a rated run taught, its record says how it is rated.
+pub(super) fn rated(model: &mut Model, id: CommandId, answer: &Result<Acknowledgement, String>) -> Vec<Effect> {
+    let is_applied = matches!(answer, Ok(Acknowledgement::Applied { .. } | Acknowledgement::Duplicate { .. }));
+    let Some(own) = model.conversation.own.as_mut().filter(|own| own.rating.is_some()) else { return Vec::new() };
+    if own.rating_sent == Some(id) {
+        own.rating_sent = None;
+        if !is_applied {
+            own.rating = own.record.as_ref().and_then(|record| record.rating);
+        }
+    }
+    own.run.filter(|_| is_applied).map(Effect::ReadRun).into_iter().collect()
 }

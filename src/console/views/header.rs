@@ -226,8 +226,7 @@ fn store_notice(model: &Model) -> Option<String> {
 fn banners(model: &Model, theme: &Theme) -> Vec<(String, Style)> {
     let mut lines = Vec::new();
     if let Some(fault) = &model.fault {
-        let end = "; q quits, and the details are printed then";
-        lines.push((format!("{} {fault}{end}", theme.glyphs.severity[2]), theme.banner()));
+        lines.push((format!("{} {fault}", theme.glyphs.severity[2]), theme.banner()));
     }
     if let Some(notice) = store_notice(model) {
         let warning = theme.warn().patch(theme.reversed());

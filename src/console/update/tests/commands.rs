@@ -1,6 +1,6 @@
 //! Commands: dialogs, their answers, what is refused, undo and redo, traffic.
 
-use crossterm::event::KeyCode;
+use crossterm::event::{KeyCode, KeyEvent};
 
 use super::super::update;
 use super::{code, line, press};
@@ -43,10 +43,40 @@ fn a_press_is_one_command_with_one_id() {
     let [Effect::Command(id, command)] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!(**command, RouterCommand::Decay { factor: 0.9, arms: Vec::new() });
     assert_eq!(line(&model), (Tone::Pending, "decay to 0.90 of all arms: pending".to_owned()));
-    assert!(code(&mut model, KeyCode::Enter).is_empty(), "the second Enter opens the prompt and sends nothing");
+    assert!(code(&mut model, KeyCode::Enter).is_empty(), "the second Enter sends nothing");
+    assert!(!model.typing, "and what is typed next is no prompt");
     update(&mut model, Event::Acknowledged(*id, Ok(applied(*id))), step(200));
     assert_eq!(line(&model), (Tone::Good, "decay to 0.90 of all arms: applied #142, durable (u undoes it)".to_owned()));
     assert_eq!(model.tally.applied, 1);
+}
+
+#[test]
+fn an_enter_too_many_does_nothing_and_a_later_one_is_an_enter() {
+    let mut model = model();
+    press(&mut model, 'd');
+    code(&mut model, KeyCode::Enter);
+    let enter = |model: &mut Model, at| update(model, Event::Key(KeyEvent::from(KeyCode::Enter)), step(at));
+    assert!(enter(&mut model, 500).is_empty() && !model.typing);
+    assert!(enter(&mut model, 0).is_empty() && model.typing, "a clock that was set back holds nothing up");
+    code(&mut model, KeyCode::Esc);
+    assert!(enter(&mut model, 1_000).is_empty() && model.typing);
+}
+
+#[test]
+fn arms_that_are_as_asked_already_are_named_with_the_key_that_turns_it_round() {
+    let mut model = model();
+    model.table.marked.clear();
+    press(&mut model, 'r');
+    let (tone, text) = line(&model);
+    let selected = model.table.targets()[0].clone();
+    assert_eq!((tone, text), (Tone::Info, format!("on: {selected} is active already; x takes it out")));
+    let mut picture = (*model.live).clone();
+    for row in &mut picture.arms {
+        row.state = crate::domain::spec::Lifecycle::Deactivated;
+    }
+    update(&mut model, Event::Snapshot(std::sync::Arc::new(picture)), step(1));
+    press(&mut model, 'x');
+    assert!(line(&model).1.ends_with("is deactivated already; r brings it back"), "{:?}", line(&model));
 }
 
 #[test]

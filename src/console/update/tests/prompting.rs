@@ -10,6 +10,7 @@ use crate::console::fixture::{self, model, race_events, record, step};
 use crate::console::message::{Effect, Event};
 use crate::console::model::race::Standing;
 use crate::console::model::{Model, Screen};
+use crate::domain::command::Acknowledgement;
 use crate::domain::event::RunEvent;
 use crate::domain::ids::ArmId;
 
@@ -161,7 +162,16 @@ fn rating_is_for_a_served_answer() {
     let ticket = ask(&mut model, "x");
     finish(&mut model, ticket);
     let effects = press(&mut model, '-');
-    let [Effect::Rate(_, run, rating)] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::Rate(id, run, rating)] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!(*run, fixture::run_id());
     assert!(rating.abs() < f64::EPSILON);
+    assert!(press(&mut model, '-').is_empty(), "it is rated so already");
+    let refused = Acknowledgement::Rejected { reason: "learning was paused".to_owned() };
+    assert!(update(&mut model, Event::Acknowledged(*id, Ok(refused)), step(2)).is_empty());
+    assert_eq!(model.conversation.own.as_ref().unwrap().rating, None, "a rating that was refused is none");
+    let effects = press(&mut model, '+');
+    let [Effect::Rate(id, ..)] = effects.as_slice() else { panic!("{effects:?}") };
+    let taken = Acknowledgement::Duplicate { sequence: 7 };
+    let effects = update(&mut model, Event::Acknowledged(*id, Ok(taken)), step(3));
+    assert_eq!(effects, [Effect::ReadRun(fixture::run_id())], "the record says how it is rated");
 }

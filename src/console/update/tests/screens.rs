@@ -150,3 +150,16 @@ fn the_engine_going_and_a_panic_are_said_on_screen() {
     type_text(&mut model, "hello");
     assert!(code(&mut model, KeyCode::Enter).is_empty());
 }
+
+#[test]
+fn where_the_holder_of_the_engine_leaves_enter_takes_over() {
+    let mut model = model();
+    model.identity.attached_to = Some("/data".to_owned());
+    assert!(code(&mut model, KeyCode::Enter).is_empty() && model.typing, "a prompt, while it is there");
+    code(&mut model, KeyCode::Esc);
+    update(&mut model, Event::EngineGone, step(1));
+    assert!(
+        model.fault.as_ref().unwrap().contains("/data has left") && model.fault.as_ref().unwrap().contains("Enter")
+    );
+    assert_eq!(code(&mut model, KeyCode::Enter), [Effect::TakeOver]);
+}

@@ -107,6 +107,7 @@ impl Scene<'_> {
         parts.extend(self.retries());
         parts.extend(self.failures());
         parts.extend(self.reward(all_terms));
+        parts.extend(self.rating());
         parts.extend(self.afterwards());
         parts.extend(self.search());
         parts.extend(self.own.record.as_ref().map(|record| self.timings(&record.timings_s)));
@@ -217,6 +218,13 @@ impl Scene<'_> {
             weighted.map(|(name, term)| format!("{}{}", &name[..1], unit(term.contribution))).collect();
         let line = format!("reward {}: {}", unit(reward.total), in_short.join(" "));
         Part::new(vec![table, vec![Row::Text(line, theme.strong())]], 65)
+    }
+
+    /// What a person thought of the answer: that is what it taught, in the judge's place.
+    fn rating(&self) -> Option<Part> {
+        let rating = self.own.rating?;
+        let line = format!("rated {}: taught as quality {}", if rating > 0.5 { "good" } else { "bad" }, unit(rating));
+        Some(Part::text(&line, self.width, self.theme.text(), 76))
     }
 
     /// What the judge said after the answer was served, where it was asked then.
