@@ -47,6 +47,18 @@ impl Prompt {
         self.area.is_empty()
     }
 
+    /// Characters of the text, without the ends of its lines.
+    pub(crate) fn characters(&self) -> usize {
+        self.area.lines().iter().map(|line| line.chars().count()).sum()
+    }
+
+    /// Empties it; the history keeps what was there.
+    pub(crate) fn clear(&mut self) {
+        if !self.is_empty() {
+            drop(self.take());
+        }
+    }
+
     /// Bytes of the text.
     pub(crate) fn bytes(&self) -> usize {
         self.area.lines().iter().map(|line| line.len() + 1).sum()

@@ -36,6 +36,7 @@ pub(super) fn prompt_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         KeyCode::Char('j') if control => model.prompt.newline(),
         KeyCode::Enter => return send(model),
         KeyCode::Char('n') if control => new_conversation(model),
+        KeyCode::Char('u') if control => model.prompt.clear(),
         KeyCode::PageUp => return super::keys::scroll(model, -10),
         KeyCode::PageDown => return super::keys::scroll(model, 10),
         KeyCode::Up if model.prompt.is_on_first_line() => model.prompt.older(),

@@ -67,7 +67,13 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
     if model.typing && model.screen == Screen::Overview && told.is_none() {
         let label = format!(" {} ask: ", theme.glyphs.prompt);
         let x = canvas.put(0, 0, &label, theme.key());
-        let hints = fit(&typing_hints(theme), width / 3, "  ");
+        let mut hints = typing_hints(model, theme);
+        let room = width.saturating_sub(x + width / 3 + 2);
+        let size = prompt::size_of_draft(model, room, 1);
+        let short =
+            |size: &str| vec![Span::styled(size.split(" in").next().unwrap_or_default().to_owned(), theme.warn())];
+        hints.splice(0..0, size.map(|size| Segment::text(size.clone(), theme.warn(), 5).or(short(&size))));
+        let hints = fit(&hints, width / 3, "  ");
         let room = width.saturating_sub(x).saturating_sub(small(hints.width()) + 2);
         prompt::area(&mut canvas.part(x, 0, room, 1), model);
         canvas.put_line(width.saturating_sub(small(hints.width()) + 1), 0, &hints);
@@ -80,10 +86,16 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
             left = canvas.put_within(1, y, line, style, width.saturating_sub(KEYS_ONLY + 1));
         }
         left = left.saturating_add(2);
-    } else if !model.typing && !model.identity.read_only {
+    } else if !model.typing && !model.prompt.is_empty() && model.screen != Screen::Race {
+        // What was typed and not sent is still there; on the Race screen it is seen.
+        let draft = model.prompt.area().lines().iter().map(|line| line.trim()).find(|line| !line.is_empty());
+        let begins = prompt::head(draft.unwrap_or_default(), width / 5, 1).0.join(" ");
+        left = canvas.put(left, last, &format!("{} not sent: ", theme.glyphs.prompt), theme.warn());
+        left = canvas.put_within(left, last, &begins, theme.text(), width / 5).saturating_add(2);
+    } else if !model.typing && model.prompt.is_empty() && !model.identity.read_only {
         left = canvas.put(left, 0, &format!("{} ask: _", theme.glyphs.prompt), theme.dim()).saturating_add(2);
     }
-    let hints = if model.typing { typing_hints(theme) } else { hints(model, theme) };
+    let hints = if model.typing { typing_hints(model, theme) } else { hints(model, theme) };
     let line = fit(&hints, width.saturating_sub(left).saturating_sub(1), "  ");
     canvas.put_line(width.saturating_sub(small(line.width()) + 1), last, &line);
 }
@@ -93,13 +105,17 @@ fn hint(theme: &Theme, key: &str, text: &str, keep: u8) -> Segment {
     Segment::spans(vec![key.clone(), Span::styled(format!(" {text}"), theme.dim())], keep).or(vec![key])
 }
 
-fn typing_hints(theme: &Theme) -> Vec<Segment> {
-    vec![
+fn typing_hints(model: &Model, theme: &Theme) -> Vec<Segment> {
+    let mut hints = vec![
         hint(theme, "Alt-Enter", "line", 1),
         hint(theme, theme.glyphs.arrow_up, "history", 2),
         hint(theme, "Esc", "leave", 3),
         hint(theme, "Enter", "send", 4),
-    ]
+    ];
+    if !model.prompt.is_empty() {
+        hints.insert(2, hint(theme, "ctrl-u", "empty", 1));
+    }
+    hints
 }
 
 /// Keys of the log itself.

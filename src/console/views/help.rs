@@ -18,12 +18,13 @@ const LOG_KEYS: [(&str, &str); 8] = [
 ];
 
 /// What keys do while a prompt is typed.
-const PROMPT_KEYS: [(&str, &str); 5] = [
+const PROMPT_KEYS: [(&str, &str); 6] = [
     ("enter", "send"),
     ("alt-enter ctrl-j", "start a line"),
     ("up down", "on the first or last line: earlier prompts"),
     ("pageup pagedown", "scroll the answer"),
-    ("esc", "leave the prompt"),
+    ("ctrl-u", "empty it; up brings it back"),
+    ("esc", "leave the prompt; what was typed stays"),
 ];
 
 /// What keys do in a dialog.

@@ -50,8 +50,19 @@ fn draw_prompt(canvas: &mut Canvas<'_>, model: &Model) {
     let keys = &model.identity.keys;
     let key = |action| keys.keys(action).first().map_or_else(String::new, ToString::to_string);
     let answered = model.conversation.answered();
-    let title = if answered > 0 { format!("Prompt {dot} turn {}", answered + 1) } else { "Prompt".to_owned() };
-    let right = match &model.conversation.own {
+    let (width, rows) = (canvas.width().saturating_sub(4), canvas.height().saturating_sub(2));
+    let (is_draft, own) = (!model.prompt.is_empty() || model.typing, model.conversation.own.as_ref());
+    let asked = own.map(|own| prompt::head(&format!("{} {}", canvas.theme.glyphs.prompt, own.prompt), width, rows));
+    let mut title = vec!["Prompt".to_owned()];
+    title.extend((answered > 0).then(|| format!("turn {}", answered + 1)));
+    title.extend((is_draft && !model.typing).then(|| format!("not sent, {} goes on", key(Action::Prompt))));
+    if is_draft {
+        title.extend(prompt::size_of_draft(model, width, rows));
+    } else if let (Some(own), Some((_, true))) = (own, &asked) {
+        title.push(prompt::size(own.prompt.chars().count(), own.prompt.lines().count()));
+    }
+    let title = title.join(&format!(" {dot} "));
+    let right = match own {
         Some(own) if own.standing.is_going() => {
             format!(
                 "{} {}, {} cancels",
@@ -65,18 +76,13 @@ fn draw_prompt(canvas: &mut Canvas<'_>, model: &Model) {
     };
     let mut inner = canvas.framed(&title, &right, model.typing);
     let theme = inner.theme;
-    let idle = model.prompt.is_empty() && !model.typing;
-    if idle {
-        let text = match &model.conversation.own {
-            Some(own) => format!("{} {}", theme.glyphs.prompt, own.prompt),
-            None => format!("{} `{}` types a prompt, Enter sends it", theme.glyphs.prompt, key(Action::Prompt)),
-        };
-        let (width, rows) = (inner.width().saturating_sub(1), inner.height());
-        for (y, line) in (0..rows).zip(wrap(&text, width.saturating_sub(1))) {
-            inner.put_within(1, y, &line, theme.dim(), width);
-        }
-    } else {
+    if is_draft {
         prompt::area(&mut inner.part(1, 0, u16::MAX, u16::MAX), model);
+        return;
+    }
+    let invites = || vec![format!("{} `{}` types a prompt, Enter sends it", theme.glyphs.prompt, key(Action::Prompt))];
+    for (y, line) in (0..rows).zip(asked.map_or_else(invites, |(lines, _)| lines)) {
+        inner.put_within(1, y, &line, theme.dim(), width);
     }
 }
 

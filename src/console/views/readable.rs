@@ -168,3 +168,44 @@ fn the_history_says_that_there_are_more_runs_until_it_knows_that_there_are_none(
     update(&mut model, Event::OlderRuns(Ok(Vec::new())), step(20));
     assert!(frame(&model, 80, 24).contains("Runs · 1 of 12 "));
 }
+
+#[test]
+fn a_prompt_that_is_not_seen_whole_says_how_long_it_is_typed_unsent_and_sent() {
+    let long = (0..87).map(|n| format!("Please compare item {n} with all others.")).collect::<Vec<_>>().join("\n");
+    let characters = long.chars().filter(|c| *c != '\n').count();
+    for (width, height) in SIZES {
+        for screen in ['1', '2'] {
+            let mut model = fixture::model();
+            press(&mut model, KeyCode::Char(screen));
+            update(&mut model, Event::Paste(long.clone()), step(20));
+            let typing = frame(&model, width, height);
+            assert!(typing.contains(&format!("{characters} characters")), "{typing}");
+            press(&mut model, KeyCode::Esc);
+            let left = frame(&model, width, height);
+            check(&format!("draft_{screen}_{width}x{height}"), &left);
+            assert!(left.contains("not sent: Please") || left.contains("not sent, i goes on"), "{left}");
+            press(&mut model, KeyCode::Char('i'));
+            press(&mut model, KeyCode::Enter);
+            let sent = frame(&model, width, height);
+            assert!(sent.contains(" characters in 87 lines"), "{sent}");
+            assert!(sent.lines().any(|line| line.contains("compare item") && line.contains('…')), "{sent}");
+        }
+        let mut model = fixture::model();
+        press(&mut model, KeyCode::Char('2'));
+        update(&mut model, Event::Paste("short".to_owned()), step(20));
+        assert!(!frame(&model, width, height).contains("characters"), "what is seen needs no count");
+    }
+}
+
+#[test]
+fn one_key_empties_what_was_typed_and_one_brings_it_back() {
+    let mut model = fixture::model();
+    press(&mut model, KeyCode::Char('i'));
+    update(&mut model, Event::Paste("a million characters".to_owned()), step(20));
+    assert!(frame(&model, 200, 50).contains("ctrl-u empty"));
+    let key = crossterm::event::KeyEvent::new(KeyCode::Char('u'), crossterm::event::KeyModifiers::CONTROL);
+    update(&mut model, Event::Key(key), step(30));
+    assert!(model.prompt.is_empty() && model.typing);
+    press(&mut model, KeyCode::Up);
+    assert_eq!(model.prompt.text(), "a million characters");
+}
