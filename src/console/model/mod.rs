@@ -158,7 +158,12 @@ impl Axes {
 
 /// The state of tui-logger's widget, which it changes by itself through `transition`.
 #[derive(Default)]
-pub(crate) struct LogView(pub(crate) TuiWidgetState);
+pub(crate) struct LogView {
+    /// The widget's own.
+    pub(crate) state: TuiWidgetState,
+    /// Whether the targets are hidden: the widget knows it too, and does not tell.
+    pub(crate) hides_targets: bool,
+}
 
 impl fmt::Debug for LogView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -53,7 +53,8 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, step: Step) -> Outcome {
     if model.screen == Screen::Logs
         && let Some(event) = log_key(&key)
     {
-        model.logs.0.transition(event);
+        model.logs.hides_targets ^= event == TuiWidgetEvent::HideKey;
+        model.logs.state.transition(event);
         return (Vec::new(), true);
     }
     let action = name.and_then(|name| model.identity.keys.action(&name, model.screen.scope()));

@@ -209,3 +209,16 @@ fn one_key_empties_what_was_typed_and_one_brings_it_back() {
     press(&mut model, KeyCode::Up);
     assert_eq!(model.prompt.text(), "a million characters");
 }
+
+#[test]
+fn the_log_has_frames_as_every_screen_has_and_its_targets_can_be_hidden() {
+    for (width, height) in SIZES {
+        let mut model = fixture::model();
+        press(&mut model, KeyCode::Char('6'));
+        let shown = frame(&model, width, height);
+        assert!(shown.contains("┌─ Targets ─") && shown.contains("┌─ Log ─"), "{shown}");
+        press(&mut model, KeyCode::Char('h'));
+        let shown = frame(&model, width, height);
+        assert!(!shown.contains("Targets") && shown.contains("\n┌─ Log ─"), "{shown}");
+    }
+}
