@@ -122,7 +122,7 @@ pub(super) struct AskArgs {
     #[arg(long, value_name = "TEXT")]
     pub(super) system: Option<String>,
 
-    /// The conversation that the prompt belongs to, by any name: it keeps its arm while a console or `serve` runs
+    /// The conversation that the prompt belongs to, by any name: its prompts keep their arm unless another is clearly better
     #[arg(long, value_name = "NAME")]
     pub(super) session: Option<String>,
 }

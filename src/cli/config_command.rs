@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::args::ConfigAction;
 use super::context::Context;
 use super::failure::{CliError, Outcome};
-use super::output::Output;
+use super::output::{Output, counted};
 use super::simulation::Simulation;
 use crate::domain::spec::{ArmSpec, Provider};
 use crate::settings::{EncoderKind, FeatureKind, JudgeSettings, SearchKind, Settings, key_table, template};
@@ -46,7 +46,8 @@ fn unknown_models(settings: &Settings, models: &[&str]) -> Vec<String> {
 fn summary(name: &str, settings: &Settings, is_set: &dyn Fn(&str) -> bool) -> String {
     let enabled = settings.arms.iter().filter(|arm| arm.enabled).count();
     let mut text = format!("{name}: no problem found\n");
-    _ = writeln!(text, "  strategy {}, {} arms, {enabled} enabled", settings.strategy.name(), settings.arms.len());
+    let arms = counted(settings.arms.len(), "arm");
+    _ = writeln!(text, "  strategy {}, {arms}, {enabled} enabled", settings.strategy.name());
     for arm in &settings.arms {
         _ = writeln!(text, "  {}", arm_line(arm));
     }

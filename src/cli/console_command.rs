@@ -27,6 +27,9 @@ pub(super) fn check_terminal() -> Outcome {
     let ends = [("standard input", stdin().is_terminal()), ("standard output", stdout().is_terminal())];
     match ends.into_iter().find(|(_, is_terminal)| !is_terminal) {
         Some((what, _)) => Err(CliError::usage(ConsoleError::NotATerminal { what })),
+        None if std::env::var("TERM").is_ok_and(|term| term == "dumb") => {
+            Err(CliError::usage(ConsoleError::DumbTerminal))
+        }
         None => Ok(()),
     }
 }
@@ -86,7 +89,7 @@ async fn over(context: &Context, local: &LocalEngine) -> Outcome<ConsoleExit> {
 
 fn console_fault(error: ConsoleError) -> CliError {
     match error {
-        ConsoleError::NotATerminal { .. } => CliError::usage(error),
+        ConsoleError::NotATerminal { .. } | ConsoleError::DumbTerminal => CliError::usage(error),
         ConsoleError::Terminal(_) => CliError::failed(error),
     }
 }

@@ -94,7 +94,7 @@ impl Context {
         paths::data_dir(self.settings.data_dir.as_deref())
     }
 
-    /// The name in the journal: the configured one, or the login name.
+    /// The name in the journal: the configured one, or what `$USER` or `$LOGNAME` says.
     pub(super) fn operator(&self) -> String {
         let login = || ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(|n| !n.is_empty()));
         let name = self.settings.console.operator.clone().or_else(login).unwrap_or_else(|| "operator".to_owned());

@@ -65,6 +65,11 @@ fn escaped(json: &str) -> String {
     safe
 }
 
+/// A count with its word, which has an `s` where they are not one.
+pub(super) fn counted(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Writes a line to standard error, where one can be written.
 pub(super) fn say(text: &str) {
     _ = writeln!(stderr().lock(), "{}", showable(text));

@@ -125,12 +125,22 @@ pub(super) async fn find(context: &Context, need: Need) -> Outcome<Found> {
             }
             Err(ConnectError::Nobody { .. }) => {
                 if !is_told && clock.monotonic().saturating_sub(started) > SILENCE {
-                    say(&format!("note: waiting: {locked}"));
+                    say(&format!("note: {}", waiting_for(&locked)));
                     is_told = true;
                 }
                 tokio::time::sleep(PAUSE).await;
             }
         }
+    }
+}
+
+/// Whom a command waits for, where that is somebody with whom nobody can talk.
+fn waiting_for(locked: &StoreError) -> String {
+    match locked {
+        StoreError::Locked { path, holder } => {
+            format!("waiting for {holder} to end or to answer: it holds {}", path.display())
+        }
+        other => format!("waiting: {other}"),
     }
 }
 

@@ -96,6 +96,11 @@ pub enum ConsoleError {
         /// `standard input`, `standard output`.
         what: &'static str,
     },
+    /// The terminal says that it can move no cursor.
+    #[error(
+        "the console needs a terminal that draws, and TERM is `dumb`: run `banditop` in another, or use `banditop ask PROMPT` (add --json for a program to read)"
+    )]
+    DumbTerminal,
     /// The terminal failed.
     #[error("the terminal failed: {0}")]
     Terminal(#[from] std::io::Error),
@@ -116,7 +121,8 @@ pub async fn run(parts: ConsoleParts) -> Result<ConsoleExit, ConsoleError> {
     } else {
         settings.colors.unwrap_or_else(|| ColorDepth::detect(|name| std::env::var(name).ok()))
     };
-    let theme = Theme::new(depth, settings.background, settings.ascii);
+    let ascii = settings.ascii || settings::speaks_ascii(|name| std::env::var(name).ok());
+    let theme = Theme::new(depth, settings.background, ascii);
     let identity = Identity {
         keys: settings.keys,
         operator: parts.operator,

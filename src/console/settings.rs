@@ -50,6 +50,18 @@ impl ColorDepth {
     }
 }
 
+/// Whether the locale says that the terminal shows nothing outside ASCII: the first of its variables that is set names a
+/// character set, or `C`, and that is not UTF-8. Where none is set, nothing is said.
+pub(super) fn speaks_ascii(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable).find(|value| !value.is_empty());
+    set.is_some_and(|locale| {
+        let locale = locale.to_ascii_lowercase();
+        !locale.contains("utf-8")
+            && !locale.contains("utf8")
+            && (locale.contains('.') || locale == "c" || locale == "posix")
+    })
+}
+
 /// Choices about the console.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
@@ -75,6 +87,24 @@ pub struct ConsoleSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_locale_says_whether_letters_alone_are_shown() {
+        let rows: &[(&[(&str, &str)], bool)] = &[
+            (&[], false),
+            (&[("LANG", "C")], true),
+            (&[("LANG", "C.UTF-8")], false),
+            (&[("LANG", "de_DE.utf8")], false),
+            (&[("LANG", "de_DE.ISO-8859-1")], true),
+            (&[("LANG", "en_US")], false),
+            (&[("LC_ALL", "POSIX"), ("LANG", "en_US.UTF-8")], true),
+            (&[("LC_ALL", ""), ("LC_CTYPE", "en_US.UTF-8"), ("LANG", "C")], false),
+        ];
+        for (environment, is_ascii) in rows {
+            let lookup = |name: &str| environment.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+            assert_eq!(speaks_ascii(lookup), *is_ascii, "{environment:?}");
+        }
+    }
 
     #[test]
     fn the_environment_says_how_many_colours() {

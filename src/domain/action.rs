@@ -181,7 +181,7 @@ pub const ACTIONS: &[ActionRow] = &[
     row!(RateUp, "rate-up", ["+"], Race, None, "good", "rate the answer as good: what the run taught is amended"),
     row!(RateDown, "rate-down", ["-"], Race, None, "bad", "rate the answer as bad: what the run taught is amended"),
     row!(Zoom, "zoom", ["z"], Run, None, "zoom", "all the reasons of the shown run; once more goes back"),
-    row!(OpenRun, "open-run", ["o", "right"], Runs, None, "open", "open the selected run"),
+    row!(OpenRun, "open-run", ["o", "right"], Runs, None, "open", "open the selected run, as Enter does"),
     row!(CloseRun, "close-run", ["esc", "left"], Runs, None, "back", "back to the list"),
     row!(Decay, "decay", ["d"], Global, WhatIf, "decay", "forget a share of the history, of marked arms or all"),
     row!(Prune, "prune", ["p"], Global, Confirm, "prune", "take out arms that rarely win; lists who would go"),

@@ -316,7 +316,7 @@ pub struct ConsoleSettings {
     pub read_only: bool,
     /// Let the console have the mouse.
     pub mouse: bool,
-    /// The operator's name in the journal; the login name where absent.
+    /// The operator's name in the journal; what `$USER` or `$LOGNAME` says where absent.
     pub operator: Option<String>,
 }
 

@@ -134,7 +134,7 @@ pub(super) static RUNNING: &[KeyRow<Draft>] = &[
         "let the console have the mouse (takes text selection away from the terminal)",
         |d, v| d.settings.console.mouse = v.truth()),
     row("console.operator", Kind::Text, None, Value("operator"),
-        "your name in the journal; default: the login name", |d, v| d.settings.console.operator = Some(v.text().into())),
+        "your name in the journal; default: what $USER or $LOGNAME says", |d, v| d.settings.console.operator = Some(v.text().into())),
 
     row("log.level", Kind::OneOf(&["error", "warn", "info", "debug", "trace"]), None, Value("log-level"),
         "how much is logged; default: info in the console, warn elsewhere",

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthStr;
 
+use super::super::output::counted;
 use super::plot::{Curve, Pen, draw};
 use crate::domain::text::one_line;
 use crate::evaluation::{Comparison, Difference, Name, Report};
@@ -12,13 +13,13 @@ use crate::evaluation::{Comparison, Difference, Name, Report};
 pub(super) fn report(report: &Report, ascii: bool) -> String {
     let mut text = String::new();
     let title = format!(
-        "{}, k {}, {} rows × {} arms, d {}, {} shuffles, seed {}",
+        "{}, k {}, {} × {}, d {}, {}, seed {}",
         report.policy.text(),
         report.k,
-        report.rows,
-        report.arms.len(),
+        counted(report.rows, "row"),
+        counted(report.arms.len(), "arm"),
         report.d,
-        report.shuffles,
+        counted(report.shuffles, "shuffle"),
         report.seed
     );
     _ = writeln!(text, "{title}\n");
@@ -175,13 +176,17 @@ fn shares(report: &Report, ascii: bool) -> String {
 pub(super) fn comparison(found: &Comparison) -> String {
     let mut text = String::new();
     if let Some(first) = found.policies.first() {
-        let (rows, arms, shuffles) = (first.rows, first.arms.len(), first.shuffles);
         let ceiling =
             first.budget_per_request_usd.map_or_else(String::new, |usd| format!(", ceiling {usd:.6} a request"));
         _ = writeln!(
             text,
-            "k {}, {rows} rows × {arms} arms, d {}, {shuffles} shuffles, seed {}{ceiling}\n",
-            first.k, first.d, first.seed
+            "k {}, {} × {}, d {}, {}, seed {}{ceiling}\n",
+            first.k,
+            counted(first.rows, "row"),
+            counted(first.arms.len(), "arm"),
+            first.d,
+            counted(first.shuffles, "shuffle"),
+            first.seed
         );
     }
     _ = writeln!(text, "policy          mean   ± 95 %   worst   accuracy  $/request   $/race");

@@ -51,6 +51,9 @@ fn the_history_lists_the_newest_and_reads_older_ones_from_the_store() {
 fn a_run_is_opened_looked_into_and_left_the_way_it_was_entered() {
     let mut model = listing();
     let selected = model.runs.selected().unwrap();
+    assert_eq!(press(&mut model, KeyCode::Enter), [Effect::ReadRun(selected)], "Enter opens, in a list");
+    assert!(!model.typing && model.screen == Screen::Runs);
+    model.runs.opening = None;
     assert_eq!(press(&mut model, KeyCode::Char('o')), [Effect::ReadRun(selected)]);
     read(&mut model, selected, Some(RunRecord { run_id: selected, ..record() }));
     let opened = model.runs.opened.as_ref().unwrap();

@@ -58,6 +58,9 @@ pub(super) fn key(model: &mut Model, key: KeyEvent, step: Step) -> Outcome {
         return (Vec::new(), true);
     }
     let action = name.and_then(|name| model.identity.keys.action(&name, model.screen.scope()));
+    // On a list, Enter opens what is selected.
+    let is_listed = model.screen == Screen::Runs && model.runs.opened.is_none() && key.code == KeyCode::Enter;
+    let action = if is_listed && action == Some(Action::Prompt) { Some(Action::OpenRun) } else { action };
     match action {
         Some(action) => (act(model, action, step), true),
         None => (Vec::new(), key.code == KeyCode::Esc && escape(model)),

@@ -12,11 +12,12 @@
 //! ```
 
 use super::super::model::Model;
-use super::super::model::race::{Lane, OwnRun};
+use super::super::model::race::{Lane, OwnRun, Standing};
 use super::super::theme::Theme;
 use super::super::widgets::number::{seconds, small, unit};
 use super::super::widgets::wrap::{tail, wrap};
 use super::super::widgets::{Canvas, figure};
+use crate::domain::failure::FailureClass;
 use crate::domain::judging::Scores;
 use crate::domain::tally::Phase;
 
@@ -78,8 +79,19 @@ fn place(theme: &Theme, own: &OwnRun, lane: &Lane) -> String {
     let rank = own.order.iter().position(|arm| *arm == lane.arm);
     let rank = rank.map(|i| format!("{}{}", i + 1, ["st", "nd", "rd"].get(i).unwrap_or(&"th")));
     let star = if is_winner(own, lane) { Some(theme.glyphs.star.to_owned()) } else { None };
-    let failed = lane.done.as_ref().and_then(|done| done.error.as_ref()).map(|_| "failed".to_owned());
-    [star, rank, failed].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    let ended = ended(own, lane).map(str::to_owned);
+    [star, rank, ended].into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// How a preview ended that did not come whole. What a person stopped has not failed.
+fn ended(own: &OwnRun, lane: &Lane) -> Option<&'static str> {
+    match &lane.done {
+        Some(done) => match done.error.as_ref()?.class {
+            FailureClass::Cancelled => Some("cancelled"),
+            _ => Some("failed"),
+        },
+        None => (own.standing == Standing::Cancelled).then_some("cancelled"),
+    }
 }
 
 fn draw_lane(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun, lane: &Lane) {

@@ -321,6 +321,22 @@ fn a_run_that_somebody_stopped_has_not_failed() {
 }
 
 #[test]
+fn previews_that_a_person_stopped_say_so() {
+    let mut model = model();
+    let (_, events) = (model.conversation.ask("x".to_owned(), model.now), race_events());
+    model.screen = Screen::Race;
+    let ticket = model.conversation.tickets;
+    for event in events.into_iter().take(6) {
+        update(&mut model, Event::Run(ticket, Box::new(event)), step(2_000));
+    }
+    let before = frame(&model, 120, 36);
+    update(&mut model, Event::Key(crossterm::event::KeyCode::Esc.into()), step(2_100));
+    let stopped = frame(&model, 120, 36);
+    let lanes = |frame: &str| frame.lines().take(16).filter(|line| line.contains(" cancelled ")).count();
+    assert!(lanes(&before) == 0 && lanes(&stopped) == 1 && !stopped.contains(" failed "), "{stopped}");
+}
+
+#[test]
 fn a_dialog_in_little_room_keeps_its_columns_apart_and_its_way_out() {
     let shown = frame(&with_dialog(Action::Weights), 60, 15);
     let headings = shown.lines().find(|line| line.contains("now")).unwrap();
