@@ -15,6 +15,7 @@ use super::super::model::Model;
 use super::super::widgets::Canvas;
 use super::super::widgets::number::{cells, percent, small, span, unit};
 use super::super::widgets::plot::{self, TimeAxis, Trace};
+use super::super::widgets::wrap::wrap;
 use crate::domain::action::Action;
 use crate::domain::ratio::Ratio;
 use crate::domain::snapshot::{ArmSeries, Series};
@@ -147,13 +148,15 @@ fn time_axis(canvas: &mut Canvas<'_>, room: &Room, series: &Series, model: &Mode
     let Some(axis) = axis else {
         let keys = &model.identity.keys;
         let key = |action| keys.keys(action).first().map_or_else(String::new, ToString::to_string);
-        let hint = if model.traffic.is_some() {
-            format!("`{}` asks, `{}` starts traffic", key(Action::Prompt), key(Action::Traffic))
-        } else {
-            format!("`{}` asks the first question", key(Action::Prompt))
+        let hint = match &model.traffic {
+            Some(traffic) if traffic.on => "traffic is on: the first runs are under way".to_owned(),
+            Some(_) => format!("`{}` asks, `{}` starts traffic", key(Action::Prompt), key(Action::Traffic)),
+            None => format!("`{}` asks the first question", key(Action::Prompt)),
         };
         canvas.put_within(1, 0, "no runs yet", theme.strong(), canvas.width());
-        canvas.put_within(1, 1, &hint, theme.dim(), canvas.width());
+        for (y, line) in (1..canvas.height()).zip(wrap(&hint, canvas.width().saturating_sub(2))) {
+            canvas.put(1, y, &line, theme.dim());
+        }
         return None;
     };
     let (y, width) = (room.height, room.width);

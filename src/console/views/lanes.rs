@@ -14,7 +14,7 @@
 use super::super::model::Model;
 use super::super::model::race::{Lane, OwnRun, Standing};
 use super::super::theme::Theme;
-use super::super::widgets::number::{seconds, small, unit};
+use super::super::widgets::number::{seconds, small, spread, unit};
 use super::super::widgets::wrap::{tail, wrap};
 use super::super::widgets::{Canvas, figure};
 use crate::domain::failure::FailureClass;
@@ -142,7 +142,7 @@ fn figures(theme: &Theme, own: &OwnRun, lane: &Lane, width: u16) -> String {
         parts.push(format!("first {}", seconds(first)));
     }
     if let Some(score) = own.score(&lane.arm) {
-        parts.push(format!("{} {} {}", unit(score.mean), theme.glyphs.plus_minus, unit(score.uncertainty)));
+        parts.push(format!("{} {} {}", unit(score.mean), theme.glyphs.plus_minus, spread(score.uncertainty)));
     }
     // What was expected goes before what was measured.
     while parts.len() > 1 && parts.join("  ").chars().count() > usize::from(width) {

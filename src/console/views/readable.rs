@@ -7,7 +7,7 @@ use super::super::fixture::{self, step};
 use super::super::message::Event;
 use super::super::model::Model;
 use super::super::update::update;
-use super::tests::{check, frame};
+use super::tests::{check, frame, racing};
 use crate::domain::alarm::{Alarm, Severity};
 use crate::domain::command::Acknowledgement;
 
@@ -220,5 +220,35 @@ fn the_log_has_frames_as_every_screen_has_and_its_targets_can_be_hidden() {
         press(&mut model, KeyCode::Char('h'));
         let shown = frame(&model, width, height);
         assert!(!shown.contains("Targets") && shown.contains("\n┌─ Log ─"), "{shown}");
+    }
+}
+
+#[test]
+fn charts_without_a_run_say_what_to_press_only_where_it_helps() {
+    let mut picture = fixture::snapshot();
+    (picture.series, picture.recent_runs) = (std::sync::Arc::default(), Vec::new());
+    for (width, height) in SIZES {
+        let mut model = fixture::model_of(picture.clone());
+        let on = frame(&model, width, height);
+        check(&format!("charts_empty_{width}x{height}"), &on);
+        assert!(on.contains("traffic is on") && on.contains("under way") && !on.contains("starts traffic"), "{on}");
+        model.traffic.as_mut().unwrap().on = false;
+        let off = words(&frame(&model, width, height));
+        assert!(off.contains("`i` asks, `t` starts traffic") && !off.contains("starts traff…"), "{off}");
+    }
+}
+
+#[test]
+fn an_uncertainty_that_is_not_zero_is_not_shown_as_zero() {
+    for (width, height) in SIZES {
+        let mut model = racing();
+        for score in &mut model.conversation.own.as_mut().unwrap().scores {
+            score.uncertainty = 0.004;
+        }
+        let shown = frame(&model, width, height);
+        assert!(shown.contains("± .004") && !shown.contains("± .00 "), "{shown}");
+        press(&mut model, KeyCode::Char('z'));
+        let shown = frame(&model, width, height);
+        assert!(shown.contains("± .004") && !shown.contains("± .00 "), "{shown}");
     }
 }

@@ -29,6 +29,15 @@ pub(crate) fn unit(value: f64) -> String {
     }
 }
 
+/// An uncertainty, as [`unit`], with so many digits that it is not 0 unless it is: `.04`, `.004`, `<.001`.
+pub(crate) fn spread(value: f64) -> String {
+    match value {
+        v if v >= 0.009_95 || v <= 0.0 => unit(v),
+        v if v >= 0.000_5 => format!("{v:.3}").trim_start_matches('0').to_owned(),
+        _ => "<.001".to_owned(),
+    }
+}
+
 /// Seconds without their unit: `0.31`, `2.4`, `38`.
 pub(crate) fn seconds(value: f64) -> String {
     match value {
@@ -142,6 +151,11 @@ mod tests {
             (unit(0.824), ".82"),
             (unit(1.0), "1.0"),
             (unit(0.999), "1.0"),
+            (spread(0.0421), ".04"),
+            (spread(0.0099), ".010"),
+            (spread(0.004), ".004"),
+            (spread(0.000_2), "<.001"),
+            (spread(0.0), ".00"),
             (seconds(0.312), "0.31"),
             (seconds(2.44), "2.4"),
             (seconds(38.2), "38"),

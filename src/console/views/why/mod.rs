@@ -29,7 +29,7 @@ use super::super::model::race::OwnRun;
 use super::super::settings::{Background, ColorDepth};
 use super::super::theme::Theme;
 use super::super::widgets::Canvas;
-use super::super::widgets::number::{percent, seconds, small, unit};
+use super::super::widgets::number::{percent, seconds, small, spread, unit};
 use crate::domain::action::{Action, KeyName};
 use crate::domain::ids::ArmId;
 use crate::domain::record::{ContextRecord, OrderRecord, RewardRecord, Timings};
@@ -140,7 +140,7 @@ impl Scene<'_> {
         };
         let index = self.model.live.arms.iter().position(|row| row.arm == *arm).unwrap_or(0);
         let row = Row::Expected {
-            text: format!("{arm} {} {} {} ", unit(score.mean), theme.glyphs.plus_minus, unit(score.uncertainty)),
+            text: format!("{arm} {} {} {} ", unit(score.mean), theme.glyphs.plus_minus, spread(score.uncertainty)),
             mean: score.mean,
             uncertainty: score.uncertainty,
             arm: theme.arm(index),

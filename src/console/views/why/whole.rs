@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::super::widgets::number::{money, percent, seconds, unit};
+use super::super::super::widgets::number::{money, percent, seconds, spread, unit};
 use super::Scene;
 use super::part::Part;
 use crate::domain::handling::Deadlines;
@@ -41,9 +41,9 @@ impl Scene<'_> {
     fn candidate(&self, score: &crate::domain::record::ArmScore) -> String {
         let mark = if score.selected { self.theme.glyphs.selected } else { " " };
         let plus = self.theme.glyphs.plus_minus;
-        let (mean, uncertainty) = (unit(score.mean), unit(score.uncertainty));
+        let (mean, uncertainty) = (unit(score.mean), spread(score.uncertainty));
         let chance = percent(score.propensity);
-        format!("{mark} {:<14} {mean} {plus} {uncertainty}  {:>6.3}  {chance}", score.arm.as_str(), score.score)
+        format!("{mark} {:<14} {mean} {plus} {uncertainty:<4} {:>6.3}  {chance}", score.arm.as_str(), score.score)
     }
 }
 
