@@ -17,7 +17,7 @@ use super::super::theme::Theme;
 use super::super::widgets::number::{seconds, small, spread, unit};
 use super::super::widgets::wrap::{tail, wrap};
 use super::super::widgets::{Canvas, figure};
-use crate::domain::failure::FailureClass;
+use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::judging::Scores;
 use crate::domain::tally::Phase;
 
@@ -74,24 +74,23 @@ fn is_winner(own: &OwnRun, lane: &Lane) -> bool {
     own.verdict.as_ref().and_then(|verdict| verdict.best()) == Some(&lane.arm)
 }
 
+fn error(lane: &Lane) -> Option<&Failure> {
+    lane.done.as_ref().and_then(|done| done.error.as_ref())
+}
+
+/// Whether it stands still because somebody stopped the run: that is no failure of the arm.
+fn is_cancelled(own: &OwnRun, lane: &Lane) -> bool {
+    let was_stopped = lane.done.is_none() && own.standing == Standing::Cancelled;
+    was_stopped || error(lane).is_some_and(|error| error.class == FailureClass::Cancelled)
+}
+
 /// What stands on the right of a lane's title.
 fn place(theme: &Theme, own: &OwnRun, lane: &Lane) -> String {
     let rank = own.order.iter().position(|arm| *arm == lane.arm);
     let rank = rank.map(|i| format!("{}{}", i + 1, ["st", "nd", "rd"].get(i).unwrap_or(&"th")));
     let star = if is_winner(own, lane) { Some(theme.glyphs.star.to_owned()) } else { None };
-    let ended = ended(own, lane).map(str::to_owned);
-    [star, rank, ended].into_iter().flatten().collect::<Vec<_>>().join(" ")
-}
-
-/// How a preview ended that did not come whole. What a person stopped has not failed.
-fn ended(own: &OwnRun, lane: &Lane) -> Option<&'static str> {
-    match &lane.done {
-        Some(done) => match done.error.as_ref()?.class {
-            FailureClass::Cancelled => Some("cancelled"),
-            _ => Some("failed"),
-        },
-        None => (own.standing == Standing::Cancelled).then_some("cancelled"),
-    }
+    let failed = error(lane).filter(|_| !is_cancelled(own, lane)).map(|_| "failed".to_owned());
+    [star, rank, failed].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 fn draw_lane(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun, lane: &Lane) {
@@ -115,7 +114,8 @@ fn draw_lane(canvas: &mut Canvas<'_>, model: &Model, own: &OwnRun, lane: &Lane) 
 
 fn draw_progress(canvas: &mut Canvas<'_>, own: &OwnRun, lane: &Lane, style: ratatui::style::Style) {
     let width = canvas.width();
-    let estimated = lane.done.as_ref().is_some_and(|done| done.estimated);
+    // Until its end is known nobody has counted what came.
+    let estimated = lane.done.as_ref().map_or(lane.tokens > 0, |done| done.estimated);
     let about = if estimated { "~" } else { "" };
     // Of a run that was not followed only what came is known, and all of that is there.
     let (tokens, part) = match own.target {
@@ -143,6 +143,9 @@ fn figures(theme: &Theme, own: &OwnRun, lane: &Lane, width: u16) -> String {
     }
     if let Some(score) = own.score(&lane.arm) {
         parts.push(format!("{} {} {}", unit(score.mean), theme.glyphs.plus_minus, spread(score.uncertainty)));
+    }
+    if is_cancelled(own, lane) {
+        parts.insert(0, "cancelled".to_owned());
     }
     // What was expected goes before what was measured.
     while parts.len() > 1 && parts.join("  ").chars().count() > usize::from(width) {
@@ -183,7 +186,7 @@ fn draw_scores(canvas: &mut Canvas<'_>, own: &OwnRun, lane: &Lane) -> u16 {
 fn draw_text(canvas: &mut Canvas<'_>, own: &OwnRun, lane: &Lane) {
     let theme = canvas.theme;
     let (width, rows) = (canvas.width(), canvas.height());
-    if let Some(error) = lane.done.as_ref().and_then(|done| done.error.as_ref()) {
+    if let Some(error) = error(lane).filter(|_| !is_cancelled(own, lane)) {
         for (y, line) in (0..rows).zip(wrap(&error.to_string(), width)) {
             canvas.put(0, y, &line, theme.bad());
         }
@@ -200,6 +203,9 @@ fn draw_text(canvas: &mut Canvas<'_>, own: &OwnRun, lane: &Lane) {
 
 /// What a lane without text waits for.
 fn waiting(own: &OwnRun, lane: &Lane) -> String {
+    if is_cancelled(own, lane) {
+        return "nothing had come".to_owned();
+    }
     let is_ours = |phase: &Phase, name: &str| *phase == Phase::Preview && name == lane.arm.as_str();
     let last = own.retries.iter().rev().find(|(phase, name, _)| is_ours(phase, name));
     last.map_or_else(

@@ -252,3 +252,33 @@ fn an_uncertainty_that_is_not_zero_is_not_shown_as_zero() {
         assert!(shown.contains("± .004") && !shown.contains("± .00 "), "{shown}");
     }
 }
+
+#[test]
+fn a_lane_that_runs_or_was_cancelled_says_so_and_that_its_tokens_are_estimated() {
+    for (width, height) in SIZES {
+        let mut model = fixture::model();
+        let (ticket, _) = model.conversation.ask("merge two sorted lists".to_owned(), model.now);
+        model.screen = crate::console::model::Screen::Race;
+        // Up to the middle of the previews.
+        for event in fixture::race_events().into_iter().take(4) {
+            update(&mut model, Event::Run(ticket, Box::new(event)), step(400));
+        }
+        let running = frame(&model, width, height);
+        assert!(running.contains("~31/64 tok") && running.contains(" 0/64 tok"), "{running}");
+        assert!(!running.contains("cancelled"), "{running}");
+        press(&mut model, KeyCode::Esc);
+        let cancelled = frame(&model, width, height);
+        check(&format!("race_cancelled_{width}x{height}"), &cancelled);
+        assert!(cancelled.contains("~31/64 tok"), "{cancelled}");
+        assert!(cancelled.matches("cancelled").count() > 3, "a lane each, and the answer:\n{cancelled}");
+        // The same of a run that was opened: its record has an end for each.
+        let mut record = fixture::record();
+        let error = crate::domain::failure::FailureClass::Cancelled;
+        for preview in &mut record.previews {
+            preview.error = Some(crate::domain::failure::Failure::new(error, "cancelled", "the run was stopped"));
+        }
+        model.conversation.own = Some(crate::console::model::race::OwnRun::of_record(std::sync::Arc::new(record)));
+        let opened = frame(&model, width, height);
+        assert!(opened.contains("cancelled") && !opened.contains("failed"), "{opened}");
+    }
+}
