@@ -1,4 +1,4 @@
-//! Signals as messages for the loop: SIGTERM, SIGHUP and SIGINT end it in an orderly way, SIGCONT means
+//! Signals as messages for the loop: SIGTERM, SIGHUP, SIGINT and SIGQUIT end it in an orderly way, SIGCONT means
 //! that something else had the terminal meanwhile. Ctrl-C and Ctrl-Z arrive as keys, not as signals.
 
 use std::io;
@@ -23,8 +23,13 @@ pub(crate) struct Listening {
 pub(crate) fn listen() -> io::Result<Listening> {
     let (sender, receiver) = mpsc::channel(8);
     let mut tasks = JoinSet::new();
-    let endings =
-        [(SignalKind::terminate(), "SIGTERM"), (SignalKind::hangup(), "SIGHUP"), (SignalKind::interrupt(), "SIGINT")];
+    let endings = [
+        (SignalKind::terminate(), "SIGTERM"),
+        (SignalKind::hangup(), "SIGHUP"),
+        (SignalKind::interrupt(), "SIGINT"),
+        // Whoever sends it wants an end, and not a terminal that stays on the other screen.
+        (SignalKind::quit(), "SIGQUIT"),
+    ];
     for (kind, name) in endings {
         tasks.spawn(pass_on(signal(kind)?, sender.clone(), move || Notice::End(name)));
     }

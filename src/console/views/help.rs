@@ -85,7 +85,14 @@ fn lines(model: &Model) -> Vec<Line> {
     }
     lines.push(title("Everywhere"));
     lines.extend(rows(&|row| row.scope == Scope::Global && row.danger == Danger::None && !is_taken(model.screen, row)));
-    lines.push(title("Changing what is learned: shows what it would do, can be undone"));
+    if model.identity.keys.keys(Action::Quit).iter().all(|key| key.as_str() != "ctrl-c") {
+        lines.extend(fixed(&[("ctrl-c", "leave, however keys are bound")]));
+    }
+    lines.push(title(if model.identity.read_only {
+        "Changing what is learned: refused, this console is read-only"
+    } else {
+        "Changing what is learned: shows what it would do, can be undone"
+    }));
     lines.extend(rows(&|row| row.scope == Scope::Global && row.danger != Danger::None));
     lines.push(title("While typing"));
     lines.extend(fixed(&PROMPT_KEYS));

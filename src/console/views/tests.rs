@@ -185,6 +185,23 @@ fn help_is_the_registry() {
 }
 
 #[test]
+fn help_says_what_is_refused_here_and_what_no_binding_takes_away() {
+    use crate::domain::action::{Action, KeyBindings, KeyName};
+    let mut model = model();
+    model.help = Some(0);
+    let shown = frame(&model, 100, 50);
+    assert!(!shown.contains("however keys are bound") && !shown.contains("refused, this console"));
+    model.identity.read_only = true;
+    let keys = [(Action::Quit, vec![KeyName::parse("Q").unwrap()])].into();
+    model.identity.keys = KeyBindings::with(&keys).unwrap();
+    let shown = frame(&model, 100, 50);
+    assert!(
+        shown.contains("however keys are bound") && shown.contains("refused, this console is read-only"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn modes_are_always_visible() {
     let mut model = model();
     update(&mut model, Event::Key(crossterm::event::KeyEvent::from(crossterm::event::KeyCode::Char('f'))), step(0));
