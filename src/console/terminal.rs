@@ -28,6 +28,7 @@ use tokio::sync::Notify;
 
 use super::ConsoleError;
 use super::run::Host;
+use crate::domain::text::without_keys;
 
 /// Columns of the terminal, where there is one.
 #[must_use]
@@ -137,7 +138,7 @@ fn install_hook() {
             RESTORED_BY_PANIC.store(true, Ordering::SeqCst);
             before(info);
         } else {
-            keep(info.to_string());
+            keep(without_keys(&info.to_string()).into_owned());
         }
     }));
 }

@@ -2,6 +2,7 @@
 //! terminal escape sequences; none of them may reach a terminal. Storing keeps the text as it came:
 //! only showing goes through here. Layout and wrapping are the console's business.
 
+use std::any::Any;
 use std::borrow::Cow;
 
 /// Whether `c` may be shown on a terminal as it is. Newline may; everything that moves the cursor,
@@ -90,6 +91,13 @@ pub fn without_keys(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// What a panic said, on one line and without anything that looks like a key; a panic may say nothing that is a text.
+#[must_use]
+pub fn of_panic(panic: &(dyn Any + Send)) -> Option<String> {
+    let told = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    told.map(|told| one_line(&without_keys(told)))
+}
+
 /// At most `limit` bytes of `text`, cut at a character's border; the flag says whether it was cut.
 #[must_use]
 pub fn cut(text: &str, limit: usize) -> (&str, bool) {
@@ -127,6 +135,14 @@ mod tests {
         for (text, expected) in rows {
             assert_eq!(without_keys(text), expected);
         }
+    }
+
+    #[test]
+    fn a_panic_tells_no_key() {
+        let text: Box<dyn Any + Send> = Box::new("bad header\nBearer sk-abc123".to_owned());
+        assert_eq!(of_panic(text.as_ref()).unwrap(), "bad header Bearer [redacted]");
+        assert_eq!(of_panic(&"plain").unwrap(), "plain");
+        assert_eq!(of_panic(&7), None);
     }
 
     #[test]

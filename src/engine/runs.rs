@@ -20,6 +20,7 @@ use crate::domain::event::RunEvent;
 use crate::domain::ids::RunId;
 use crate::domain::record::{ContextRecord, Gate, GateDecision, Origin, Policies, RunOutcome, RunRecord, Timings};
 use crate::domain::spec::Strategy;
+use crate::domain::text::of_panic;
 use crate::race::{EventSink, Reservation, RunInput, RunReport};
 
 use super::actions::refused;
@@ -141,8 +142,7 @@ impl Remains {
     }
 
     fn report(self, panic: &(dyn std::any::Any + Send), shared: &Shared) -> RunReport {
-        let told = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        tracing::error!(run = %self.run, panic = told, "a run panicked");
+        tracing::error!(run = %self.run, panic = of_panic(panic), "a run panicked");
         let message = "a fault in banditop itself ended the run: see the log, and please report it".to_owned();
         let total = shared.now().since(self.at).as_secs_f64();
         let record = RunRecord {

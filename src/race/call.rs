@@ -26,6 +26,7 @@ use crate::domain::failure::{Failure, FailureClass};
 use crate::domain::handling::Handling;
 use crate::domain::money::{Price, Usage};
 use crate::domain::tally::Phase;
+use crate::domain::text::of_panic;
 
 /// Timers and bounds of one call.
 #[derive(Clone, Copy, Debug)]
@@ -195,8 +196,7 @@ fn truncated() -> Failure {
 /// A fault of our own in one call is that call's failure: other arms may do without it. Asking again
 /// would meet the same fault.
 pub(super) fn panicked(panic: &(dyn Any + Send)) -> Failure {
-    let told = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    tracing::error!(panic = told, "a call panicked");
+    tracing::error!(panic = of_panic(panic), "a call panicked");
     let message = "a fault in banditop itself ended the call: see the log, and please report it";
     Failure { should_retry: Some(false), ..Failure::new(FailureClass::Transient, "panic", message) }
 }
