@@ -197,7 +197,15 @@ pub const ACTIONS: &[ActionRow] = &[
     row!(TrafficFaster, "traffic-faster", ["]"], Global, None, "", "more traffic"),
     row!(Freeze, "freeze", ["f"], Global, None, "freeze", "freeze the view; data keeps flowing, the age is shown"),
     row!(Sort, "sort", ["s"], Overview, None, "", "sort the table by the next column"),
-    row!(Mark, "mark", ["space"], Overview, None, "", "mark the selected arm for the next action"),
+    row!(
+        Mark,
+        "mark",
+        ["space"],
+        Overview,
+        None,
+        "",
+        "mark the selected arm for the next action, and go to the next row"
+    ),
     row!(Up, "up", ["up", "k"], Global, None, "", "move up"),
     row!(Down, "down", ["down", "j"], Global, None, "", "move down"),
     row!(PageUp, "page-up", ["pageup"], Global, None, "", "scroll up by a page"),

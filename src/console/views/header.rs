@@ -27,12 +27,15 @@ use crate::domain::spec::COOLING;
 /// From so many columns on the parts of the first line stand farther apart.
 const ROOMY: u16 = 132;
 
+/// Below so many columns one word says what is watched, rather than that anything else goes.
+const TIGHT: u16 = 80;
+
 /// Draws the header; gives the rows it took.
 pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) -> u16 {
     let width = canvas.width();
     let theme = canvas.theme;
     let gap = if width < ROOMY { "  " } else { "   " };
-    canvas.put_line(1, 0, &fit(&first(model, theme), width.saturating_sub(2), gap));
+    canvas.put_line(1, 0, &fit(&first(model, theme, width), width.saturating_sub(2), gap));
     let tabs = tabs(model, theme, width);
     let tabs_width = u16::try_from(tabs.iter().map(Span::width).sum::<usize>()).unwrap_or(width);
     canvas.put_line(1, 1, &fit(&second(model, theme), width.saturating_sub(tabs_width + 4), "   "));
@@ -58,14 +61,14 @@ fn label(theme: &Theme, name: &str, value: String, style: Style, keep: u8) -> Se
     Segment::spans(vec![Span::styled(format!("{name} "), theme.dim()), Span::styled(value, style)], keep)
 }
 
-fn first(model: &Model, theme: &Theme) -> Vec<Segment> {
+fn first(model: &Model, theme: &Theme, width: u16) -> Vec<Segment> {
     let shown = model.shown();
     let (totals, text) = (&shown.totals, theme.text());
     let candidates = shown.arms.iter().filter(|row| is_in(row, &shown.alarms)).count();
     let dot = theme.glyphs.dot;
     let how = format!("{} {dot} {}", shown.strategy.name(), shown.router.name());
     let mut parts = vec![
-        source(model, theme),
+        source(model, theme, width),
         Segment::text(format!("{how} {dot} {} d={}", shown.features, shown.d), theme.dim(), 2)
             .or(vec![Span::styled(how, theme.dim())]),
         Segment::text(format!("{candidates}/{} arms", shown.arms.len()), text, 5),
@@ -96,17 +99,26 @@ fn is_in(row: &ArmRow, alarms: &[Alarm]) -> bool {
     row.state.is_candidate() || (is_pausing && alarms.iter().all(|alarm| alarm.subject != subject))
 }
 
-fn source(model: &Model, theme: &Theme) -> Segment {
+/// What is watched, and whether it stands still; neither takes the other's place, and in little room the first word of
+/// what is watched is enough.
+fn source(model: &Model, theme: &Theme, width: u16) -> Segment {
     let name = Span::styled("banditop ", theme.strong());
-    let state = match &model.frozen {
+    let watched = &model.identity.source;
+    let still = match &model.frozen {
         Some(frozen) => {
             let age = span(model.now.since(frozen.at));
             Span::styled(format!("{} FROZEN {age}", theme.glyphs.live[1]), theme.reversed())
         }
         None if model.engine_gone => Span::styled("STOPPED", theme.banner()),
-        None => Span::styled(format!("{} {}", theme.glyphs.live[0], model.identity.source), theme.good()),
+        None => {
+            let state = Span::styled(format!("{} {watched}", theme.glyphs.live[0]), theme.good());
+            return Segment::spans(vec![name, state.clone()], 10).or(vec![state]);
+        }
     };
-    Segment::spans(vec![name, state.clone()], 10).or(vec![state])
+    let was = |text: &str| Span::styled(format!(" {text}"), theme.good());
+    let (whole, word) = (was(watched), was(watched.split(' ').next().unwrap_or_default()));
+    let forms = Segment::spans(vec![name, still.clone(), whole.clone()], 10).or(vec![still.clone(), whole]);
+    if width < TIGHT { forms.or(vec![still, word]) } else { forms }
 }
 
 fn fallback(model: &Model, theme: &Theme) -> Segment {

@@ -282,3 +282,17 @@ fn a_lane_that_runs_or_was_cancelled_says_so_and_that_its_tokens_are_estimated()
         assert!(opened.contains("cancelled") && !opened.contains("failed"), "{opened}");
     }
 }
+
+#[test]
+fn what_is_watched_is_told_beside_that_it_stands_still() {
+    for (width, height) in SIZES {
+        let mut model = fixture::model();
+        press(&mut model, KeyCode::Char('f'));
+        update(&mut model, Event::Tick, step(2_010));
+        let shown = frame(&model, width, height);
+        assert!(shown.contains("FROZEN 2 s DEMO seed 7"), "{shown}");
+        press(&mut model, KeyCode::Char('?'));
+        let shown = frame(&model, 120, 60);
+        assert!(shown.contains("mark the selected arm for the next action, and go to the next row"), "{shown}");
+    }
+}

@@ -213,7 +213,7 @@ fn modes_are_always_visible() {
     model.frozen.as_mut().unwrap().snapshot = Arc::new(live);
     for (width, height) in [(60, 15), (80, 24), (120, 36)] {
         let shown = frame(&model, width, height);
-        for word in ["FROZEN 14 s", "READ-ONLY", "dropped 3", "disk full"] {
+        for word in ["FROZEN 14 s DEMO", "READ-ONLY", "dropped 3", "disk full"] {
             assert!(shown.contains(word), "{word} at {width}:\n{shown}");
         }
     }
