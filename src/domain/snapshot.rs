@@ -186,6 +186,9 @@ impl ArmLimits {
     }
 }
 
+/// Runs in the window that rates and shares are over, at most, however short a time they take.
+pub const WINDOW_RUNS: usize = 4_096;
+
 /// Counts since the state began, and rates over the window.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Totals {
@@ -225,7 +228,7 @@ pub struct Totals {
     /// Dollars since the state began for each run that was resolved.
     #[serde(default)]
     pub usd_per_resolved_run: Option<f64>,
-    /// Runs in the window that the rates are over.
+    /// Runs in the window that the rates are over; at most [`WINDOW_RUNS`].
     pub window_runs: u64,
     /// Seconds that the window spans.
     pub window_s: f64,

@@ -171,6 +171,15 @@ impl fmt::Debug for LogView {
     }
 }
 
+/// How the traffic generator holds runs back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HeldBack {
+    /// When it last did.
+    pub(crate) last: Option<Timestamp>,
+    /// Whether it does just now, and so makes fewer runs than it should.
+    pub(crate) is_now: bool,
+}
+
 /// What the session did, for the line after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -217,6 +226,8 @@ pub(crate) struct Model {
     pub(crate) statuses: Statuses,
     /// The traffic generator, where there is one.
     pub(crate) traffic: Option<TrafficStatus>,
+    /// Whether it holds runs back.
+    pub(crate) held_back: HeldBack,
     /// Alarms that a person has seen, by subject and time.
     pub(crate) seen_alarms: BTreeSet<(String, Timestamp)>,
     /// A background task panicked, or the engine went: shown until the end.
@@ -260,6 +271,7 @@ impl Model {
             runs: Runs::default(),
             statuses: Statuses::default(),
             traffic,
+            held_back: HeldBack::default(),
             seen_alarms: BTreeSet::new(),
             fault: None,
             engine_gone: false,

@@ -10,12 +10,16 @@ mod runs;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use super::message::{Effect, Event, Step};
 use super::model::Model;
 use super::model::dialog::Forecasting;
 use super::model::status::Tone;
+use crate::domain::action::Action;
 use crate::domain::command::Acknowledgement;
 use crate::domain::ids::CommandId;
+use crate::domain::traffic::TrafficStatus;
 
 /// Where the whole of a fault is.
 const DETAILS: &str = "q quits, and the details are printed then";
@@ -58,15 +62,34 @@ pub(crate) fn update(model: &mut Model, event: Event, step: Step) -> Vec<Effect>
             let forecast = answer.map_or_else(Forecasting::Refused, Forecasting::Known);
             dirty = dialogs::forecast(model, question, forecast);
         }
-        Event::Traffic(status) => {
-            let visible = |s: &crate::domain::traffic::TrafficStatus| (s.on, s.rate_per_s.to_bits());
-            dirty = model.traffic.as_ref().map(visible) != Some(visible(&status));
-            model.traffic = Some(status);
-        }
+        Event::Traffic(status) => dirty = traffic(model, status),
         Event::Panicked(message) => model.fault = Some(format!("a background task panicked: {message}; {DETAILS}")),
     }
     model.dirty |= dirty;
     effects
+}
+
+/// So long after it held a run back the generator counts as held back.
+const HELD: Duration = Duration::from_secs(5);
+
+/// How the generator stands; whether the screen shows it.
+fn traffic(model: &mut Model, status: TrafficStatus) -> bool {
+    let visible = |model: &Model| (model.traffic.map(|s| (s.on, s.rate_per_s.to_bits())), model.held_back.is_now);
+    let before = visible(model);
+    let holds = model.traffic.is_some_and(|known| status.on && status.held_back > known.held_back);
+    model.traffic = Some(status);
+    if holds {
+        let is_news = model.held_back.last.is_none_or(|at| model.now.since(at) > Duration::from_mins(1));
+        model.held_back.last = Some(model.now);
+        if is_news {
+            let slower = model.identity.keys.keys(Action::TrafficSlower);
+            let slower = slower.first().map_or_else(String::new, |key| format!(": `{key}` slows it"));
+            let text = format!("as many runs are in flight as may be, and traffic is held back{slower}");
+            model.statuses.say(Tone::Info, text, model.now);
+        }
+    }
+    model.held_back.is_now = status.on && model.held_back.last.is_some_and(|at| model.now.since(at) < HELD);
+    visible(model) != before
 }
 
 /// What an engine that has gone leaves to do.

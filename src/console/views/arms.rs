@@ -17,7 +17,7 @@ use super::super::widgets::number::{count, dollars, or_dashes, percent, seconds,
 use super::super::widgets::{Canvas, figure};
 use super::arm_words::{places, selected_detail, standing, within};
 use crate::domain::ratio::Ratio;
-use crate::domain::snapshot::ArmRow;
+use crate::domain::snapshot::{ArmRow, WINDOW_RUNS};
 use crate::domain::spec::Lifecycle;
 
 /// A column.
@@ -108,11 +108,11 @@ fn share_out(widths: &mut [(Column, u16)], spare: u16) {
 pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
     let shown = model.shown();
     let window = if shown.totals.window_s > 0.0 {
-        format!(
-            "share over {} {} ",
-            span(std::time::Duration::from_secs_f64(shown.totals.window_s.min(1e9))),
-            canvas.theme.glyphs.dot
-        )
+        let time = span(std::time::Duration::from_secs_f64(shown.totals.window_s.min(1e9)));
+        // Where so many runs are made that fewer minutes of them are held, that is why.
+        let is_full = shown.totals.window_runs >= WINDOW_RUNS as u64;
+        let runs = if is_full { format!("the last {WINDOW_RUNS} runs, ") } else { String::new() };
+        format!("share over {runs}{time} {} ", canvas.theme.glyphs.dot)
     } else {
         String::new()
     };

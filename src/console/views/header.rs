@@ -85,7 +85,13 @@ fn first(model: &Model, theme: &Theme, width: u16) -> Vec<Segment> {
     if let Some(traffic) = &model.traffic {
         let rate = rate(traffic.rate_per_s);
         let state = if traffic.on { format!("{}/s", rate.trim_end_matches(".0")) } else { "off".to_owned() };
-        parts.push(label(theme, "traffic", format!("{state:<5}"), if traffic.on { theme.good() } else { text }, 4));
+        let style = if traffic.on { theme.good() } else { text };
+        parts.push(if model.held_back.is_now {
+            let held = Span::styled(format!("{state} held"), theme.warn());
+            Segment::spans(vec![Span::styled("traffic ", theme.dim()), held.clone()], 6).or(vec![held])
+        } else {
+            label(theme, "traffic", format!("{state:<5}"), style, 4)
+        });
     }
     let (alarms, style) = alarm_words(model, theme);
     parts.push(Segment::text(format!("{alarms:<11}"), style, 9));

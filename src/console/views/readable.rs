@@ -296,3 +296,19 @@ fn what_is_watched_is_told_beside_that_it_stands_still() {
         assert!(shown.contains("mark the selected arm for the next action, and go to the next row"), "{shown}");
     }
 }
+
+#[test]
+fn traffic_that_is_held_back_and_a_window_that_is_full_say_so() {
+    for (width, height) in SIZES {
+        let mut picture = fixture::snapshot();
+        (picture.totals.window_runs, picture.totals.window_s) = (4_096, 54.0);
+        let mut model = fixture::model_of(picture);
+        let known = model.traffic.unwrap();
+        let status = crate::domain::traffic::TrafficStatus { rate_per_s: 200.0, held_back: 99, ..known };
+        update(&mut model, Event::Traffic(status), step(20));
+        model.statuses.dismiss();
+        let shown = frame(&model, width, height);
+        assert!(shown.contains("200/s held") && shown.contains("share over the last 4096 runs, 54 s"), "{shown}");
+    }
+    assert!(frame(&fixture::model(), 80, 24).contains("share over 5 min"));
+}

@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::domain::snapshot::WINDOW_RUNS;
+
 use super::entry::{DOLLAR_UNITS, End, Entry, REWARD_UNITS};
 use super::quantiles::Quantiles;
 
@@ -22,7 +24,7 @@ pub(super) struct Reach {
 
 impl Default for Reach {
     fn default() -> Self {
-        Self { span: Duration::from_mins(5), at_least: 200, at_most: 4_096 }
+        Self { span: Duration::from_mins(5), at_least: 200, at_most: WINDOW_RUNS }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::domain::engine::WhatIf;
 use crate::domain::ids::{ArmId, CommandId};
 use crate::domain::spec::Provider;
 use crate::domain::terms::Term;
+use crate::domain::traffic::TrafficStatus;
 
 fn answer(model: &mut Model, what_if: WhatIf) {
     let question = model.question;
@@ -284,6 +285,25 @@ fn traffic_keys_act_or_say_why_not() {
     model.traffic = None;
     assert!(press(&mut model, 't').is_empty());
     assert!(line(&model).1.contains("no traffic generator"));
+}
+
+#[test]
+fn traffic_that_is_held_back_is_told_once_with_its_key_and_shown_while_it_lasts() {
+    let mut model = model();
+    let known = model.traffic.unwrap();
+    let held = |n: u64| Event::Traffic(TrafficStatus { rate_per_s: 200.0, held_back: known.held_back + n, ..known });
+    update(&mut model, held(0), step(1_000));
+    assert!(!model.held_back.is_now && model.statuses.is_empty());
+    update(&mut model, held(40), step(2_000));
+    assert!(model.held_back.is_now && line(&model).1.contains("`[` slows it"), "{:?}", line(&model));
+    model.statuses.dismiss();
+    for second in 3..20 {
+        update(&mut model, held(40 * second), step(second * 1_000));
+        assert!(model.held_back.is_now && model.statuses.is_empty(), "it is no news");
+    }
+    model.dirty = false;
+    update(&mut model, held(40 * 19), step(24_500));
+    assert!(!model.held_back.is_now && model.dirty, "it is over, and that is drawn");
 }
 
 #[test]
