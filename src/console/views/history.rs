@@ -56,7 +56,7 @@ fn draw_list(canvas: &mut Canvas<'_>, model: &Model) {
         if place == at {
             inner.put(0, y, theme.glyphs.selected, theme.key());
         }
-        runs::draw_run(&mut inner.part(1, y, width, 1), model, run, run.at);
+        runs::draw_run(&mut inner.part(1, y, width, 1), model, run);
         if place == at {
             inner.style(1, y, width, 1, theme.selected());
         }

@@ -141,6 +141,7 @@ fn figures_of_runs_stand_under_their_names_and_a_run_of_another_day_has_its_date
     let mut picture = fixture::snapshot();
     let run = &mut picture.recent_runs[1];
     run.at = run.at.minus(std::time::Duration::from_hours(13));
+    picture.recent_runs.truncate(2);
     for (width, height) in SIZES {
         for screen in ['1', '2', '4'] {
             let mut model = fixture::model_of(picture.clone());
@@ -158,6 +159,29 @@ fn figures_of_runs_stand_under_their_names_and_a_run_of_another_day_has_its_date
             assert!(screen == '1' || shown.contains("11-21 23:04"), "{shown}");
         }
     }
+}
+
+#[test]
+fn a_run_has_one_time_on_all_screens_and_the_newest_is_above() {
+    let mut picture = fixture::snapshot();
+    // The newest to end is not the newest to begin.
+    let took = std::time::Duration::from_secs(5);
+    let began = picture.recent_runs[0].at.minus(took);
+    let first = &mut picture.recent_runs[0];
+    (first.at, first.run, first.total_s) = (began, crate::domain::ids::RunId::new(began, 77), took.as_secs_f64());
+    let mut model = fixture::model_of(picture);
+    let times = |shown: &str, title: &str| {
+        let from = shown.lines().position(|line| line.contains(title)).unwrap();
+        let column = shown.lines().nth(from).unwrap().split(title).next().unwrap().chars().count();
+        let rows = shown.lines().skip(from + 1).map(|line| line.chars().skip(column).collect::<String>());
+        rows.filter_map(|line| line.split("12:0").nth(1).map(|rest| rest[..4].to_owned())).collect::<Vec<_>>()
+    };
+    let overview = times(&frame(&model, 120, 80), "┌─ Latest runs");
+    assert!(overview.is_sorted_by(|above, below| above >= below), "{overview:?}");
+    assert!(overview.contains(&began.clock_text()[4..].to_owned()), "{overview:?}");
+    press(&mut model, KeyCode::Char('4'));
+    let listed = times(&frame(&model, 120, 80), "┌─ Runs");
+    assert_eq!(overview, listed[..overview.len()]);
 }
 
 #[test]

@@ -8,10 +8,11 @@
 //! └────────────────────────────────────────────────────────────────────────┘
 //! ```
 
+use std::cmp::Reverse;
+
 use super::super::model::Model;
 use super::super::widgets::Canvas;
 use super::super::widgets::number::{dollars, moment, or_dashes, seconds, unit};
-use crate::domain::clock::Timestamp;
 use crate::domain::ratio::Ratio;
 use crate::domain::record::{GateDecision, Origin};
 use crate::domain::snapshot::RunSummary;
@@ -61,15 +62,16 @@ pub(super) fn list(canvas: &mut Canvas<'_>, model: &Model) {
         canvas.put_within(1, 0, "none yet", theme.dim(), canvas.width());
         return;
     }
-    for (y, run) in (0..canvas.height()).zip(runs) {
-        // The list is in the order in which runs ended, and so are the times beside it.
-        let ended = run.at.plus(std::time::Duration::from_secs_f64(run.total_s.clamp(0.0, 1e6)));
-        draw_run(&mut canvas.part(0, y, u16::MAX, 1), model, run, ended);
+    // They come in the order in which they ended; a run has one time on all screens, and that is when it began.
+    let mut newest: Vec<&RunSummary> = runs.iter().collect();
+    newest.sort_by_key(|run| Reverse((run.at, run.run)));
+    for (y, run) in (0..canvas.height()).zip(newest) {
+        draw_run(&mut canvas.part(0, y, u16::MAX, 1), model, run);
     }
 }
 
-/// One run in one row, at the moment by which the list is in order.
-pub(super) fn draw_run(canvas: &mut Canvas<'_>, model: &Model, run: &RunSummary, at: Timestamp) {
+/// One run in one row, at the moment when it began.
+pub(super) fn draw_run(canvas: &mut Canvas<'_>, model: &Model, run: &RunSummary) {
     let theme = canvas.theme;
     let origin = match run.origin {
         Origin::Person => theme.glyphs.prompt,
@@ -77,7 +79,7 @@ pub(super) fn draw_run(canvas: &mut Canvas<'_>, model: &Model, run: &RunSummary,
     };
     canvas.put(0, 0, origin, theme.key());
     let (kind, mut x, figures) = columns(canvas.width());
-    let time = moment(at, model.now);
+    let time = moment(run.at, model.now);
     match kind {
         Some(kind) => {
             canvas.put(2, 0, time.get(..11).unwrap_or(&time), theme.dim());
