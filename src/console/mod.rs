@@ -66,6 +66,8 @@ pub struct ConsoleParts {
 pub enum EndReason {
     /// A person quit.
     Quit,
+    /// A person quit after the engine had gone: what it did meanwhile is not known here.
+    EngineGone,
     /// Whoever had the engine left, and a person asked to take over.
     TakeOver,
     /// The process was asked to end by this signal.
@@ -148,15 +150,15 @@ pub async fn run(parts: ConsoleParts) -> Result<ConsoleExit, ConsoleError> {
 
 /// The line after the session.
 fn summary(model: &Model, snapshot: &EngineSnapshot, now: Timestamp) -> String {
-    let plural = |n: u64, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+    let spent = model.spent(snapshot.totals.usd_total, |_| true);
     format!(
         "banditop: {} on screen, {}, {}; state at #{}, {}, {} in all, {}",
         widgets::number::span(now.since(model.started)),
-        plural(model.tally.prompts, "prompt"),
-        plural(model.tally.applied, "change"),
+        widgets::number::counted(model.tally.prompts, "prompt"),
+        widgets::number::counted(model.tally.applied, "change"),
         snapshot.sequence,
         snapshot.store.durability.name(),
-        plural(snapshot.totals.runs, "run"),
-        widgets::number::money(snapshot.totals.usd_total),
+        widgets::number::counted(snapshot.totals.runs, "run"),
+        spent.map_or_else(|| "dollars unknown: no arm has a price".to_owned(), widgets::number::money),
     )
 }

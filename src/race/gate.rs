@@ -284,8 +284,9 @@ impl GateInput<'_> {
             let reason = format!("router baseline: {chosen} of {of} arms in configured order");
             return Gate::new(GateDecision::Baseline, reason);
         }
+        let (arms, have) = if of == 1 { ("arm", "has") } else { ("arms", "have") };
         if kind == RouterKind::Uniform {
-            let reason = format!("router uniform: {chosen} of {of} arms, each with the same chance");
+            let reason = format!("router uniform: {chosen} of {of} {arms}, each with the same chance");
             return Gate::new(GateDecision::Explore, reason);
         }
         let name = kind.name();
@@ -299,9 +300,9 @@ impl GateInput<'_> {
             format!("; {} leads with score {:.3}, {:.3} ± {:.3}", s.arm, s.score, s.mean, s.uncertainty)
         });
         let reason = if unseen > 0 {
-            format!("cold start: {unseen} of {of} arms have no data, {name} chose {chosen} by their priors{leads}")
+            format!("cold start: {unseen} of {of} {arms} {have} no data, {name} chose {chosen} by their priors{leads}")
         } else {
-            format!("{name} chose {chosen} of {of} arms at alpha {:.2}{leads}", self.state.alpha())
+            format!("{name} chose {chosen} of {of} {arms} at alpha {:.2}{leads}", self.state.alpha())
         };
         Gate::new(GateDecision::Bandit, reason)
     }

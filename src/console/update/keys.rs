@@ -123,8 +123,9 @@ fn log_key(key: &KeyEvent) -> Option<TuiWidgetEvent> {
 /// Does what `action` means here.
 fn act(model: &mut Model, action: Action, step: Step) -> Vec<Effect> {
     if model.refuses(action) {
-        let what = action.row().name;
-        model.statuses.say(Tone::Bad, format!("{what}: this console is read-only, nothing was changed"), model.now);
+        let what = action.row().help.split([';', ',', ':']).next().unwrap_or_default();
+        let text = format!("{what}: refused, this console is read-only and nothing was changed");
+        model.statuses.say(Tone::Bad, text, model.now);
         return Vec::new();
     }
     match action {

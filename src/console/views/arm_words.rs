@@ -3,7 +3,7 @@
 
 use super::super::model::Model;
 use super::super::theme::Theme;
-use super::super::widgets::number::{count, or_dashes, percent, span, unit};
+use super::super::widgets::number::{count, counted, or_dashes, percent, span, unit};
 use crate::domain::clock::Timestamp;
 use crate::domain::context::Intent;
 use crate::domain::ratio::Ratio;
@@ -68,7 +68,12 @@ pub(super) fn selected_detail(model: &Model, theme: &Theme, room: usize) -> Stri
     parts.extend(row.limits.as_ref().map(|limits| limits_in_words(limits, model.now)));
     if let Some(extras) = row.extras.filter(|extras| extras.retries + extras.hedges + extras.denied > 0) {
         let made = extras.retries + extras.hedges;
-        parts.push(format!("{made} extra calls, {} refused, {:.0} retries left", extras.denied, extras.left));
+        parts.push(format!(
+            "{}, {} refused, {:.0} retries left",
+            counted(made, "extra call"),
+            extras.denied,
+            extras.left
+        ));
     }
     parts.extend(refused_to_helpers(model));
     if row.spec.model != row.arm.as_str() {
@@ -88,7 +93,9 @@ pub(super) fn selected_detail(model: &Model, theme: &Theme, room: usize) -> Stri
 fn refused_to_helpers(model: &Model) -> impl Iterator<Item = String> {
     let refused = model.shown().helpers.iter().filter(|(_, extras)| extras.denied > 0);
     refused.map(|(helper, extras)| {
-        format!("{}: {} retries, {} refused, {:.0} left", helper.name(), extras.retries, extras.denied, extras.left)
+        let retries = if extras.retries == 1 { "retry" } else { "retries" };
+        let (name, made) = (helper.name(), extras.retries);
+        format!("{name}: {made} {retries}, {} refused, {:.0} left", extras.denied, extras.left)
     })
 }
 

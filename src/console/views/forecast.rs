@@ -42,8 +42,13 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model, dialog: &Dialog) {
         canvas.put_right(*end, 0, 6, title, theme.dim());
     }
     let mut y = draw_shares(canvas, model, known);
+    let spent = |usd| model.spent(usd, |_| true);
     let figures = |forecast: &Forecast| {
-        [or_dashes(forecast.reward, unit), or_dashes(forecast.usd_per_run, dollars), or_dashes(forecast.p95_s, seconds)]
+        [
+            or_dashes(forecast.reward, unit),
+            or_dashes(forecast.usd_per_run.and_then(spent), dollars),
+            or_dashes(forecast.p95_s, seconds),
+        ]
     };
     y += 1;
     // The header's p95 is that of whole runs.

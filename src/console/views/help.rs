@@ -31,7 +31,7 @@ const PROMPT_KEYS: [(&str, &str); 6] = [
 const DIALOG_KEYS: [(&str, &str); 4] = [
     ("left right", "turn the value, with shift finely"),
     ("up down", "choose the value"),
-    ("enter", "apply; asked twice where much traffic moves"),
+    ("enter", "apply; asked once more only where over 20% of traffic moves"),
     ("esc", "leave everything as it is"),
 ];
 
@@ -54,18 +54,22 @@ struct Line {
     is_title: bool,
 }
 
+/// An action with its keys as they are bound.
+fn told(model: &Model, row: &ActionRow) -> Line {
+    let keys = model.identity.keys.keys(row.action).iter().map(ToString::to_string).collect::<Vec<_>>();
+    Line { keys: keys.join(" "), text: row.help.to_owned(), is_title: false }
+}
+
 fn lines(model: &Model) -> Vec<Line> {
     let scope = model.screen.scope();
     let title = |text: &str| Line { keys: text.to_owned(), text: String::new(), is_title: true };
     let mut lines = Vec::new();
+    let is_here = |row: &ActionRow| row.scope == scope || (row.scope == Scope::Run && scope.meets(row.scope));
     let rows = |wanted: &dyn Fn(&ActionRow) -> bool| {
         ACTIONS
             .iter()
-            .filter(|row| wanted(row))
-            .map(|row| {
-                let keys = model.identity.keys.keys(row.action).iter().map(ToString::to_string).collect::<Vec<_>>();
-                Line { keys: keys.join(" "), text: row.help.to_owned(), is_title: false }
-            })
+            .filter(|row| wanted(row) && !model.refuses(row.action))
+            .map(|row| told(model, row))
             .collect::<Vec<_>>()
     };
     let fixed = |keys: &[(&str, &str)]| {
@@ -80,7 +84,7 @@ fn lines(model: &Model) -> Vec<Line> {
         }
         screen => {
             lines.push(title(screen.name()));
-            lines.extend(rows(&|row| row.scope == scope || (row.scope == Scope::Run && scope.meets(row.scope))));
+            lines.extend(rows(&is_here));
         }
     }
     lines.push(title("Everywhere"));
@@ -88,16 +92,18 @@ fn lines(model: &Model) -> Vec<Line> {
     if model.identity.keys.keys(Action::Quit).iter().all(|key| key.as_str() != "ctrl-c") {
         lines.extend(fixed(&[("ctrl-c", "leave, however keys are bound")]));
     }
-    lines.push(title(if model.identity.read_only {
-        "Changing what is learned: refused, this console is read-only"
+    if model.identity.read_only {
+        lines.push(title("What would teach, spend or change something: refused, this console is read-only"));
+        let refused = |row: &&ActionRow| model.refuses(row.action) && (row.scope == Scope::Global || is_here(row));
+        lines.extend(ACTIONS.iter().filter(refused).map(|row| told(model, row)));
     } else {
-        "Changing what is learned: shows what it would do, can be undone"
-    }));
-    lines.extend(rows(&|row| row.scope == Scope::Global && row.danger != Danger::None));
-    lines.push(title("While typing"));
-    lines.extend(fixed(&PROMPT_KEYS));
-    lines.push(title("In a dialog"));
-    lines.extend(fixed(&DIALOG_KEYS));
+        lines.push(title("Changing what is learned: shows what it would do, can be undone"));
+        lines.extend(rows(&|row| row.scope == Scope::Global && row.danger != Danger::None));
+        lines.push(title("While typing"));
+        lines.extend(fixed(&PROMPT_KEYS));
+        lines.push(title("In a dialog"));
+        lines.extend(fixed(&DIALOG_KEYS));
+    }
     if model.screen == Screen::Overview {
         lines.push(title("Signs"));
         lines.extend(fixed(&SIGNS));

@@ -10,6 +10,7 @@ use ratatui::style::Color;
 
 use super::super::fixture::{self, model, model_of, race_events, record, snapshot, step};
 use super::super::message::Event;
+use super::super::model::dialog::Forecasting;
 use super::super::model::{Model, Screen};
 use super::super::settings::{Background, ColorDepth};
 use super::super::theme::Theme;
@@ -199,6 +200,11 @@ fn help_says_what_is_refused_here_and_what_no_binding_takes_away() {
         shown.contains("however keys are bound") && shown.contains("refused, this console is read-only"),
         "{shown}"
     );
+    let at = |words: &str| shown.find(words).unwrap_or_else(|| panic!("{words}: {shown}"));
+    for refused in ["into the prompt", "more traffic", "forget a share", "undo the last"] {
+        assert!(at(refused) > at("refused, this console"), "{refused}: {shown}");
+    }
+    assert!(at("leave; asks") < at("refused, this console") && !shown.contains("While typing"), "{shown}");
 }
 
 #[test]
@@ -290,9 +296,18 @@ fn what_nobody_priced_is_not_free() {
     }
     (picture.totals.usd_today, picture.totals.usd_per_run) = (0.0, Some(0.0));
     picture.recent_runs.iter_mut().for_each(|run| run.cost_usd = 0.0);
-    let shown = frame(&model_of(picture), 120, 36);
+    picture.totals.usd_total = 0.0;
+    let mut model = model_of(picture);
+    let shown = frame(&model, 120, 36);
     assert!(shown.contains("--/run") && shown.contains("today --"), "{shown}");
     assert!(!shown.contains("$0"), "{shown}");
+    let left = crate::console::summary(&model, model.shown(), model.now);
+    assert!(left.ends_with("20377 runs in all, dollars unknown: no arm has a price"), "{left}");
+    model.dialog = with_dialog(Action::Decay).dialog;
+    let Some(Forecasting::Known(known)) = model.dialog.as_mut().map(|dialog| &mut dialog.forecast) else { panic!() };
+    (known.now.usd_per_run, known.then.usd_per_run) = (Some(0.0), Some(0.0));
+    let shown = frame(&model, 120, 36);
+    assert!(shown.lines().any(|line| line.contains("$/run  ") && line.matches(" --").count() == 2), "{shown}");
 }
 
 #[test]

@@ -80,6 +80,11 @@ pub(crate) fn count(value: u64) -> String {
     }
 }
 
+/// A count with its word, which has an `s` where they are not one: `1 call`, `1243 calls`.
+pub(crate) fn counted(value: u64, word: &str) -> String {
+    format!("{value} {word}{}", if value == 1 { "" } else { "s" })
+}
+
 /// A rate a second: `0.4`, `12.3`, `140`.
 pub(crate) fn rate(value: f64) -> String {
     if value < 99.95 { format!("{value:.1}") } else { format!("{:.0}", value.min(999_999.0)) }
@@ -166,6 +171,8 @@ mod tests {
             (money(0.0021), "$0.0021"),
             (money(0.0), "$0"),
             (count(12_345), "12.3k"),
+            (counted(1, "call"), "1 call"),
+            (counted(0, "call"), "0 calls"),
             (rate(12.34), "12.3"),
             (span(Duration::from_secs(14)), "14 s"),
             (span(Duration::from_secs(200)), "3 min"),

@@ -273,6 +273,8 @@ fn read_only_refuses_every_change_with_a_message() {
         assert!(press(&mut model, key).is_empty(), "{key}");
         assert!(model.dialog.is_none() && !model.typing, "{key}");
         assert!(line(&model).1.contains("read-only"), "{key}");
+        // In words, and not by its name in the configuration.
+        assert!(key != ']' || line(&model).1.starts_with("more traffic: refused"), "{}", line(&model).1);
     }
 }
 
