@@ -42,6 +42,9 @@ pub(super) async fn run(context: &Context, log: &LogOutput) -> Outcome {
     }
     say(&exit.summary);
     match exit.panics.as_slice() {
+        [] if exit.reason == EndReason::EngineGone => Err(CliError::failed(
+            "the engine had gone before this console was left: `banditop` opens one of its own on what is stored",
+        )),
         [] => Ok(()),
         panics => Err(CliError::failed(format!("a task failed:\n{}", panics.join("\n")))),
     }

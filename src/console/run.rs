@@ -172,6 +172,7 @@ where
             };
             for effect in effects {
                 match effect {
+                    Effect::Quit if self.model.engine_gone => return Ok(EndReason::EngineGone),
                     Effect::Quit => return Ok(EndReason::Quit),
                     Effect::TakeOver => return Ok(EndReason::TakeOver),
                     Effect::Suspend => {

@@ -248,6 +248,17 @@ async fn signals_and_a_gone_terminal_end_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn leaving_after_the_engine_has_gone_says_so() {
+    let (_, ended, _) = with_console(FakeEngine::default(), |bench| async move {
+        bench.engine.leave();
+        a_moment().await;
+        bench.press(KeyCode::Char('q'));
+    })
+    .await;
+    assert_eq!(ended, EndReason::EngineGone);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_console_draws_once() {
     let (_, _, frames) = with_console(FakeEngine::default(), |bench| async move {
         tokio::time::sleep(Duration::from_secs(30)).await;
