@@ -29,16 +29,18 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
         canvas.put_within(1, 0, "too little room for the log", theme.dim(), width);
         return;
     }
-    let targets = if model.logs.hides_targets { 0 } else { (width * 3 / 10).clamp(16, 36) };
+    let targets = if model.logs.hides_targets { 0 } else { (width / 3).clamp(16, 36) };
     if targets > 0 {
-        let mut part = canvas.part(0, 0, targets, height);
-        let mut inner = part.framed("Targets", "", false);
+        let mut inner = canvas.part(1, 1, targets - 2, height - 2);
         let (area, buffer) = inner.raw();
         let widget = TuiLoggerTargetWidget::default().highlight_style(theme.reversed());
         widget.state(&model.logs.state).render(area, buffer);
         scrub(&mut inner);
+        // The widget writes long names beyond its room: frame and log come after it.
+        canvas.part(0, 0, targets, height).framed("Targets", "", false);
     }
     let mut part = canvas.part(targets, 0, width, height);
+    part.clear();
     let mut inner = part.framed("Log", "", false);
     let (area, buffer) = inner.raw();
     let lines = TuiLoggerWidget::default().formatter(Box::new(Lines::of(theme)));
@@ -110,9 +112,35 @@ fn told_once(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::settings::{Background, ColorDepth};
     use super::*;
 
     const RUN: &str = "01a208e528dba0b1c2d3e4f50617";
+
+    #[test]
+    fn a_long_target_stays_in_its_frame() {
+        use ratatui::buffer::Buffer;
+        use ratatui::layout::Rect;
+        use tracing_subscriber::layer::SubscriberExt;
+
+        let subscriber = tracing_subscriber::registry().with(crate::console::log_layer());
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(target: "banditop::a_name_that_is_longer_than_any_frame_has_room_for", "words");
+        });
+        tui_logger::move_events();
+        let theme = Theme::new(ColorDepth::None, Background::Dark, false);
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 80, 12));
+        draw(&mut Canvas::new(&mut buffer, &theme), &crate::console::fixture::model());
+        let at = |x: u16, y: u16| buffer.cell((x, y)).unwrap().symbol().to_owned();
+        let targets = (1..11).map(|y| (1..25).map(|x| at(x, y)).collect::<String>());
+        assert!(targets.collect::<String>().contains("banditop::a_name"));
+        for y in 1..11 {
+            assert_eq!([at(0, y), at(25, y), at(26, y), at(79, y)], ["│", "│", "│", "│"], "row {y}");
+            let line: String = (27..79).map(|x| at(x, y)).collect();
+            let is_entry = !line.starts_with(' ') || line.chars().nth(usize::from(TIME)).is_some_and(|c| c != ' ');
+            assert!(is_entry || line.trim().is_empty(), "the name's end is left in row {y}: {line}");
+        }
+    }
 
     #[test]
     fn a_line_says_the_run_once_and_breaks_between_words() {
