@@ -29,7 +29,7 @@ pub(crate) fn unit(value: f64) -> String {
     }
 }
 
-/// An uncertainty, as [`unit`], with so many digits that it is not 0 unless it is: `.04`, `.004`, `<.001`.
+/// An uncertainty, as [`unit()`], with so many digits that it is not 0 unless it is: `.04`, `.004`, `<.001`.
 pub(crate) fn spread(value: f64) -> String {
     match value {
         v if v >= 0.009_95 || v <= 0.0 => unit(v),
