@@ -319,12 +319,20 @@ impl Model {
         }
     }
 
+    /// The moment to which what is shown is counted down: after an engine has gone nothing is known of any later one.
+    pub(crate) fn counted_to(&self) -> Timestamp {
+        if self.engine_gone { self.live.at } else { self.now }
+    }
+
     /// Whether something on screen is counted down to the moment at which it ends.
     pub(crate) fn counts_down(&self) -> bool {
         let (shown, now) = (self.shown(), self.now);
         let is_ahead = |moment: Option<Timestamp>| moment.is_some_and(|at| at > now);
         let rises = |row: &ArmRow| row.limits.and_then(|limits| limits.rises_until(now));
         let of_arms = || shown.arms.iter().any(|row| is_ahead(row.until) || is_ahead(rises(row)));
+        if self.engine_gone {
+            return false;
+        }
         is_ahead(shown.mode.expires) || (self.screen == Screen::Overview && of_arms())
     }
 

@@ -66,7 +66,9 @@ pub(super) fn paste(model: &mut Model, text: &str) -> bool {
 
 /// Sends the prompt.
 fn send(model: &mut Model) -> Vec<Effect> {
-    let refusal = if model.prompt.text().trim().is_empty() {
+    let refusal = if model.engine_gone && model.identity.attached_to.is_some() {
+        Some("not sent: the process that held the engine has left; Esc, then Enter takes over")
+    } else if model.prompt.text().trim().is_empty() {
         Some("type a prompt, then Enter sends it")
     } else if model.conversation.is_running() {
         Some("your run is still going: Esc, Esc cancels it, or wait for its answer")

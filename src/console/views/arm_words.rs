@@ -58,14 +58,14 @@ pub(super) fn selected_detail(model: &Model, theme: &Theme, room: usize) -> Stri
     // What is out of the ordinary first: the end of the line goes where there is no room.
     if let Some(until) = row.until {
         let is_cooling = row.state.shown(row.state_reason.as_deref()) == "cooling";
-        parts.push(match until.since(model.now) {
+        parts.push(match until.since(model.counted_to()) {
             left if is_cooling => format!("back in {}", span(left)),
             left if left.is_zero() => "probe with the next run".to_owned(),
             left => format!("probe in {}", span(left)),
         });
     }
     parts.extend(row.state_reason.clone());
-    parts.extend(row.limits.as_ref().map(|limits| limits_in_words(limits, model.now)));
+    parts.extend(row.limits.as_ref().map(|limits| limits_in_words(limits, model.counted_to())));
     if let Some(extras) = row.extras.filter(|extras| extras.retries + extras.hedges + extras.denied > 0) {
         let made = extras.retries + extras.hedges;
         parts.push(format!(

@@ -248,7 +248,7 @@ fn draw_cell(cell: &mut Canvas<'_>, column: Column, model: &Model, row: &ArmRow,
         Column::Arm => drop(cell.put_within(0, 0, row.arm.as_str(), base, width)),
         Column::State => {
             let style = state_style(theme, row.state, base);
-            cell.put_within(0, 0, &standing(row, model.now, width), style, width);
+            cell.put_within(0, 0, &standing(row, model.counted_to(), width), style, width);
         }
         Column::Share => {
             let share = ratio(row.share);

@@ -15,14 +15,16 @@ use super::super::model::dialog::weights_text;
 use super::super::model::{Model, Screen};
 use super::super::theme::Theme;
 use super::super::widgets::Canvas;
-use super::super::widgets::number::{count, dollars, money, or_dashes, percent, rate, seconds, span};
+use super::super::widgets::number::{count, dollars, money, or_dashes, percent, rate, seconds, small, span};
 use super::super::widgets::segments::{Segment, fit};
+use super::super::widgets::wrap::wrap;
 use crate::domain::action::Action;
 use crate::domain::alarm::{Alarm, Severity};
 use crate::domain::command::Durability;
 use crate::domain::ratio::Ratio;
 use crate::domain::snapshot::ArmRow;
 use crate::domain::spec::COOLING;
+use crate::domain::text::one_line;
 
 /// From so many columns on the parts of the first line stand farther apart.
 const ROOMY: u16 = 132;
@@ -44,17 +46,38 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) -> u16 {
         x = canvas.put(x, 1, &tab.content, tab.style);
     }
     let mut y = 2;
-    for (text, style) in banners(model, theme) {
-        canvas.style(0, y, width, 1, style);
-        canvas.put_within(1, y, &text, style, width.saturating_sub(2));
-        y += 1;
+    let (fault, notice) = banners(model);
+    let styled = [(2, fault, theme.banner()), (1, notice, theme.warn().patch(theme.reversed()))];
+    for (severity, text, style) in styled {
+        for line in text.map_or_else(Vec::new, |text| lines(&text, width)) {
+            canvas.style(0, y, width, 1, style);
+            // Lines after the first stand below its words.
+            canvas.put(1, y, if line.is_first { theme.glyphs.severity[severity] } else { " " }, style);
+            canvas.put_within(3, y, &line.text, style, width.saturating_sub(4));
+            y += 1;
+        }
     }
     y
 }
 
-/// The rows that it takes.
-pub(super) fn height(model: &Model) -> u16 {
-    2 + u16::from(model.fault.is_some()) + u16::from(store_notice(model).is_some())
+/// The rows that it takes in `width` columns.
+pub(super) fn height(model: &Model, width: u16) -> u16 {
+    let (fault, notice) = banners(model);
+    2 + fault.into_iter().chain(notice).map(|text| small(lines(&text, width).len())).sum::<u16>()
+}
+
+struct BannerLine {
+    text: String,
+    is_first: bool,
+}
+
+/// A banner in at most two lines: what to do about it stands at its end. The second ends in an ellipsis where it is
+/// longer still.
+fn lines(text: &str, width: u16) -> Vec<BannerLine> {
+    let mut wrapped = wrap(&one_line(text), width.saturating_sub(4));
+    let rest = wrapped.split_off(wrapped.len().min(1)).join(" ");
+    wrapped.extend((!rest.is_empty()).then_some(rest));
+    wrapped.into_iter().enumerate().map(|(n, text)| BannerLine { text, is_first: n == 0 }).collect()
 }
 
 fn label(theme: &Theme, name: &str, value: String, style: Style, keep: u8) -> Segment {
@@ -114,6 +137,11 @@ fn source(model: &Model, theme: &Theme, width: u16) -> Segment {
         Some(frozen) => {
             let age = span(model.now.since(frozen.at));
             Span::styled(format!("{} FROZEN {age}", theme.glyphs.live[1]), theme.reversed())
+        }
+        // What was attached to is no more.
+        None if model.engine_gone && model.identity.attached_to.is_some() => {
+            let state = Span::styled("STOPPED", theme.banner());
+            return Segment::spans(vec![name, state.clone()], 10).or(vec![state]);
         }
         None if model.engine_gone => Span::styled("STOPPED", theme.banner()),
         None => {
@@ -202,7 +230,7 @@ fn mode(model: &Model, theme: &Theme) -> Option<Segment> {
     let strategy = mode.strategy.map(|strategy| format!("MODE {}", strategy.name()));
     let pinned = mode.pinned.as_ref().map(|arm| format!("PINNED {arm}"));
     let set: Vec<String> = strategy.into_iter().chain(pinned).collect();
-    let left = mode.expires.map(|at| format!("{} left", span(at.since(model.now))));
+    let left = mode.expires.map(|at| format!("{} left", span(at.since(model.counted_to()))));
     let form = |paused: &str, separator: &str| {
         let paused = mode.learning_paused.then(|| paused.to_owned());
         let text = set.iter().cloned().chain(paused).chain(left.clone()).collect::<Vec<_>>().join(separator);
@@ -241,14 +269,7 @@ fn store_notice(model: &Model) -> Option<String> {
     }
 }
 
-fn banners(model: &Model, theme: &Theme) -> Vec<(String, Style)> {
-    let mut lines = Vec::new();
-    if let Some(fault) = &model.fault {
-        lines.push((format!("{} {fault}", theme.glyphs.severity[2]), theme.banner()));
-    }
-    if let Some(notice) = store_notice(model) {
-        let warning = theme.warn().patch(theme.reversed());
-        lines.push((format!("{} {notice}", theme.glyphs.severity[1]), warning));
-    }
-    lines
+/// What went wrong here, and what must not be missed about the store.
+fn banners(model: &Model) -> (Option<String>, Option<String>) {
+    (model.fault.clone(), store_notice(model))
 }

@@ -119,7 +119,7 @@ fn draw_progress(canvas: &mut Canvas<'_>, own: &OwnRun, lane: &Lane, style: rata
     let about = if estimated { "~" } else { "" };
     // Of a run that was not followed only what came is known, and all of that is there.
     let (tokens, part) = match own.target {
-        0 => (format!("{about}{} tok", lane.tokens), 1.0),
+        0 => (format!("{about}{} tok", lane.tokens), if lane.tokens > 0 { 1.0 } else { 0.0 }),
         target => (format!("{about}{}/{target} tok", lane.tokens), f64::from(lane.tokens) / f64::from(target)),
     };
     let gauge = width.saturating_sub(small(tokens.len()) + 1);

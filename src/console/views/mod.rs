@@ -72,7 +72,7 @@ pub(crate) fn draw(model: &Model, theme: &Theme, buffer: &mut Buffer) {
 /// Columns and rows of the screen between header and footer, as it was last drawn.
 fn body(model: &Model) -> (u16, u16) {
     let (width, height) = model.size;
-    (width, height.saturating_sub(header::height(model)).saturating_sub(1))
+    (width, height.saturating_sub(header::height(model, width)).saturating_sub(1))
 }
 
 /// The farthest that the whole of the reasons of the run in view can be scrolled.

@@ -185,6 +185,25 @@ fn a_run_has_one_time_on_all_screens_and_the_newest_is_above() {
 }
 
 #[test]
+fn what_a_banner_asks_for_is_read_whole_and_nothing_is_counted_down_after_the_engine_has_gone() {
+    let mut picture = fixture::snapshot();
+    picture.mode.learning_paused = true;
+    picture.mode.expires = Some(picture.at.plus(std::time::Duration::from_secs(63)));
+    for (width, height) in SIZES {
+        let mut model = fixture::model_of(picture.clone());
+        (model.identity.attached_to, model.identity.source) = (Some("/srv/banditop/state".into()), "ATTACHED".into());
+        update(&mut model, Event::EngineGone, step(20));
+        let gone = frame(&model, width, height);
+        assert!(gone.contains("PAUSED") && gone.contains(" 63 s left"), "{gone}");
+        assert!(gone.contains("STOPPED") && !gone.contains("ATTACHED"), "{gone}");
+        assert!(gone.contains("q quits") && gone.contains("Enter takes over"), "{gone}");
+        update(&mut model, Event::Tick, step(30_000));
+        assert_eq!(frame(&model, width, height), gone);
+        check(&format!("engine_gone_{width}x{height}"), &gone);
+    }
+}
+
+#[test]
 fn the_history_says_that_there_are_more_runs_until_it_knows_that_there_are_none() {
     let mut model = fixture::model();
     press(&mut model, KeyCode::Char('4'));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::super::update;
-use super::{ask, code, press, type_text};
+use super::{ask, code, line, press, type_text};
 use crate::console::fixture::{NOW, model, model_of, snapshot, step};
 use crate::console::message::{Effect, Event};
 use crate::console::model::dialog::Subject;
@@ -161,5 +161,9 @@ fn where_the_holder_of_the_engine_leaves_enter_takes_over() {
     assert!(
         model.fault.as_ref().unwrap().contains("/data has left") && model.fault.as_ref().unwrap().contains("Enter")
     );
+    press(&mut model, 'i');
+    assert!(code(&mut model, KeyCode::Enter).is_empty());
+    assert!(line(&model).1.contains("Esc, then Enter takes over"), "while typing, too, it says how");
+    code(&mut model, KeyCode::Esc);
     assert_eq!(code(&mut model, KeyCode::Enter), [Effect::TakeOver]);
 }
