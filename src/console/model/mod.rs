@@ -350,6 +350,11 @@ impl Model {
 
     /// Whether this console must not do that: it is read-only, and learning or traffic would change.
     pub(crate) fn refuses(&self, action: Action) -> bool {
+        self.identity.read_only && Self::asks_the_engine(action)
+    }
+
+    /// Whether the engine is to do it: that teaches, spends or changes something.
+    pub(crate) fn asks_the_engine(action: Action) -> bool {
         let teaches = matches!(
             action,
             Action::Prompt
@@ -360,7 +365,7 @@ impl Model {
                 | Action::TrafficSlower
                 | Action::TrafficFaster
         );
-        self.identity.read_only && (teaches || action.row().danger != Danger::None)
+        teaches || action.row().danger != Danger::None
     }
 
     /// How long nothing may happen before `Tick` is due.

@@ -92,6 +92,9 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, model: &Model) {
         let begins = prompt::head(draft.unwrap_or_default(), width / 5, 1).0.join(" ");
         left = canvas.put(left, last, &format!("{} not sent: ", theme.glyphs.prompt), theme.warn());
         left = canvas.put_within(left, last, &begins, theme.text(), width / 5).saturating_add(2);
+    } else if model.engine_gone {
+        let takes_over = if model.identity.attached_to.is_some() { "Enter takes over" } else { "" };
+        left = canvas.put(left, 0, takes_over, theme.warn()).saturating_add(2);
     } else if !model.typing && model.prompt.is_empty() && !model.identity.read_only {
         left = canvas.put(left, 0, &format!("{} ask: _", theme.glyphs.prompt), theme.dim()).saturating_add(2);
     }
@@ -148,7 +151,7 @@ fn hints(model: &Model, theme: &Theme) -> Vec<Segment> {
 /// Whether a key would do something now; a key that would not is not hinted.
 fn applies(model: &Model, action: Action) -> bool {
     let served = model.conversation.own.as_ref().is_some_and(|own| own.standing == Standing::Served);
-    if model.refuses(action) {
+    if model.refuses(action) || (model.engine_gone && Model::asks_the_engine(action)) {
         return false;
     }
     match action {

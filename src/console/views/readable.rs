@@ -197,6 +197,8 @@ fn what_a_banner_asks_for_is_read_whole_and_nothing_is_counted_down_after_the_en
         assert!(gone.contains("PAUSED") && gone.contains(" 63 s left"), "{gone}");
         assert!(gone.contains("STOPPED") && !gone.contains("ATTACHED"), "{gone}");
         assert!(gone.contains("q quits") && gone.contains("Enter takes over"), "{gone}");
+        let footer = gone.lines().last().unwrap();
+        assert!(footer.contains("Enter takes over") && !footer.contains("undo") && footer.contains("q quit"), "{gone}");
         update(&mut model, Event::Tick, step(30_000));
         assert_eq!(frame(&model, width, height), gone);
         check(&format!("engine_gone_{width}x{height}"), &gone);
