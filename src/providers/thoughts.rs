@@ -1,5 +1,5 @@
-//! Thinking that an endpoint sends as text: `<think>…</think>` at the very beginning, as models write it where
-//! nothing between them and the wire takes it out. It becomes reasoning, which is no part of the answer. Such a tag
+//! Thinking that an endpoint sends as text: `<think>…</think>` at the very beginning, once or more, as models write it
+//! where nothing between them and the wire takes it out. It becomes reasoning, which is no part of the answer. Such a tag
 //! further on is text like any other, since answers may be about it; so is what a model thinks without saying where
 //! it begins.
 
@@ -53,32 +53,30 @@ impl Thinking {
     /// One step on in what is held; nothing where more must come first.
     fn step(&mut self) -> Option<AnswerPart> {
         match self.at {
-            Thoughts::Beginning => self.begin(),
+            Thoughts::Beginning | Thoughts::Over => self.begin(),
             Thoughts::Thinking(tag) => self.think(CLOSES[tag]),
-            Thoughts::Over => {
-                let text = self.held.trim_start();
-                (!text.is_empty()).then(|| text.to_owned()).and_then(|text| self.answer(text))
-            }
             Thoughts::Answering => None,
         }
     }
 
     fn begin(&mut self) -> Option<AnswerPart> {
         let text = self.held.trim_start();
-        if let Some(tag) = OPENS.iter().position(|tag| text.starts_with(tag)) {
+        if let Some(tag) = OPENS.iter().position(|tag| starts(text, tag)) {
             self.held = text[OPENS[tag].len()..].to_owned();
             self.at = Thoughts::Thinking(tag);
             return self.step();
         }
-        if OPENS.iter().any(|tag| tag.starts_with(text)) {
+        if OPENS.iter().any(|tag| starts(tag, text)) {
             return None;
         }
-        let text = std::mem::take(&mut self.held);
+        // Behind thinking, white space before the answer is no part of it.
+        let is_over = matches!(self.at, Thoughts::Over);
+        let text = if is_over { text.to_owned() } else { std::mem::take(&mut self.held) };
         self.answer(text)
     }
 
     fn think(&mut self, closes: &str) -> Option<AnswerPart> {
-        let (thought, rest) = match self.held.find(closes) {
+        let (thought, rest) = match self.held.to_ascii_lowercase().find(closes) {
             Some(at) => (self.held[..at].to_owned(), Some(self.held[at + closes.len()..].to_owned())),
             None => (self.held[..self.held.len() - tail(&self.held, closes)].to_owned(), None),
         };
@@ -107,14 +105,25 @@ impl Thinking {
         match self.at {
             Thoughts::Thinking(_) if !held.is_empty() => Some(AnswerPart::Reasoning(held)),
             Thoughts::Beginning => self.answer(held),
+            // What began like one more tag was none.
+            Thoughts::Over => self.answer(held.trim_start().to_owned()),
             _ => None,
         }
     }
 }
 
+/// Whether `text` begins with `tag`, in letters of either case.
+fn starts(text: &str, tag: &str) -> bool {
+    text.get(..tag.len()).is_some_and(|head| head.eq_ignore_ascii_case(tag))
+}
+
 /// Bytes at the end of `text` that `tag` begins with.
 fn tail(text: &str, tag: &str) -> usize {
-    (1..tag.len()).rev().find(|length| text.ends_with(&tag[..*length])).unwrap_or(0)
+    let ends = |length: &usize| text.len().checked_sub(*length).and_then(|from| text.get(from..));
+    (1..tag.len())
+        .rev()
+        .find(|length| ends(length).is_some_and(|end| end.eq_ignore_ascii_case(&tag[..*length])))
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -137,7 +146,11 @@ mod tests {
         (thought, text)
     }
 
-    const ROWS: [(&str, &str, &str); 9] = [
+    const ROWS: [(&str, &str, &str); 13] = [
+        ("<THINK>Hm</Think> Blue.", "Hm", "Blue."),
+        ("<think>a</think>\n<thinking>b</thinking> Blue.", "ab", "Blue."),
+        ("<think>a</think><think>b</think>", "ab", ""),
+        ("<think>a</think> <thin", "a", "<thin"),
         ("<think>hm</think>\n\nBlue.", "hm", "Blue."),
         ("\n<thinking>h</think>m</thinking>Blue. ", "h</think>m", "Blue. "),
         ("<think>hm", "hm", ""),

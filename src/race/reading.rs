@@ -90,11 +90,11 @@ impl Reading {
             }
             AnswerPart::Finish(reason) => self.end(reason),
             AnswerPart::Counted(usage) => {
-                self.counted = Some(usage);
+                self.counted = Some(self.at_least_known(usage));
                 return;
             }
             AnswerPart::Usage(usage) => {
-                self.usage = Some(usage);
+                self.usage = Some(self.at_least_known(usage));
                 return;
             }
         }
@@ -106,6 +106,12 @@ impl Reading {
             self.is_full = true;
             self.end(FinishReason::Length);
         }
+    }
+
+    /// A count, or what was counted before where this one says that nothing was.
+    fn at_least_known(&self, usage: Usage) -> Usage {
+        let is_nothing = |usage: &Usage| usage.input_tokens == 0 && usage.output_tokens == 0;
+        self.usage.or(self.counted).filter(|_| is_nothing(&usage)).unwrap_or(usage)
     }
 
     /// Thinking has a bound of its own: it may be long before a short answer, and is no part of it.

@@ -137,6 +137,17 @@ async fn an_answer_that_is_complete_is_served_whatever_it_took() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_count_is_not_taken_back_by_a_later_one_of_nothing() {
+    let a = Scripted::new([vec![text("short"), finish(FinishReason::Stop), usage(10, 2_000), usage(0, 0)]]);
+    let seen = chain(&[("a", &a)]).run("hello").await;
+    let attempt = &seen.report.record.attempts[0];
+    assert_eq!((attempt.tokens_in, attempt.tokens_out), (10, 2_000), "{attempt:?}");
+    let b = Scripted::new([vec![counted(900), text("short"), finish(FinishReason::Stop), usage(0, 0)]]);
+    let seen = chain(&[("b", &b)]).run("hello").await;
+    assert_eq!(seen.report.record.attempts[0].tokens_in, 900);
+}
+
+#[tokio::test(start_paused = true)]
 async fn previews_that_use_up_their_tokens_are_stopped_together_and_an_arm_answers_all_the_same() {
     let arms = ["a", "b", "c"].map(|name| (name, Scripted::new([chunks(100), answer(1, "whole")])));
     let mut pool =
