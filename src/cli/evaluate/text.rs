@@ -12,16 +12,7 @@ use crate::evaluation::{Comparison, Difference, Name, Report};
 /// A report as lines.
 pub(super) fn report(report: &Report, ascii: bool) -> String {
     let mut text = String::new();
-    let title = format!(
-        "{}, k {}, {} × {}, d {}, {}, seed {}",
-        report.policy.text(),
-        report.k,
-        counted(report.rows, "row"),
-        counted(report.arms.len(), "arm"),
-        report.d,
-        counted(report.shuffles, "shuffle"),
-        report.seed
-    );
+    let title = format!("{}, {}", report.policy.text(), sizes(report));
     _ = writeln!(text, "{title}\n");
     let worst = report.worst_shuffle;
     _ = match report.ci95 {
@@ -172,22 +163,26 @@ fn shares(report: &Report, ascii: bool) -> String {
     text
 }
 
+/// What was run, in numbers.
+fn sizes(report: &Report) -> String {
+    format!(
+        "k {}, {} × {}, d {}, {}, seed {}",
+        report.k,
+        counted(report.rows, "row"),
+        counted(report.arms.len(), "arm"),
+        report.d,
+        counted(report.shuffles, "shuffle"),
+        report.seed
+    )
+}
+
 /// A comparison as lines: the policies, then every difference.
 pub(super) fn comparison(found: &Comparison) -> String {
     let mut text = String::new();
     if let Some(first) = found.policies.first() {
         let ceiling =
             first.budget_per_request_usd.map_or_else(String::new, |usd| format!(", ceiling {usd:.6} a request"));
-        _ = writeln!(
-            text,
-            "k {}, {} × {}, d {}, {}, seed {}{ceiling}\n",
-            first.k,
-            counted(first.rows, "row"),
-            counted(first.arms.len(), "arm"),
-            first.d,
-            counted(first.shuffles, "shuffle"),
-            first.seed
-        );
+        _ = writeln!(text, "{}{ceiling}\n", sizes(first));
     }
     _ = writeln!(text, "policy          mean   ± 95 %   worst   accuracy  $/request   $/race");
     for report in &found.policies {
