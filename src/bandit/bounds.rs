@@ -2,6 +2,9 @@
 //! leaves out by another's most, and how probable that is. Pure probability over positions; who the arms are and
 //! how the others are chosen is the caller's matter.
 
+use super::state::ArmView;
+use crate::domain::clock::Timestamp;
+
 /// How much of all runs an arm takes part in, each in [0, 1], `least` not above `most`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bounds {
@@ -9,6 +12,16 @@ pub struct Bounds {
     pub least: f64,
     /// It may be chosen with this probability.
     pub most: f64,
+}
+
+impl ArmView<'_> {
+    /// The bounds of its share at `now`, where it has any.
+    #[must_use]
+    pub fn bounds(&self, now: Timestamp) -> Option<Bounds> {
+        let (limits, since) = self.share_limits?;
+        let (least, most) = limits.after(now.since(since));
+        Some(Bounds { least, most })
+    }
 }
 
 /// One way that chance may go, with its probability: by position in the bounds, whom it puts in and whom it leaves out.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::beside::{Beside, Correction, Usual};
-use super::bounds::Bounds;
 use super::config::RouterConfig;
 use super::drift::{ArmDrift, Drift};
 use super::lens::{Estimate, Lens, Standing};
@@ -161,16 +160,6 @@ pub struct ArmView<'a> {
     pub probe_share: f64,
     /// Bounds of the share of runs that it takes part in, and since when they hold.
     pub share_limits: Option<(ShareLimits, Timestamp)>,
-}
-
-impl ArmView<'_> {
-    /// The bounds of its share at `now`, where it has any.
-    #[must_use]
-    pub fn bounds(&self, now: Timestamp) -> Option<Bounds> {
-        let (limits, since) = self.share_limits?;
-        let (least, most) = limits.after(now.since(since));
-        Some(Bounds { least, most })
-    }
 }
 
 impl RouterState {
