@@ -18,7 +18,7 @@ use crate::domain::money::Usage;
 
 use super::chunk::Chunk;
 use super::failure::Endpoint;
-use super::guard::Guard;
+use super::guard::Guards;
 use super::sse::SseParser;
 use super::thoughts::Thinking;
 
@@ -50,7 +50,7 @@ pub(super) struct EventStream<D> {
     endpoint: Endpoint,
     parser: SseParser,
     thinking: Thinking,
-    guard: Option<Guard>,
+    guard: Option<Guards>,
     parts: VecDeque<AnswerPart>,
     /// Any event was read: until then, this may not be a stream at all.
     is_stream: bool,
@@ -64,7 +64,7 @@ pub(super) struct EventStream<D> {
 impl<D: Decode> EventStream<D> {
     pub(super) fn new(response: Response, endpoint: Endpoint, decoder: D) -> Self {
         Self {
-            guard: endpoint.key.as_ref().and_then(Guard::new),
+            guard: endpoint.key.as_ref().and_then(Guards::new),
             response,
             decoder,
             endpoint,

@@ -29,6 +29,11 @@ pub(super) fn without<'a>(text: &'a str, key: &[u8], mark: &str) -> Cow<'a, str>
     Cow::Owned(safe)
 }
 
+/// What of the base64 of any text that holds `key` depends on the key alone, for each place that it may have there.
+pub(super) fn cores(key: &[u8]) -> [String; 3] {
+    [0, 1, 2].map(|shift| core(key, shift).into_iter().map(char::from).collect())
+}
+
 /// One alphabet for both.
 const fn fold(byte: u8) -> u8 {
     match byte {

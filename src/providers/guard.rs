@@ -3,18 +3,71 @@
 //! or is not; no more than three of its first characters come through where pieces part it there, since texts
 //! often end as a key begins.
 //!
-//! Only the key as it is, is looked for here: an answer is somebody's text, and nothing else in it is touched. What
-//! endpoints say of errors goes through `secret.rs`, which is less careful of it.
+//! The key is looked for as it is, with per cent signs as in an address, in hexadecimal digits and in base64: an answer is
+//! somebody's text, and nothing else in it is touched. What endpoints say of errors goes through `secret.rs`, which is
+//! less careful of it and knows more spellings.
 
+use std::fmt::Write as _;
+
+use super::encoded;
 use super::secret::{REDACTED, Secret};
 use crate::domain::answer::AnswerPart;
 
 /// Characters of the key at the end of a piece from which they are held back.
 const HELD_FROM: usize = 4;
 
+/// Letters that a form of the key has at least: a shorter one stands in other texts as well.
+const LEAST: usize = 8;
+
+/// One guard for every form of the key, each behind the one before.
+#[derive(Debug)]
+pub(super) struct Guards(Vec<Guard>);
+
+impl Guards {
+    /// Nothing where `key` is too short to be told from other text.
+    pub(super) fn new(key: &Secret) -> Option<Self> {
+        let key = key.sought()?;
+        let mut forms = vec![key.to_owned()];
+        for form in forms_of(key) {
+            if form.len() >= LEAST && !forms.contains(&form) {
+                forms.push(form);
+            }
+        }
+        Some(Self(forms.iter().map(|form| Guard::of(form)).collect()))
+    }
+
+    /// What may come out once `part` came in.
+    pub(super) fn pass(&mut self, part: AnswerPart, out: &mut impl Extend<AnswerPart>) {
+        let mut parts = vec![part];
+        for guard in &mut self.0 {
+            let mut through = Vec::with_capacity(parts.len());
+            for part in parts {
+                guard.pass(part, &mut through);
+            }
+            parts = through;
+        }
+        out.extend(parts);
+    }
+}
+
+/// Other ways to write `key`, which is ASCII.
+fn forms_of(key: &str) -> Vec<String> {
+    let (mut address, mut digits) = (String::new(), String::new());
+    for byte in key.bytes() {
+        let is_plain = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        _ = if is_plain { write!(address, "{}", char::from(byte)) } else { write!(address, "%{byte:02X}") };
+        _ = write!(digits, "{byte:02x}");
+    }
+    let base64 = encoded::cores(key.as_bytes()).into_iter().flat_map(|core| {
+        let safe = core.replace('+', "-").replace('/', "_");
+        [core, safe]
+    });
+    [address.replace('%', "%25"), address, digits].into_iter().chain(base64).collect()
+}
+
 /// The key that must not come through, and how much of it the text so far ends with (Knuth, Morris and Pratt 1977).
 #[derive(Debug)]
-pub(super) struct Guard {
+struct Guard {
     key: Vec<char>,
     /// Of each beginning of the key: the length of the longest shorter one that it ends with.
     borders: Vec<usize>,
@@ -25,20 +78,18 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// Nothing where `key` is too short to be told from other text.
-    pub(super) fn new(key: &Secret) -> Option<Self> {
-        let key: Vec<char> = key.sought()?.chars().collect();
+    fn of(form: &str) -> Self {
+        let key: Vec<char> = form.chars().collect();
         let mut guard = Self { borders: vec![0; key.len()], key, matched: 0, held: String::new(), is_reasoning: false };
         for at in 1..guard.key.len() {
             guard.step(guard.key[at]);
             guard.borders[at] = guard.matched;
         }
         guard.matched = 0;
-        Some(guard)
+        guard
     }
 
-    /// What may come out once `part` came in.
-    pub(super) fn pass(&mut self, part: AnswerPart, out: &mut impl Extend<AnswerPart>) {
+    fn pass(&mut self, part: AnswerPart, out: &mut impl Extend<AnswerPart>) {
         let is_reasoning = matches!(part, AnswerPart::Reasoning(_));
         match part {
             AnswerPart::Text(text) | AnswerPart::Reasoning(text) => {
@@ -110,7 +161,7 @@ mod tests {
 
     /// What comes out of a text that comes in those pieces.
     fn out_of<'a>(key: &str, pieces: impl IntoIterator<Item = &'a str>) -> String {
-        let mut guard = Guard::new(&Secret::new(key)).unwrap();
+        let mut guard = Guards::new(&Secret::new(key)).unwrap();
         let mut out = Vec::new();
         for piece in pieces {
             guard.pass(AnswerPart::Text(piece.to_owned()), &mut out);
@@ -130,7 +181,7 @@ mod tests {
 
     #[test]
     fn reasoning_and_text_are_two_streams_in_order() {
-        let mut guard = Guard::new(&Secret::new("topsecret")).unwrap();
+        let mut guard = Guards::new(&Secret::new("topsecret")).unwrap();
         let mut out = Vec::new();
         for part in [AnswerPart::Reasoning("ah topse".into()), AnswerPart::Text("cret topsecret".into())] {
             guard.pass(part, &mut out);
@@ -145,7 +196,27 @@ mod tests {
 
     #[test]
     fn a_short_key_is_not_looked_for() {
-        assert!(Guard::new(&Secret::new("local")).is_none());
+        assert!(Guards::new(&Secret::new("local")).is_none());
+    }
+
+    #[test]
+    fn no_form_of_the_key_comes_through_in_one_piece_or_in_many() {
+        let key = "sk-VERY-secret/key+8b7c==";
+        for form in [
+            "sk-VERY-secret%2Fkey%2B8b7c%3D%3D",
+            "sk-VERY-secret%252Fkey%252B8b7c%253D%253D",
+            "736b2d564552592d7365637265742f6b65792b386237633d3d",
+            "c2stVkVSWS1zZWNyZXQva2V5KzhiN2M9PQ==",
+            "eHNrLVZFUlktc2VjcmV0L2tleSs4YjdjPT0=",
+            "eHhzay1WRVJZLXNlY3JldC9rZXkrOGI3Yz09",
+        ] {
+            let whole = format!("it is {form}, é");
+            let safe = out_of(key, [whole.as_str()]);
+            assert!(safe.contains(REDACTED) && safe.starts_with("it is ") && safe.ends_with(", é"), "{form}: {safe}");
+            assert!(safe.len() < REDACTED.len() + 20, "{form}: {safe}");
+            let letters = out_of(key, whole.split_inclusive(|_| true));
+            assert!(letters.contains(REDACTED), "{form}: {letters}");
+        }
     }
 
     proptest! {
